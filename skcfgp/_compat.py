@@ -1,0 +1,246 @@
+"""The upstream breakages, and nothing else.
+
+Each function mends one of them, only where it is found, and can be called any number of times:
+
+- `patch_pymatgen`: megnet <= 1.3.2 imports three classes that pymatgen renamed (2024-2026);
+- `legacy_keras`: megnet <= 1.3.2 is written for Keras 2, TensorFlow >= 2.16 brings Keras 3;
+- `import_megnet`: the two together;
+- `patch_modal`: modAL-python <= 0.4.2.1 on scikit-learn >= 1.8 and pandas >= 2.
+"""
+
+import importlib
+import sys
+import warnings
+from contextlib import contextmanager
+from functools import wraps
+from inspect import signature
+from types import SimpleNamespace
+
+RENAMED_IN_PYMATGEN = {
+    "BrunnerNN_real": "BrunnerNNReal",
+    "BrunnerNN_reciprocal": "BrunnerNNReciprocal",
+    "BrunnerNN_relative": "BrunnerNNRelative",
+}
+
+# What megnet imports from `tensorflow.keras`; each must be loaded before the names are swapped.
+KERAS_PARTS = (
+    "activations",
+    "backend",
+    "callbacks",
+    "constraints",
+    "initializers",
+    "layers",
+    "models",
+    "optimizers",
+    "regularizers",
+    "utils",
+)
+
+
+def patch_pymatgen():
+    """Give back the names of pymatgen's near-neighbour classes that megnet imports."""
+    local_env = importlib.import_module("pymatgen.analysis.local_env")
+    for old, new in RENAMED_IN_PYMATGEN.items():
+        if not hasattr(local_env, old):
+            setattr(local_env, old, getattr(local_env, new))
+
+
+@contextmanager
+def legacy_keras():
+    """Let ``tensorflow.keras`` mean Keras 2 while the block runs.
+
+    What the user's own process sees as ``tensorflow.keras``, before or after, is left as it was, so
+    it does not matter whether TensorFlow or Keras 3 was imported first.
+
+    Raises
+    ------
+    ImportError
+        If ``tf_keras``, the package that holds Keras 2, is not installed.
+    """
+    import tensorflow as tf
+
+    try:
+        tf_keras = importlib.import_module("tf_keras")
+        parts = {part: importlib.import_module(f"tf_keras.{part}") for part in KERAS_PARTS}
+    except ImportError as error:
+        raise ImportError(
+            "megnet needs Keras 2, which is the package tf_keras here. "
+            f"Install the release that goes with TensorFlow {tf.__version__}: "
+            f"pip install 'tf_keras~={'.'.join(tf.__version__.split('.')[:2])}.0'"
+        ) from error
+
+    def keras_names():
+        prefix = "tensorflow.keras"
+        return {k: m for k, m in sys.modules.items() if k == prefix or k.startswith(prefix + ".")}
+
+    names_before, attribute_before = keras_names(), vars(tf).get("keras")
+    for name in names_before:
+        del sys.modules[name]
+    sys.modules["tensorflow.keras"] = vars(tf)["keras"] = tf_keras
+    sys.modules.update({f"tensorflow.keras.{part}": module for part, module in parts.items()})
+    try:
+        yield tf_keras
+    finally:
+        for name in keras_names():
+            del sys.modules[name]
+        sys.modules.update(names_before)
+        if attribute_before is None:
+            del vars(tf)["keras"]
+        else:
+            vars(tf)["keras"] = attribute_before
+
+
+def import_megnet():
+    """Import ``megnet.models`` on Keras 2 and return it.
+
+    Raises
+    ------
+    ImportError
+        If megnet's layers were already imported on Keras 3, which cannot be undone in this process.
+    """
+    patch_pymatgen()
+    with legacy_keras() as tf_keras, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        models = importlib.import_module("megnet.models")
+        layers = importlib.import_module("megnet.layers")
+    if not issubclass(layers.MEGNetLayer, tf_keras.layers.Layer):
+        raise ImportError(
+            "megnet was imported on Keras 3 before skcfgp, and its layers cannot be rebound in this "
+            "process. Start Python again and either import skcfgp.network first or set the "
+            "environment variable TF_USE_LEGACY_KERAS=1 before TensorFlow is imported."
+        )
+    _wrap_from_file(models.base.GraphModel)
+    return models
+
+
+def _wrap_from_file(graph_model):
+    """megnet's ``from_file`` imports ``tensorflow.keras`` when it is called: do so on Keras 2."""
+    original = graph_model.__dict__["from_file"].__func__
+    if hasattr(original, "__wrapped__"):
+        return
+
+    @wraps(original)
+    def from_file(cls, filename):
+        with legacy_keras():
+            return original(cls, filename)
+
+    graph_model.from_file = classmethod(from_file)
+
+
+def patch_modal():
+    """Make a plain ``modAL.models.ActiveLearner`` work on current scikit-learn and pandas.
+
+    - ``check_X_y(force_all_finite=)`` became ``ensure_all_finite`` (scikit-learn 1.6, removed in 1.8;
+      modAL issue 196);
+    - ``DataFrame.append`` was removed (pandas 2.0), and lists are stacked by way of a 2-D array;
+    - ``query`` unpacks what a strategy returns, and a bare ``except`` runs the strategy twice when
+      that fails; a bare array of exactly two indices loses the second.
+    """
+    from sklearn.utils import check_X_y
+
+    learners = importlib.import_module("modAL.models.learners")
+    base = importlib.import_module("modAL.models.base")
+    if "force_all_finite" not in signature(check_X_y).parameters:
+        learners.check_X_y = _check_X_y
+    if not _stacks_rows(learners.data_vstack):
+        learners.data_vstack = stack_rows
+    for cls in (base.BaseLearner, base.BaseCommittee):
+        if not _queries_once(cls.query):
+            cls.query = _query_once
+
+
+def _stacks_rows(data_vstack):
+    import pandas as pd
+
+    try:
+        frame = data_vstack((pd.DataFrame({"a": [0]}), pd.DataFrame({"a": [1]})))
+        ragged = data_vstack(([[0], [0, 1]], [[2]]))
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return len(frame) == 2 and len(ragged) == 3
+
+
+def _queries_once(query):
+    calls = []
+
+    def two_indices(learner, X_pool):
+        calls.append(1)
+        return [0, 1]
+
+    indices, _ = query(SimpleNamespace(query_strategy=two_indices), [[0.0], [1.0]])
+    return len(calls) == 1 and list(indices) == [0, 1] if hasattr(indices, "__len__") else False
+
+
+def _check_X_y(X, y, *, force_all_finite=True, **options):
+    from sklearn.utils import check_X_y
+
+    return check_X_y(X, y, ensure_all_finite=force_all_finite, **options)
+
+
+def stack_rows(blocks):
+    """Stack rows: the container is that of the first block."""
+    import numpy as np
+    import pandas as pd
+    import scipy.sparse as sp
+
+    first = blocks[0]
+    if any(sp.issparse(block) for block in blocks):
+        return sp.vstack(blocks, format="csr")
+    if isinstance(first, pd.DataFrame):
+        return pd.concat(
+            [
+                block if isinstance(block, pd.DataFrame) else pd.DataFrame(block, columns=first.columns)
+                for block in blocks
+            ]
+        )
+    if isinstance(first, pd.Series):
+        return pd.concat([pd.Series(block) for block in blocks])
+    if isinstance(first, list):
+        return [row for block in blocks for row in block]
+    return np.concatenate([np.asarray(block) for block in blocks])
+
+
+def _query_once(self, X_pool, *query_args, return_metrics=False, **query_kwargs):
+    """Run the query strategy, once, and look up the rows that it chose.
+
+    Parameters
+    ----------
+    X_pool : array-like of shape (n_samples, ...)
+        The pool.
+    *query_args, **query_kwargs
+        Passed to the strategy.
+    return_metrics : bool, default=False
+        Whether to return the scores of the chosen rows too.
+
+    Returns
+    -------
+    indices, rows[, scores]
+        A strategy that returns no scores gives ``scores=None`` and a warning.
+    """
+    result = self.query_strategy(self, X_pool, *query_args, **query_kwargs)
+    if isinstance(result, tuple) and len(result) == 2:
+        indices, scores = result
+    else:
+        indices, scores = result, None
+    rows = take_rows(X_pool, indices)
+    if not return_metrics:
+        return indices, rows
+    if scores is None:
+        warnings.warn("The query strategy returns no scores.", UserWarning, stacklevel=2)
+    return indices, rows, scores
+
+
+def take_rows(X, indices):
+    import numpy as np
+
+    if isinstance(X, dict):
+        return {key: take_rows(value, indices) for key, value in X.items()}
+    if hasattr(X, "iloc"):
+        return X.iloc[indices]
+    if isinstance(X, list | tuple):
+        if np.ndim(indices) == 0:
+            return X[indices]
+        return [X[i] for i in np.asarray(indices)]
+    if hasattr(X, "tocsr"):
+        return X.tocsr()[indices].asformat(X.format)
+    return X[indices]

@@ -1,0 +1,162 @@
+"""`ActiveLearner`: modAL's, made to work on current releases and to learn row by row."""
+
+import numpy as np
+from modAL.models import ActiveLearner as _ModALActiveLearner
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_consistent_length
+
+from ._compat import patch_modal, stack_rows
+from .query import max_std
+from .simulation import simulate
+
+__all__ = ["ActiveLearner", "simulate"]
+
+patch_modal()
+
+
+class ActiveLearner(_ModALActiveLearner):
+    """An active learner: an estimator, a query strategy and the labels so far.
+
+    modAL's ``ActiveLearner`` with these differences: `teach` uses the estimator's ``partial_fit``
+    where it has one, so that hyper-parameters stay and a new label costs little; crystals are
+    accepted as well as arrays; ``clone`` and ``repr`` work.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Regressor whose ``predict(X, return_std=True)`` gives a standard deviation, such as
+        `skcfgp.GaussianProcessRegressor`, or a ``Pipeline`` that ends in one. It is fitted in place.
+    query_strategy : callable, default=skcfgp.query.max_std
+        ``(learner, X_pool, n_instances=1, ...) -> (indices, scores)``.
+    X_training : array-like of shape (n_samples, ...), default=None
+        Initial rows; the estimator is fitted on them at once.
+    y_training : array-like of shape (n_samples,), default=None
+    bootstrap_init : bool, default=False
+        Fit the initial rows on a bootstrap sample of them.
+    on_transformed : bool, default=False
+        Whether strategies of modAL that look at the features get those that a ``Pipeline`` computes.
+    force_all_finite : bool, default=True
+        Whether labels must be finite.
+
+    Attributes
+    ----------
+    estimator : estimator
+        The fitted estimator.
+    X_training, y_training : array-like
+        Everything that was learnt, in order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcfgp import ActiveLearner, GaussianProcessRegressor
+    >>> pool = np.linspace(0, 10, 101)[:, None]
+    >>> gp = GaussianProcessRegressor(optimizer=None)
+    >>> learner = ActiveLearner(gp, X_training=pool[:2], y_training=np.sin(pool[:2, 0]))
+    >>> index, x = learner.query(pool)
+    >>> index, x
+    (array([100]), array([[10.]]))
+    >>> learner.teach(x, np.sin(x[:, 0]))
+    >>> len(learner.y_training)
+    3
+    """
+
+    def __init__(
+        self,
+        estimator,
+        query_strategy=max_std,
+        X_training=None,
+        y_training=None,
+        bootstrap_init=False,
+        on_transformed=False,
+        force_all_finite=True,
+    ):
+        self.bootstrap_init = bootstrap_init
+        super().__init__(
+            estimator,
+            query_strategy=query_strategy,
+            X_training=X_training,
+            y_training=y_training,
+            bootstrap_init=bootstrap_init,
+            on_transformed=on_transformed,
+            force_all_finite=force_all_finite,
+        )
+
+    def teach(self, X, y, bootstrap=False, only_new=False, **fit_kwargs):
+        """Learn the labels of rows that were queried.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Feature vectors or crystals, as the estimator takes them.
+        y : array-like of shape (n_samples,)
+        bootstrap : bool, default=False
+            Fit on a bootstrap sample of all rows. This and `fit_kwargs` always call ``fit``.
+        only_new : bool, default=False
+            Fit on these rows alone, and forget the others' influence on the estimator.
+        **fit_kwargs
+            Passed to ``fit``.
+
+        Notes
+        -----
+        In a ``Pipeline`` the transformers stay as they were fitted, and the last step learns. To
+        fit everything anew, call ``learner.fit(learner.X_training, learner.y_training)``.
+        """
+        y = self._check_rows(X, y)
+        if only_new:
+            self._fit_on_new(X, y, bootstrap=bootstrap, **fit_kwargs)
+            return
+        if self.X_training is None:
+            X_all, y_all = X, y
+        else:
+            X_all, y_all = stack_rows([self.X_training, X]), stack_rows([self.y_training, y])
+        if bootstrap or fit_kwargs or self.X_training is None or not self._learn(X, y):
+            before = self.X_training, self.y_training
+            self.X_training, self.y_training = X_all, y_all
+            try:
+                self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
+            except BaseException:
+                self.X_training, self.y_training = before
+                raise
+        self.X_training, self.y_training = X_all, y_all
+
+    def fit(self, X, y, bootstrap=False, **fit_kwargs):
+        """Forget everything learnt so far and fit the estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+        y : array-like of shape (n_samples,)
+        bootstrap : bool, default=False
+        **fit_kwargs
+            Passed to the estimator's ``fit``.
+
+        Returns
+        -------
+        self : ActiveLearner
+        """
+        self.X_training, self.y_training = X, self._check_rows(X, y)
+        return self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
+
+    def _learn(self, X, y):
+        """Let the estimator learn the new rows alone, if it can; tell whether it could."""
+        model = self.estimator
+        if isinstance(model, Pipeline):
+            if not hasattr(model[-1], "partial_fit"):
+                return False
+            features = model[:-1].transform(X) if len(model) > 1 else X
+            model[-1].partial_fit(features, y)
+            return True
+        if not hasattr(model, "partial_fit"):
+            return False
+        model.partial_fit(X, y)
+        return True
+
+    def _check_rows(self, X, y):
+        check_consistent_length(X, y)
+        values = np.asarray(y, dtype=float)
+        if self.force_all_finite and not np.isfinite(values).all():
+            raise ValueError(
+                f"the labels must be finite numbers, got {values[~np.isfinite(values)][0]} at "
+                f"position {np.flatnonzero(~np.isfinite(values))[0]}."
+            )
+        return y

@@ -1,0 +1,99 @@
+"""A Cholesky factor to which rows can be appended."""
+
+import numpy as np
+from scipy.linalg import LinAlgError, cholesky, lapack
+
+__all__ = ["GrowingCholesky"]
+
+
+class GrowingCholesky:
+    """The lower factor L of K = L L', kept in storage that is larger than it.
+
+    Appending a row costs O(n^2) and, most of the time, copies nothing: the storage doubles when it
+    is full.
+
+    Parameters
+    ----------
+    L : ndarray of shape (n, n)
+        Lower triangular.
+    """
+
+    def __init__(self, L):
+        self.n = len(L)
+        self._storage = np.asfortranarray(L, dtype=float)
+
+    @classmethod
+    def factorize(cls, K):
+        """Factorize a positive definite matrix, which is overwritten."""
+        return cls(cholesky(K, lower=True, overwrite_a=True, check_finite=False))
+
+    @property
+    def L(self):
+        """The factor, of shape (n, n): a view."""
+        return self._storage[: self.n, : self.n]
+
+    def solve(self, B, overwrite=False):
+        """Solve L X = B.
+
+        Parameters
+        ----------
+        B : ndarray of shape (n,) or (n, k)
+        overwrite : bool, default=False
+            Whether a Fortran-ordered B may be used for the result.
+
+        Returns
+        -------
+        ndarray of the shape of `B`
+        """
+        return self._triangular_solve(B, transposed=False, overwrite=overwrite)
+
+    def solve_both(self, B):
+        """Solve L L' X = B; see `solve`."""
+        return self._triangular_solve(self.solve(B), transposed=True, overwrite=True)
+
+    def append(self, K_old, K_new):
+        """Add rows and columns to K.
+
+        Parameters
+        ----------
+        K_old : ndarray of shape (n, m)
+            Between the rows that are there and the new ones.
+        K_new : ndarray of shape (m, m)
+            Among the new ones.
+
+        Raises
+        ------
+        LinAlgError
+            If the larger matrix is not positive definite. The factor stays as it was.
+        """
+        W = self.solve(K_old)
+        corner = cholesky(K_new - W.T @ W, lower=True, check_finite=False)
+        n, m = W.shape
+        self._reserve(n + m)
+        self._storage[n : n + m, :n] = W.T
+        self._storage[:n, n : n + m] = 0.0
+        self._storage[n : n + m, n : n + m] = corner
+        self.n = n + m
+
+    def _reserve(self, n):
+        if n > len(self._storage):
+            larger = np.zeros((max(n, 2 * self.n),) * 2, order="F")
+            larger[: self.n, : self.n] = self.L
+            self._storage = larger
+
+    def _triangular_solve(self, B, transposed, overwrite=False):
+        columns = B[:, None] if B.ndim == 1 else B
+        # LAPACK takes the leading dimension of the storage, so the view is never copied.
+        X, info = lapack.dtrtrs(
+            self._storage[:, : self.n],
+            np.asfortranarray(columns, dtype=float),
+            lower=1,
+            trans=int(transposed),
+            overwrite_b=int(overwrite),
+        )
+        if info:
+            raise LinAlgError(f"the factor is singular at row {info - 1}.")
+        return X.reshape(B.shape, order="F") if B.ndim == 1 else X
+
+    def __getstate__(self):
+        return {"n": self.n, "_storage": self.L.copy(order="F")}

@@ -1,0 +1,159 @@
+"""The loaders of the bundled data."""
+
+from pathlib import Path
+
+import numpy as np
+from pymatgen.core import Element, Lattice, Structure
+from sklearn.utils import Bunch
+
+DATA = Path(__file__).parent / "data"
+
+#: Unit of each property.
+UNITS = {
+    "formation_energy_per_atom": "eV/atom",
+    "energy_above_hull": "eV/atom",
+    "refractive_index": "1",
+    "poly_total": "1",
+    "poly_electronic": "1",
+    "band_gap": "eV",
+    "K_VRH": "GPa",
+    "G_VRH": "GPa",
+    "poisson_ratio": "1",
+}
+
+
+def load_formation_energy(*, return_X_y=False, as_frame=False, split=None):
+    """Load 3,938 crystals and their formation energies (FLLA, Materials Project DFT).
+
+    Parameters
+    ----------
+    return_X_y : bool, default=False
+        Return ``(structures, target)`` instead of a Bunch.
+    as_frame : bool, default=False
+        Give ``structures`` and ``target`` as pandas Series indexed by ``material_id``, and the
+        whole table as ``frame``.
+    split : {None, "train", "pool", "test", "paper"}, default=None
+        One part of the published split, or all three (``"paper"``: the 1,800, then the 1,427, then
+        the 700). None gives everything, in the order of the source, including 11 crystals with no
+        two atoms within 4 angstrom, which belong to no part.
+
+    Returns
+    -------
+    Bunch
+        ``structures`` (object array of shape (n_samples,) of pymatgen ``Structure``), ``target``
+        (``formation_energy_per_atom``, float, eV/atom), ``target_name``, ``unit``, ``material_id``,
+        ``formula``, ``split`` ("train", "pool", "test" or "unbonded"), ``energy_above_hull``
+        (eV/atom), ``DESCR``.
+
+    Examples
+    --------
+    >>> from skcfgp.datasets import load_formation_energy
+    >>> data = load_formation_energy(split="test")
+    >>> data.structures.shape, data.unit
+    ((700,), 'eV/atom')
+    """
+    parts = {None: None, "paper": ("train", "pool", "test")}
+    parts |= {name: (name,) for name in ("train", "pool", "test")}
+    if split not in parts:
+        raise ValueError(f"split must be one of {list(parts)}, got {split!r}.")
+    return _load(
+        "formation_energy", "formation_energy_per_atom", return_X_y, as_frame, parts[split]
+    )
+
+
+def load_dielectric(*, target="refractive_index", return_X_y=False, as_frame=False):
+    """Load 1,056 crystals and their dielectric properties (Materials Project DFPT).
+
+    Parameters
+    ----------
+    target : {"refractive_index", "poly_total", "poly_electronic", "band_gap"}, \
+            default="refractive_index"
+        Refractive index, total or electronic polycrystalline dielectric constant (all
+        dimensionless), or band gap (eV).
+    return_X_y, as_frame : bool, default=False
+        As in `load_formation_energy`.
+
+    Returns
+    -------
+    Bunch
+        ``structures``, ``target``, ``target_name``, ``unit``, ``material_id``, ``formula``, the four
+        properties by name, ``DESCR``.
+    """
+    _check_target(target, ("refractive_index", "poly_total", "poly_electronic", "band_gap"))
+    return _load("dielectric", target, return_X_y, as_frame)
+
+
+def load_elastic(*, target="K_VRH", return_X_y=False, as_frame=False):
+    """Load 1,181 crystals and their elastic moduli (Materials Project DFT).
+
+    Parameters
+    ----------
+    target : {"K_VRH", "G_VRH", "poisson_ratio"}, default="K_VRH"
+        Voigt-Reuss-Hill bulk or shear modulus (GPa), or Poisson ratio.
+    return_X_y, as_frame : bool, default=False
+        As in `load_formation_energy`.
+
+    Returns
+    -------
+    Bunch
+        ``structures``, ``target``, ``target_name``, ``unit``, ``material_id``, ``formula``, the
+        three properties by name, ``DESCR``.
+    """
+    _check_target(target, ("K_VRH", "G_VRH", "poisson_ratio"))
+    return _load("elastic", target, return_X_y, as_frame)
+
+
+def _check_target(target, known):
+    if target not in known:
+        raise ValueError(f"target must be one of {known}, got {target!r}.")
+
+
+def _load(name, target, return_X_y, as_frame, parts=None):
+    with np.load(DATA / f"{name}.npz", allow_pickle=False) as arrays:
+        table = {key: arrays[key] for key in arrays.files}
+    rows = np.arange(len(table["material_id"]))
+    if parts is not None:
+        rows = np.concatenate([np.flatnonzero(table["split"] == part) for part in parts])
+    structures = _structures(name, table, rows)
+    columns = {
+        key: table[key][rows]
+        for key in ("material_id", "formula", "split", *UNITS)
+        if key in table and key != "material_id"
+    }
+    material_id = table["material_id"][rows]
+    y = columns[target]
+    if as_frame:
+        import pandas as pd
+
+        index = pd.Index(material_id.astype(object), name="material_id")
+        structures = pd.Series(structures, index=index, name="structure")
+        y = pd.Series(y, index=index, name=target)
+        frame = pd.DataFrame({"structure": structures, **columns}, index=index)
+    if return_X_y:
+        return structures, y
+    return Bunch(
+        structures=structures,
+        target=y,
+        target_name=target,
+        unit=UNITS[target],
+        material_id=material_id,
+        **columns,
+        **({"frame": frame} if as_frame else {}),
+        DESCR=(DATA / f"{name}.md").read_text(encoding="utf-8"),
+    )
+
+
+def _structures(name, table, rows):
+    ends = np.cumsum(table["n_sites"], dtype=int)
+    starts = ends - table["n_sites"]
+    elements = [None, *(Element.from_Z(z) for z in range(1, table["atomic_numbers"].max() + 1))]
+    structures = np.empty(len(rows), dtype=object)
+    for i, row in enumerate(rows):
+        sites = slice(starts[row], ends[row])
+        structures[i] = Structure(
+            Lattice(table["lattice"][row]),
+            [elements[z] for z in table["atomic_numbers"][sites]],
+            table["frac_coords_1e6"][sites] / 1e6,
+            properties={"material_id": str(table["material_id"][row]), "dataset": name},
+        )
+    return structures

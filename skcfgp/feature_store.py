@@ -1,0 +1,136 @@
+"""Vectors that were computed once: in memory for this process, and on disk if a folder is named.
+
+A vector is found by what it was computed from: the digest of the network, the layer and the digest
+of the crystal.
+"""
+
+import sqlite3
+from collections import OrderedDict
+from contextlib import closing
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+
+__all__ = ["DiskStore", "MemoryStore"]
+
+
+class MemoryStore:
+    """The vectors used last, up to a number of bytes; shared by the threads of one process.
+
+    Parameters
+    ----------
+    max_bytes : int, default=2**28
+    """
+
+    def __init__(self, max_bytes=2**28):
+        self.max_bytes = max_bytes
+        self._vectors, self._bytes, self._lock = OrderedDict(), 0, Lock()
+
+    def get(self, space, keys):
+        """Look up vectors.
+
+        Parameters
+        ----------
+        space : str
+            What was computed: network and layer.
+        keys : sequence of str
+            Of what: the digests of the crystals.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Those that were found.
+        """
+        found = {}
+        with self._lock:
+            for key in keys:
+                if (vector := self._vectors.get((space, key))) is not None:
+                    self._vectors.move_to_end((space, key))
+                    found[key] = vector
+        return found
+
+    def put(self, space, vectors):
+        """Keep vectors, a dict of str to 1-D ndarray; the ones not used for longest go."""
+        with self._lock:
+            for key, vector in vectors.items():
+                old = self._vectors.pop((space, key), None)
+                self._vectors[space, key] = vector
+                self._bytes += vector.nbytes - (0 if old is None else old.nbytes)
+            while self._bytes > self.max_bytes:
+                self._bytes -= self._vectors.popitem(last=False)[1].nbytes
+
+
+class DiskStore:
+    """Vectors in one SQLite file, ``features.sqlite``, of a folder.
+
+    Several processes may use the folder at once, and one may be killed at any moment: each write is
+    a transaction.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Made if needed.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written to, or the file is not a feature store.
+    """
+
+    def __init__(self, folder):
+        self.path = Path(folder).expanduser() / "features.sqlite"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._connect() as connection:
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS vectors "
+                "(space TEXT, key TEXT, vector BLOB, PRIMARY KEY (space, key)) WITHOUT ROWID"
+            )
+
+    def _connect(self):
+        return _Transaction(self.path)
+
+    def get(self, space, keys):
+        """Look up vectors; see `MemoryStore.get`."""
+        wanted = set(keys)
+        with self._connect() as connection:
+            if len(wanted) > 500:  # one scan beats many look-ups
+                rows = connection.execute("SELECT key, vector FROM vectors WHERE space = ?", [space])
+                rows = [row for row in rows if row[0] in wanted]
+            else:
+                query = "SELECT key, vector FROM vectors WHERE space = ? AND key = ?"
+                rows = [row for key in wanted for row in connection.execute(query, (space, key))]
+        return {key: np.frombuffer(blob, dtype=np.float32) for key, blob in rows}
+
+    def put(self, space, vectors):
+        """Keep vectors, a dict of str to 1-D float32 ndarray."""
+        rows = [
+            (space, key, np.ascontiguousarray(vector, dtype=np.float32).tobytes())
+            for key, vector in vectors.items()
+        ]
+        with self._connect() as connection:
+            connection.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", rows)
+
+
+class _Transaction:
+    """A connection for one transaction, closed after it; says which file when SQLite fails."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def __enter__(self):
+        try:
+            self._connection = sqlite3.connect(self._path, timeout=60)
+            self._connection.execute("BEGIN")
+        except sqlite3.Error as error:
+            raise OSError(f"the feature store {self._path} cannot be used: {error}.") from error
+        return self._connection
+
+    def __exit__(self, kind, error, traceback):
+        with closing(self._connection):
+            if kind is None:
+                self._connection.commit()
+            else:
+                self._connection.rollback()
+        if isinstance(error, sqlite3.Error):
+            raise OSError(f"the feature store {self._path} cannot be used: {error}.") from error

@@ -1,0 +1,393 @@
+"""`MEGNetFeaturizer`: crystals to the latent vectors of a MEGNet."""
+
+import warnings
+from functools import lru_cache
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+from tqdm import tqdm
+
+from .feature_store import DiskStore, MemoryStore
+from .network import BUNDLED, PUBLISHED, Architecture, MEGNet, load_network, train
+from .structures import (
+    Failure,
+    convert_structures,
+    structure_digest,
+    structure_error,
+    validate_structure,
+)
+
+__all__ = ["LAYERS", "LeakageWarning", "MEGNetFeaturizer"]
+
+#: Layers by role, in the order in which a crystal passes through them.
+LAYERS = ("set2set", "readout_0", "readout_1")
+
+_MEMORY = MemoryStore()
+
+# Loading is a matter of milliseconds, but a loop over clones does it thousands of times.
+_load_named_network = lru_cache(maxsize=8)(load_network)
+
+
+class LeakageWarning(UserWarning):
+    """The network was trained on labels that it should not have seen."""
+
+
+class MEGNetFeaturizer(TransformerMixin, BaseEstimator):
+    """Turn crystals into the activations of a layer of a MEGNet.
+
+    Parameters
+    ----------
+    weights : str, Path or None, default="Eform_MP_2019"
+        The network: a published one by megnet's name for it (``"Eform_MP_2019"``, trained on 133,420
+        formation energies, needs no download; for others see `skcfgp.network.PUBLISHED`), a bundled
+        one (``"formation_energy_1800"``, trained on the training part of
+        `skcfgp.datasets.load_formation_energy` alone), a path, or None: random, then trained by
+        `fit`.
+    layer : {"set2set", "readout_0", "readout_1"} or list of them, default="readout_0"
+        ``"readout_0"`` is the first dense layer after Set2Set, 32 wide ("Dense 32" in the paper),
+        ``"readout_1"`` the next, 16 wide, and ``"set2set"`` what goes into the first: pooled sites,
+        bonds and state, 96 wide. A list is concatenated.
+    epochs : int, default=0
+        Epochs for which `fit` trains the network on ``(X, y)``. 0 leaves it as it is.
+    batch_size : int, default=32
+        Crystals per training step.
+    learning_rate : float, default=2e-3
+        Highest learning rate. For fine-tuning a tenth of it is a good start.
+    weight_decay : float, default=0.0
+        Decoupled weight decay.
+    distance_noise : float, default=0.0
+        Standard deviation, in angstrom, of noise added to every distance in every training step.
+    validation_fraction : float, default=0.1
+        Part of the rows that `fit` sets aside to choose the best epoch.
+    patience : int or None, default=None
+        Stop training after so many epochs without a better validation error.
+    cutoff : float, default=4.0
+        Longest bond, in angstrom, of a new network (``weights=None``).
+    embedding : {"elements", "random"}, default="elements"
+        Start of the atom embedding of a new network: standardised properties of the elements, or
+        random as in megnet.
+    on_error : {"raise", "nan"}, default="raise"
+        What a crystal that cannot be used does to `transform`: raise, or give a row of NaN and an
+        entry in ``failures_``.
+    cache_dir : str, Path or None, default=None
+        Folder of a feature cache that outlives the process. Within a process vectors are kept in
+        memory in any case.
+    device : str or None, default=None
+        TensorFlow device such as ``"/GPU:0"`` or ``"/CPU:0"``; None takes the GPU if there is one.
+    random_state : int, RandomState or None, default=None
+        Initial weights, validation part and order of training.
+    verbose : int, default=1
+        0 for no progress bar. There is none where the output is not a terminal.
+
+    Attributes
+    ----------
+    network_ : skcfgp.network.MEGNet
+        The network; ``network_.predict(structures)`` is its own readout.
+    history_ : dict of str to list of float
+        Training and validation error of each epoch (if ``epochs > 0``).
+    validation_indices_ : ndarray of int
+        Rows of `fit` that were set aside (if ``epochs > 0``).
+    failures_ : list of skcfgp.structures.Failure
+        Crystals of the last `transform` that could not be used: position, id and reason.
+
+    See Also
+    --------
+    skcfgp.GaussianProcessRegressor : Mean and standard deviation from such vectors.
+
+    References
+    ----------
+    .. [1] Chen, Ye, Zuo, Zheng, Ong, "Graph Networks as a Universal Machine Learning Framework for
+       Molecules and Crystals", Chem. Mater. 31, 3564 (2019). doi:10.1021/acs.chemmater.9b01294
+    .. [2] Allotey, Butler, Thiyagalingam, "Entropy-based Active Learning of Graph Neural Network
+       Surrogate Models for Materials Properties" (2021).
+
+    Examples
+    --------
+    >>> from pymatgen.core import Lattice, Structure
+    >>> from skcfgp import MEGNetFeaturizer
+    >>> salt = Structure.from_spacegroup(
+    ...     "Fm-3m", Lattice.cubic(5.69), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    >>> featurizer = MEGNetFeaturizer()
+    >>> featurizer.fit_transform([salt]).shape
+    (1, 32)
+    >>> print(f"{featurizer.network_.predict([salt])[0]:.2f} eV/atom")
+    -2.10 eV/atom
+    """
+
+    def __init__(
+        self,
+        weights="Eform_MP_2019",
+        layer="readout_0",
+        *,
+        epochs=0,
+        batch_size=32,
+        learning_rate=2e-3,
+        weight_decay=0.0,
+        distance_noise=0.0,
+        validation_fraction=0.1,
+        patience=None,
+        cutoff=4.0,
+        embedding="elements",
+        on_error="raise",
+        cache_dir=None,
+        device=None,
+        random_state=None,
+        verbose=1,
+    ):
+        self.weights = weights
+        self.layer = layer
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.distance_noise = distance_noise
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.cutoff = cutoff
+        self.embedding = embedding
+        self.on_error = on_error
+        self.cache_dir = cache_dir
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        """Load the network and, with ``epochs > 0``, train it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples,)
+            Crystals, in any form that `skcfgp.structures.check_structures` takes.
+        y : array-like of shape (n_samples,), default=None
+            Target; needed for training only.
+
+        Returns
+        -------
+        self : MEGNetFeaturizer
+
+        Raises
+        ------
+        ValueError
+            If a parameter or a crystal is not valid, or `y` is missing.
+        """
+        self._check_parameters()
+        rows = convert_structures(X)
+        if not len(rows.structures):
+            raise ValueError("X holds no crystal: found array with 0 sample(s).")
+        self._warn_of_leak(rows.structures)
+        network = self._initial_network()
+        if self.epochs:
+            network = network.copy()
+            self.history_, self.validation_indices_ = self._train(network, rows, y)
+        self.network_ = network
+        self._digest = network.digest()
+        self.failures_ = []
+        return self
+
+    def transform(self, X):
+        """Compute the latent vectors.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples,)
+            Crystals.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_units), float32
+            With ``on_error="nan"``, NaN in the rows of ``failures_``.
+
+        Raises
+        ------
+        ValueError
+            If a crystal cannot be used and ``on_error="raise"``. The message names it.
+        """
+        check_is_fitted(self, "network_")
+        X = convert_structures(X, on_error="raise" if self.on_error == "raise" else "collect")
+        failures = {failure.index: failure for failure in X.failures}
+        keys = [None if s is None else structure_digest(s) for s in X.structures]
+        space = f"{self._digest}/{'+'.join(self._layers())}"
+        stores = [_MEMORY] if self.cache_dir is None else [_MEMORY, DiskStore(self.cache_dir)]
+        vectors = self._look_up(stores, space, keys)
+        first_row = {}  # equal crystals go through the network once
+        for row, key in enumerate(keys):
+            if key is not None and key not in vectors:
+                first_row.setdefault(key, row)
+        graphs = self._graphs(X, first_row, failures)
+        if graphs:
+            self._compute(stores, space, graphs, vectors)
+        features = np.full((len(keys), sum(self._widths())), np.nan, dtype=np.float32)
+        for row, key in enumerate(keys):
+            if key in vectors:
+                features[row] = vectors[key]
+            elif row not in failures:  # equal to a crystal that failed
+                failures[row] = Failure(row, X.ids[row], failures[first_row[key]].reason)
+        self.failures_ = [failures[row] for row in sorted(failures)]
+        return features
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the columns of `transform`: ``readout_0_00``, ...
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        ndarray of str, of shape (n_units,)
+        """
+        check_is_fitted(self, "network_")
+        return np.array(
+            [
+                f"{layer}_{unit:02d}"
+                for layer, width in zip(self._layers(), self._widths(), strict=True)
+                for unit in range(width)
+            ],
+            dtype=object,
+        )
+
+    def _layers(self):
+        return [self.layer] if isinstance(self.layer, str) else list(self.layer)
+
+    def _widths(self):
+        shape = self.network_.architecture
+        width = {
+            "set2set": 4 * shape.n3 + shape.n2,
+            "readout_0": shape.n2,
+            "readout_1": shape.n3,
+        }
+        return [width[layer] for layer in self._layers()]
+
+    def _check_parameters(self):
+        layers = self._layers()
+        if unknown := [layer for layer in layers if layer not in LAYERS]:
+            raise ValueError(f"layer must be of {LAYERS} or a list of them, got {unknown[0]!r}.")
+        if not layers or len(set(layers)) < len(layers):
+            raise ValueError(f"layer must name each layer once, got {self.layer!r}.")
+        if self.on_error not in ("raise", "nan"):
+            raise ValueError(f"on_error must be 'raise' or 'nan', got {self.on_error!r}.")
+        if not isinstance(self.epochs, Integral) or self.epochs < 0:
+            raise ValueError(f"epochs must be an integer of at least 0, got {self.epochs!r}.")
+        if not 0 <= self.validation_fraction < 1:
+            raise ValueError(
+                f"validation_fraction must be in [0, 1), got {self.validation_fraction!r}."
+            )
+        if self.weights is None and not self.epochs:
+            raise ValueError(
+                "weights=None is a network of random weights; set epochs > 0 to train it, or name "
+                "a trained network."
+            )
+
+    def _warn_of_leak(self, structures):
+        if str(self.weights) not in PUBLISHED or "Eform" not in str(self.weights):
+            return
+        if any(s.properties.get("dataset") == "formation_energy" for s in structures):
+            warnings.warn(
+                f"the network {self.weights!r} was trained on the formation energies of these very "
+                "crystals: errors on them will look far too small. Use "
+                "weights='formation_energy_1800', which has seen the training part only.",
+                LeakageWarning,
+                stacklevel=3,
+            )
+
+    def _initial_network(self):
+        if str(self.weights) in (*BUNDLED, *PUBLISHED):
+            return _load_named_network(str(self.weights))
+        if self.weights is not None:
+            return load_network(self.weights)
+        return MEGNet.initialize(
+            Architecture(cutoff=float(self.cutoff)), self.random_state, self.embedding
+        )
+
+    def _train(self, network, X, y):
+        """Train the network in place; return the history and the rows set aside."""
+        if y is None:
+            raise ValueError("epochs > 0 needs the target y to train on, got y=None.")
+        y = column_or_1d(y, dtype=np.float64)
+        if len(y) != len(X.structures):
+            raise ValueError(f"X has {len(X.structures)} crystals, y {len(y)} values.")
+        if not np.isfinite(y).all():
+            position = np.flatnonzero(~np.isfinite(y))[0]
+            raise ValueError(f"y has NaN or infinity at position {position}.")
+        graphs = [_graph(network, X, row) for row in range(len(y))]
+        with self._progress(self.epochs, "epoch", "training") as bar:
+
+            def show(epoch, history):
+                bar.set_postfix(val_mae=f"{history['val_mae'][-1]:.4g}", refresh=False)
+                bar.update()
+
+            return train(
+                network,
+                graphs,
+                y,
+                epochs=self.epochs,
+                batch_size=self.batch_size,
+                learning_rate=self.learning_rate,
+                weight_decay=self.weight_decay,
+                distance_noise=self.distance_noise,
+                validation_fraction=self.validation_fraction,
+                patience=self.patience,
+                random_state=self.random_state,
+                device=self.device,
+                on_epoch=show,
+            )
+
+    def _look_up(self, stores, space, keys):
+        """Vectors by key, from the first store that has each; the memory is told of the others'."""
+        vectors, missing = {}, {key for key in keys if key is not None}
+        for store in stores:
+            if missing:
+                found = store.get(space, missing)
+                if store is not _MEMORY:
+                    _MEMORY.put(space, found)
+                vectors |= found
+                missing -= set(found)
+        return vectors
+
+    def _graphs(self, X, first_row, failures):
+        """Build the graph of each new crystal; one that cannot be used goes to `failures`."""
+        graphs = {}
+        for key, row in first_row.items():
+            try:
+                graphs[key] = _graph(self.network_, X, row)
+            except ValueError as error:
+                if self.on_error == "raise":
+                    raise
+                failures[row] = Failure(row, X.ids[row], str(error.__cause__))
+        return graphs
+
+    def _compute(self, stores, space, graphs, vectors):
+        """Run the network over graphs by key; the vectors go to the stores too."""
+        keys = list(graphs)
+        with self._progress(len(keys), "crystal", "featurizing") as bar:
+            outputs = self.network_.compute(
+                list(graphs.values()), self._layers(), self.device, progress=bar.update
+            )
+        new = dict(zip(keys, np.hstack(outputs), strict=True))
+        for store in stores:
+            store.put(space, new)
+        vectors |= new
+
+    def _progress(self, total, unit, description):
+        return tqdm(
+            total=total, unit=unit, desc=description, delay=1.0, disable=None if self.verbose else True
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.one_d_array = True
+        tags.no_validation = True
+        tags.requires_fit = True
+        return tags
+
+
+def _graph(network, X, row):
+    """Graph of one crystal of `X`; an error names it."""
+    try:
+        validate_structure(X.structures[row])
+        return network.graph(X.structures[row])
+    except ValueError as error:
+        raise structure_error(error, X.ids[row], row) from error

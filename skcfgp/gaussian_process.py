@@ -1,0 +1,280 @@
+"""`GaussianProcessRegressor`: scikit-learn's, which also learns row by row.
+
+With hyper-parameters fixed, a new label changes only the last row of the Cholesky factor.
+`partial_fit` appends it in O(n^2), where `fit` needs O(n^3).
+"""
+
+import warnings
+
+import numpy as np
+from scipy.linalg import LinAlgError
+from sklearn import get_config
+from sklearn.gaussian_process import GaussianProcessRegressor as _SklearnGPR
+from sklearn.utils import check_array, gen_batches
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .cholesky import GrowingCholesky
+from .kernels import Laplacian
+
+__all__ = ["GaussianProcessRegressor"]
+
+
+class GaussianProcessRegressor(_SklearnGPR):
+    """Gaussian process regression with the Laplacian kernel by default, and `partial_fit`.
+
+    A scikit-learn ``GaussianProcessRegressor`` in every other respect: the same parameters, fitted
+    attributes and results.
+
+    Parameters
+    ----------
+    kernel : kernel instance, default=None
+        None means ``Laplacian()``.
+    alpha : float or ndarray of shape (n_samples,), default=1e-10
+        Variance of the noise on the labels, added to the diagonal of the kernel matrix.
+    optimizer : "fmin_l_bfgs_b", callable or None, default="fmin_l_bfgs_b"
+        None leaves the hyper-parameters as they are.
+    n_restarts_optimizer : int, default=0
+    normalize_y : bool, default=False
+        Whether to fit the standardised target. Predictions are in the unit of y either way.
+    copy_X_train : bool, default=True
+    n_targets : int, default=None
+        Number of targets of the prior, before `fit`.
+    random_state : int, RandomState or None, default=None
+        Of the restarts.
+
+    Attributes
+    ----------
+    X_train_ : ndarray of shape (n_samples, n_features)
+    y_train_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        Standardised if ``normalize_y``.
+    kernel_ : kernel instance
+        With the hyper-parameters that were found.
+    L_ : ndarray of shape (n_samples, n_samples)
+        Lower Cholesky factor of the kernel matrix.
+    alpha_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        Dual coefficients.
+    log_marginal_likelihood_value_ : float
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Where X had feature names that are all strings.
+
+    See Also
+    --------
+    sklearn.gaussian_process.GaussianProcessRegressor : The base class.
+    skcfgp.kernels.Laplacian : The default kernel.
+
+    References
+    ----------
+    .. [1] Rasmussen, Williams, "Gaussian Processes for Machine Learning" (2006), Algorithm 2.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcfgp import GaussianProcessRegressor
+    >>> X = np.linspace(0, 3, 20)[:, None]
+    >>> gp = GaussianProcessRegressor(optimizer=None).fit(X[:15], np.sin(X[:15, 0]))
+    >>> gp = gp.partial_fit(X[15:], np.sin(X[15:, 0]))
+    >>> mean, std = gp.predict([[1.5], [9.0]], return_std=True)
+    >>> print(mean.round(2), std.round(2))
+    [1. 0.] [0.28 1.  ]
+    """
+
+    def fit(self, X, y):
+        """Fit the hyper-parameters and the process.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+
+        Returns
+        -------
+        self : GaussianProcessRegressor
+        """
+        fitted = _SklearnGPR(**self._sklearn_params()).fit(X, y)
+        state = {name: v for name, v in vars(fitted).items() if name not in fitted.get_params()}
+        self._factor = GrowingCholesky(state.pop("L_"))
+        vars(self).update(state)
+        self._noise = np.broadcast_to(fitted.alpha, len(self.X_train_))
+        return self
+
+    def partial_fit(self, X, y, alpha=None):
+        """Add rows; leave the hyper-parameters as they are.
+
+        Equal to `fit` on all rows with ``optimizer=None`` and the same hyper-parameters.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        alpha : float or ndarray of shape (n_samples,), default=None
+            Variance of the noise on the new labels. None means the parameter ``alpha``, which must
+            then be a number.
+
+        Returns
+        -------
+        self : GaussianProcessRegressor
+
+        Raises
+        ------
+        ValueError
+            If the new rows do not fit the old ones, or their noise is not known.
+        LinAlgError
+            If the kernel matrix is not positive definite with them. Nothing has changed then.
+        """
+        if not self._is_fitted():
+            return self.fit(X, y)
+        X, y = self._check_new_rows(X, y)
+        alpha = self.alpha if alpha is None else alpha
+        if np.ndim(alpha) and len(alpha) != len(X):
+            raise ValueError(
+                f"the parameter alpha has {len(alpha)} values; pass alpha= with one for each of the "
+                f"{len(X)} new rows."
+            )
+        noise = np.broadcast_to(alpha, len(X))
+        corner = self.kernel_(X)
+        corner[np.diag_indices_from(corner)] += noise
+        try:
+            self._factor.append(self.kernel_(self.X_train_, X), corner)
+        except LinAlgError as error:
+            raise LinAlgError(
+                f"The kernel, {self.kernel_}, is not returning a positive definite matrix with the "
+                "new rows. Try gradually increasing the 'alpha' parameter."
+            ) from error
+        self.X_train_ = np.concatenate([self.X_train_, X])
+        self._noise = np.concatenate([self._noise, noise])
+        self._set_targets(np.concatenate([self._raw_targets(), y]))
+        return self
+
+    def predict(self, X, return_std=False, return_cov=False):
+        """Predict mean and, if asked for, standard deviation or covariance.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        return_std, return_cov : bool, default=False
+
+        Returns
+        -------
+        mean : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            In the unit of y, as is the standard deviation.
+        std : ndarray of the same shape
+            Only with `return_std`.
+        cov : ndarray of shape (n_samples, n_samples) or (n_samples, n_samples, n_targets)
+            Only with `return_cov`.
+
+        Notes
+        -----
+        Rows are taken in chunks that fit into scikit-learn's ``working_memory``.
+        """
+        if return_cov or not self._is_fitted():
+            return self._as_sklearn().predict(X, return_std=return_std, return_cov=return_cov)
+        X = self._validate(X)
+        chunk = int(get_config()["working_memory"] * 2**20 // (16 * len(self.X_train_)))
+        parts = [
+            self._predict_chunk(X[rows], return_std)
+            for rows in gen_batches(X.shape[0], max(chunk, 1))
+        ]
+        mean = np.concatenate([mean for mean, _ in parts])
+        return (mean, np.concatenate([std for _, std in parts])) if return_std else mean
+
+    def log_marginal_likelihood(self, theta=None, eval_gradient=False, clone_kernel=True):
+        """Return the log-marginal likelihood of theta for the rows learnt so far.
+
+        Parameters
+        ----------
+        theta : array-like of shape (n_kernel_params,), default=None
+            None returns the value for ``kernel_.theta``, which is known.
+        eval_gradient : bool, default=False
+        clone_kernel : bool, default=True
+            Whether the kernel attribute is copied.
+
+        Returns
+        -------
+        log_likelihood : float
+        log_likelihood_gradient : ndarray of shape (n_kernel_params,)
+            Only with `eval_gradient`.
+        """
+        check_is_fitted(self, "alpha_")
+        return self._as_sklearn().log_marginal_likelihood(theta, eval_gradient, clone_kernel)
+
+    @property
+    def L_(self):
+        """Lower Cholesky factor of the kernel matrix."""
+        check_is_fitted(self, "alpha_")
+        return self._factor.L
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        state.pop("_pool_posterior", None)  # what a query keeps for the next one
+        return state
+
+    def _sklearn_params(self):
+        params = self.get_params(deep=False)
+        return params | {"kernel": Laplacian() if self.kernel is None else self.kernel}
+
+    def _as_sklearn(self):
+        """Return a scikit-learn regressor in the same state; it shares the arrays."""
+        regressor = _SklearnGPR(**self._sklearn_params())
+        if self._is_fitted():
+            vars(regressor).update(vars(self) | {"L_": self.L_, "kernel": regressor.kernel})
+            regressor.alpha = self._noise
+        return regressor
+
+    def _is_fitted(self):
+        return hasattr(self, "alpha_")
+
+    def _validate(self, X, **options):
+        vectors = self.kernel_.requires_vector_input
+        return validate_data(
+            self,
+            X,
+            reset=False,
+            ensure_2d=vectors,
+            dtype="numeric" if vectors else None,
+            **options,
+        )
+
+    def _check_new_rows(self, X, y):
+        X, y = self._validate(X, y=y, multi_output=True, y_numeric=True)
+        if y.shape[1:] != self.y_train_.shape[1:]:
+            raise ValueError(
+                f"y must have the shape (n_samples, {', '.join(map(str, self.y_train_.shape[1:]))}) "
+                f"of the rows learnt before, got {y.shape}."
+            )
+        return X, check_array(y, ensure_2d=False, dtype=np.float64)
+
+    def _raw_targets(self):
+        return self.y_train_ * self._y_train_std + self._y_train_mean
+
+    def _set_targets(self, y):
+        """Set the targets, in their unit, and what follows from them; the factor is in place."""
+        if self.normalize_y:
+            self._y_train_mean, std = np.mean(y, axis=0), np.std(y, axis=0)
+            self._y_train_std = np.where(std < 10 * np.finfo(float).eps, 1.0, std)
+        self.y_train_ = (y - self._y_train_mean) / self._y_train_std
+        self.alpha_ = self._factor.solve_both(self.y_train_)
+        # Alg 2.1, page 19, line 7, summed over targets
+        n, n_targets = len(y), 1 if y.ndim == 1 else y.shape[1]
+        half_log_det = np.log(np.diag(self.L_)).sum() + 0.5 * n * np.log(2 * np.pi)
+        fit = 0.5 * np.sum(self.y_train_ * self.alpha_)
+        self.log_marginal_likelihood_value_ = float(-fit - n_targets * half_log_det)
+
+    def _predict_chunk(self, X, return_std):
+        cross = self.kernel_(X, self.X_train_)
+        mean = cross @ self.alpha_  # Alg 2.1, page 19, line 4
+        mean = self._y_train_std * mean + self._y_train_mean
+        if mean.ndim > 1 and mean.shape[1] == 1:
+            mean = mean[:, 0]
+        if not return_std:
+            return mean, None
+        V = self._factor.solve(cross.T, overwrite=True)  # line 5
+        variance = self.kernel_.diag(X) - np.einsum("ij,ij->j", V, V)  # line 6, the diagonal
+        if np.any(variance < -1e-8 * self.kernel_.diag(X)):
+            warnings.warn(
+                "Predicted variances smaller than 0. Setting those variances to 0.", stacklevel=3
+            )
+        std = np.sqrt(np.maximum(variance, 0.0))
+        if mean.ndim > 1:
+            return mean, std[:, None] * self._y_train_std
+        return mean, std * np.ravel(self._y_train_std)[0]

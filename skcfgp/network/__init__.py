@@ -1,0 +1,19 @@
+"""The MEGNet itself: build, train, save, load, run its layers in batches.
+
+The only part of the package that knows TensorFlow and megnet; neither is loaded before a network
+is used.
+"""
+
+from .files import BUNDLED, PUBLISHED, load_network, save_network
+from .megnet import Architecture, MEGNet
+from .training import train
+
+__all__ = [
+    "BUNDLED",
+    "PUBLISHED",
+    "Architecture",
+    "MEGNet",
+    "load_network",
+    "save_network",
+    "train",
+]

@@ -1,0 +1,293 @@
+"""Networks on disk, and where the published ones are found.
+
+A network is a folder of two files: ``weights.npz`` (arrays only) and ``network.json``
+(hyper-parameters, target scaler, card and the checksum of the weights). megnet's published pairs of
+HDF5 and JSON are read too: shapes and numbers are taken from them, and nothing in them is executed.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import urllib.request
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from .megnet import Architecture, MEGNet, shape_of
+
+__all__ = ["BUNDLED", "PUBLISHED", "load_network", "save_network"]
+
+FORMAT = "skcfgp-megnet-1"
+
+#: Networks that come with this package.
+BUNDLED = ("formation_energy_1800",)
+
+_MVL = "https://github.com/materialsvirtuallab/megnet/raw/master/mvl_models/"
+
+#: megnet's published networks: path below ``mvl_models`` and the SHA-256 of the HDF5 and the JSON.
+PUBLISHED = {
+    "Eform_MP_2019": (
+        "mp-2019.4.1/formation_energy.hdf5",
+        "51de7e372f9fdbd10a519c3fd3cbf6fcd1039cc58e092c85b0f4fef49964f57b",
+        "8727d8d0ab2686c4ac1c06f9ed8bdba7e63abaeac1287cff2e3c7263bf0b4b5b",
+    ),
+    "Eform_MP_2018": (
+        "mp-2018.6.1/formation_energy.hdf5",
+        "82363f6ef74747f67bccd75fa0237dfaab5f0da519bf5f9cf8f4bcc11c53712b",
+        "46566670b0c5ab13ebe6497ea3383fe772e90fe62517282448387694896cabd0",
+    ),
+    "Bandgap_MP_2018": (
+        "mp-2018.6.1/band_gap_regression.hdf5",
+        "e149197440863b06e819c3cc11550f7c78eee329b916112dab84d884d21306de",
+        "96285e10309b8bc4091ec5c45b784958b3626e3b0d70ace96493717341438be9",
+    ),
+    "logK_MP_2018": (
+        "mp-2018.6.1/log10K.hdf5",
+        "283e249977d9ac718c92a28590f35bf6ba53f49642469b98e11627a03e24dd05",
+        "96415cd0a10c00f174fd8b7560d0df1588f877e9df619f74a0aa702624dd32f4",
+    ),
+}
+
+
+def load_network(weights):
+    """Load a network by name or path.
+
+    Parameters
+    ----------
+    weights : str or Path
+        A bundled name (`BUNDLED`), a published name (`PUBLISHED`), a folder written by
+        `save_network`, or a megnet ``.hdf5`` file with its ``.hdf5.json`` beside it.
+
+    Returns
+    -------
+    MEGNet
+
+    Raises
+    ------
+    ValueError
+        If the name is not known, or a file is not what its name or checksum says.
+    OSError
+        If a published network that does not come with a package cannot be fetched.
+
+    Notes
+    -----
+    ``"Eform_MP_2019"`` comes with the package ``maml`` and needs no network connection. The other
+    published networks are fetched once into ``$SKCFGP_CACHE``, or ``skcfgp`` in the user's cache
+    folder, and checked.
+    """
+    if str(weights) in BUNDLED:
+        return _load_folder(Path(__file__).parents[1] / "weights" / str(weights))
+    if str(weights) in PUBLISHED:
+        return _load_hdf5(_published_file(str(weights)))
+    path = Path(weights).expanduser()
+    if path.is_dir():
+        return _load_folder(path)
+    if path.is_file():
+        return _load_hdf5(path)
+    raise ValueError(
+        f"weights={str(weights)!r} is neither a known network nor a path that exists. Known are "
+        f"{', '.join((*BUNDLED, *PUBLISHED))}."
+    )
+
+
+def save_network(network, folder):
+    """Write a network to a folder, which is made if needed.
+
+    Parameters
+    ----------
+    network : MEGNet
+    folder : str or Path
+
+    Raises
+    ------
+    FileExistsError
+        If the folder holds anything but a network.
+    """
+    folder = Path(folder).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    if others := {p.name for p in folder.iterdir()} - {"weights.npz", "network.json"}:
+        raise FileExistsError(
+            f"{folder} holds other files ({', '.join(sorted(others)[:3])}); name a new folder."
+        )
+    partial = folder / "weights.npz.part"
+    with partial.open("wb") as file:
+        np.savez_compressed(file, **network.weights)
+    content = {
+        "format": FORMAT,
+        "architecture": asdict(network.architecture),
+        "target_mean": network.target_mean,
+        "target_std": network.target_std,
+        "weights_sha256": _sha256(partial),
+        "card": network.card,
+    }
+    description = folder / "network.json.part"
+    description.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    partial.replace(folder / "weights.npz")
+    description.replace(folder / "network.json")
+
+
+def _load_folder(folder):
+    description, weights = folder / "network.json", folder / "weights.npz"
+    if not (description.is_file() and weights.is_file()):
+        raise ValueError(f"{folder} holds no network: expected network.json and weights.npz in it.")
+    content = json.loads(description.read_text(encoding="utf-8"))
+    if content.get("format") != FORMAT:
+        raise ValueError(
+            f"{description}: expected format {FORMAT!r}, got {content.get('format')!r}."
+        )
+    _check_sha256(weights, content["weights_sha256"])
+    with np.load(weights, allow_pickle=False) as arrays:
+        loaded = {name: arrays[name] for name in arrays.files}
+    return MEGNet(
+        Architecture(**content["architecture"]),
+        loaded,
+        content["target_mean"],
+        content["target_std"],
+        content["card"],
+    )
+
+
+def _load_hdf5(path):
+    """Read a HDF5 file of megnet: the weights, and what its layers' settings say of their shape."""
+    import h5py
+
+    description = path.with_name(path.name + ".json")
+    if not description.is_file():
+        raise ValueError(f"{path} needs its description {description.name} beside it.")
+    content = json.loads(description.read_text(encoding="utf-8"))
+    converter = content["graph_converter"]
+    scaler = content.get("target_scaler") or {}
+    with h5py.File(path, "r") as file:
+        layers = json.loads(file.attrs["model_config"])["config"]["layers"]
+        roles, n_passes = _roles(layers, path)
+        weights = {}
+        for name, role in roles.items():
+            group = file["model_weights"][name]
+            for full_name in np.asarray(group.attrs["weight_names"]).astype(str):
+                variable = full_name.split("/")[-1].split(":")[0]
+                weights[f"{role}/{variable}"] = group[full_name][()]
+    bonds = converter["bond_converter"]
+    centers = bonds["centers"]
+    centers = centers["data"] if isinstance(centers, dict) else centers
+    architecture = shape_of(weights, n_passes, converter["cutoff"], centers, bonds["width"])
+    return MEGNet(
+        architecture,
+        weights,
+        float(scaler.get("mean", 0.0)),
+        float(scaler.get("std", 1.0)),
+        content.get("metadata", {}),
+    )
+
+
+def _roles(layers, path):
+    """Map the name of each layer with weights to the name that megnet gives it today.
+
+    The published networks number their layers in the order in which megnet builds them:
+    ``dense_1``, ``dense_2``, ... A network saved later has today's names already.
+    """
+    by_class = {}
+    for layer in layers:
+        by_class.setdefault(layer["class_name"], []).append((layer["name"], layer["config"]))
+    for kind in ("MEGNetLayer", "Set2Set", "Dense"):
+        if kind not in by_class:
+            raise ValueError(f"{path} is not a MEGNet: it has no {kind} layer.")
+        by_class[kind].sort(key=lambda layer: int("0" + layer[0].rsplit("_", 1)[-1]))
+    if "Embedding" not in by_class or len(by_class["Embedding"]) != 1:
+        raise ValueError(f"{path}: expected one embedding, of the atoms.")
+    _check_settings(by_class, path)
+    n_passes = by_class["Set2Set"][0][1]["T"]
+    n_blocks = len(by_class["MEGNetLayer"])
+    names = [name for name, _ in by_class["Dense"]]
+    if "readout_0" in names:
+        kinds = ("Embedding", "Dense", "MEGNetLayer", "Set2Set")
+        return {name: name for kind in kinds for name, _ in by_class[kind]}, n_passes
+    dense = [f"preblock_{kind}_{i}" for kind in ("atom", "bond", "state") for i in (0, 1)]
+    for block in range(1, n_blocks):
+        dense += [
+            f"block_{block}_{kind}_ff_{i}" for kind in ("atom", "bond", "state") for i in (0, 1)
+        ]
+    dense += ["readout_0", "readout_1", "readout_2"]
+    if len(dense) != len(names):
+        raise ValueError(f"{path}: expected {len(dense)} dense layers, found {len(names)}.")
+    roles = dict(zip(names, dense, strict=True))
+    roles[by_class["Embedding"][0][0]] = "atom_embedding"
+    for block, (name, _) in enumerate(by_class["MEGNetLayer"]):
+        roles[name] = f"megnet_{block}"
+    for (name, _), role in zip(by_class["Set2Set"], ("atom", "bond"), strict=True):
+        roles[name] = f"set2set_{role}"
+    return roles, n_passes
+
+
+def _check_settings(by_class, path):
+    """Refuse what the pass would compute differently."""
+    activations = {c["activation"] for kind in ("MEGNetLayer", "Dense") for _, c in by_class[kind]}
+    pooling = {config["pool_method"] for _, config in by_class["MEGNetLayer"]}
+    output = by_class["Dense"][-1][1]["activation"]
+    if not activations <= {"softplus2", "linear"} or pooling != {"mean"} or output != "linear":
+        raise ValueError(
+            f"{path}: expected softplus2 activations, mean pooling and a linear output, got "
+            f"{sorted(activations)}, {sorted(pooling)} and {output!r}."
+        )
+
+
+def _published_file(name):
+    path, *checksums = PUBLISHED[name]
+    found = _in_maml(path) if name == "Eform_MP_2019" else None
+    if found is None:
+        found = _cache_folder() / path
+        for suffix, checksum in zip(("", ".json"), checksums, strict=True):
+            target = found.with_name(found.name + suffix)
+            if not target.is_file():
+                _fetch(_MVL + path + suffix, target, checksum)
+    for suffix, checksum in zip(("", ".json"), checksums, strict=True):
+        _check_sha256(found.with_name(found.name + suffix), checksum)
+    return found
+
+
+def _in_maml(path):
+    """Find the file in the installed package maml, without importing that."""
+    spec = find_spec("maml")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    folder = Path(next(iter(spec.submodule_search_locations)))
+    file = folder / "describers" / "data" / "megnet_models" / Path(path).name
+    return file if file.is_file() else None
+
+
+def _cache_folder():
+    if "SKCFGP_CACHE" in os.environ:
+        return Path(os.environ["SKCFGP_CACHE"]).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "skcfgp"
+
+
+def _fetch(url, target, checksum):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        with urllib.request.urlopen(url, timeout=60) as source, partial.open("wb") as file:
+            shutil.copyfileobj(source, file)
+        _check_sha256(partial, checksum)
+        partial.replace(target)
+    except OSError as error:
+        raise OSError(
+            f"{url} could not be fetched: {error}. Without a connection, put the file at {target}."
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _check_sha256(path, expected):
+    found = _sha256(path)
+    if found != expected:
+        raise ValueError(
+            f"{path} is damaged or another file: its SHA-256 is {found}, expected {expected}. "
+            "Remove it and get it again."
+        )

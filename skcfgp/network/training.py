@@ -1,0 +1,200 @@
+"""Training a MEGNet: the compiled step, the schedule, early stopping."""
+
+import warnings
+
+import numpy as np
+
+from .graphs import join_graphs
+from .megnet import prepare_gpus
+
+__all__ = ["train"]
+
+#: Weight of each step in the running mean of the weights that is validated and kept.
+AVERAGING = 0.005
+
+
+def train(
+    network,
+    graphs,
+    y,
+    *,
+    epochs,
+    batch_size=32,
+    learning_rate=2e-3,
+    weight_decay=0.0,
+    distance_noise=0.0,
+    validation_fraction=0.1,
+    patience=None,
+    random_state=None,
+    device=None,
+    on_epoch=None,
+):
+    """Train a network on the mean absolute error of the standardised target.
+
+    Adam with gradients clipped at a global norm of 3; the learning rate rises over the first
+    twentieth of the steps and then falls to zero along a cosine. After each epoch the running mean
+    of the weights is tried on the validation part, and the best one seen is what is kept.
+
+    Parameters
+    ----------
+    network : MEGNet
+        Its weights are the starting point. It is changed in place.
+    graphs : sequence of Graph
+    y : ndarray of shape (n_samples,)
+    epochs : int
+    batch_size : int, default=32
+        Crystals per step.
+    learning_rate : float, default=2e-3
+        Its highest value.
+    weight_decay : float, default=0.0
+        Decoupled weight decay (AdamW).
+    distance_noise : float, default=0.0
+        Standard deviation, in angstrom, of Gaussian noise that is added to every distance in every
+        step: the network cannot learn crystals by heart from their exact distances.
+    validation_fraction : float, default=0.1
+        Part of the rows that is set aside, drawn at random, to choose the best epoch. With 0
+        nothing is set aside and the last epoch is kept.
+    patience : int or None, default=None
+        Stop after so many epochs without a better validation error. None runs all epochs, which
+        the falling learning rate is made for.
+    random_state : int, RandomState or None
+    device : str or None
+    on_epoch : callable or None
+        Called with ``(epoch, history)`` after each epoch.
+
+    Returns
+    -------
+    history : dict of str to list of float
+        ``loss`` and ``val_mae``, in the unit of y, ``learning_rate``, one value an epoch.
+    validation : ndarray of int
+        Rows that were set aside.
+
+    Notes
+    -----
+    Ctrl-C ends the training with a warning; the best weights so far are kept.
+    """
+    import tensorflow as tf
+    from sklearn.utils import check_random_state
+
+    prepare_gpus()
+    rng = check_random_state(random_state)
+    y = np.asarray(y, dtype=float)
+    order = rng.permutation(len(y))
+    n_validation = round(validation_fraction * len(y))
+    validation, rows = np.sort(order[:n_validation]), order[n_validation:]
+    if not len(rows):
+        raise ValueError(
+            f"validation_fraction={validation_fraction} leaves none of {len(y)} rows to train on."
+        )
+    network.rescale_target(y[rows].mean(), y[rows].std() or 1.0)
+    target = ((y - network.target_mean) / network.target_std).astype(np.float32)
+    n_steps = epochs * -(-len(rows) // batch_size)
+
+    with tf.device(device):
+        trainer = _Trainer(
+            network, learning_rate, n_steps, weight_decay, distance_noise, rng.randint(2**31 - 1)
+        )
+        history = {"loss": [], "val_mae": [], "learning_rate": []}
+        best = np.inf
+        try:
+            for epoch in range(1, epochs + 1):
+                rng.shuffle(rows)
+                loss = trainer.epoch(graphs, target, rows, batch_size)
+                trainer.copy_averages_to(network)
+                error = _validation_error(network, graphs, y, validation, device)
+                history["loss"].append(loss * network.target_std)
+                history["val_mae"].append(error)
+                history["learning_rate"].append(trainer.learning_rate())
+                if not len(validation) or error < best:
+                    best, best_epoch = error, epoch
+                    best_weights = network.copy().weights
+                if on_epoch is not None:
+                    on_epoch(epoch, history)
+                if patience is not None and len(validation) and epoch - best_epoch >= patience:
+                    break
+        except KeyboardInterrupt:
+            if not history["loss"]:
+                raise
+            warnings.warn(
+                f"training was interrupted after {len(history['loss'])} of {epochs} epochs; the "
+                f"weights of epoch {best_epoch} are kept.",
+                UserWarning,
+                stacklevel=3,
+            )
+    network.weights = best_weights
+    return history, validation
+
+
+def _validation_error(network, graphs, y, rows, device):
+    if not len(rows):
+        return float("nan")
+    (output,) = network.compute([graphs[row] for row in rows], ["output"], device=device)
+    prediction = output[:, 0].astype(float) * network.target_std + network.target_mean
+    return float(np.mean(np.abs(prediction - y[rows])))
+
+
+class _Trainer:
+    """Variables, optimiser and compiled step of one training."""
+
+    def __init__(self, network, learning_rate, n_steps, weight_decay, distance_noise, seed):
+        import tensorflow as tf
+        import tf_keras
+
+        from .forward import batch_spec, forward
+
+        variables = {name: tf.Variable(value) for name, value in network.weights.items()}
+        averages = {name: tf.Variable(value) for name, value in network.weights.items()}
+        names = list(variables)
+        n_warm = max(1, n_steps // 20)
+        generator = tf.random.Generator.from_seed(seed)
+
+        def rate(step):
+            step = tf.cast(step, tf.float32)
+            falling = 0.5 * (1.0 + tf.cos(np.pi * step / n_steps))
+            return learning_rate * tf.minimum((step + 1.0) / n_warm, falling)
+
+        optimizer = tf_keras.optimizers.AdamW(
+            learning_rate, weight_decay=weight_decay, global_clipnorm=3.0, jit_compile=False
+        )
+        optimizer.build(list(variables.values()))
+
+        @tf.function(input_signature=[batch_spec(), tf.TensorSpec((None,), tf.float32)])
+        def step(batch, target):
+            if distance_noise:
+                noise = distance_noise * generator.normal(tf.shape(batch.distances))
+                batch = batch._replace(distances=batch.distances + noise)
+            with tf.GradientTape() as tape:
+                prediction = forward(variables, batch, network.architecture).output
+                loss = tf.reduce_mean(tf.abs(prediction[:, 0] - target))
+            gradients = tape.gradient(loss, [variables[name] for name in names])
+            optimizer.learning_rate.assign(rate(optimizer.iterations))
+            # the kernel of the state inputs, which are zero, gets none
+            pairs = zip(gradients, (variables[name] for name in names), strict=True)
+            optimizer.apply_gradients([(g, v) for g, v in pairs if g is not None])
+            # Early on, a plain mean of all steps; later, one that forgets.
+            share = tf.maximum(AVERAGING, 1.0 / tf.cast(optimizer.iterations, tf.float32))
+            for name in names:
+                averages[name].assign_add(share * (variables[name] - averages[name]))
+            return loss
+
+        self._step, self._averages, self._optimizer = step, averages, optimizer
+
+    def epoch(self, graphs, target, rows, batch_size):
+        """Take one step a batch; return the mean loss."""
+        import tensorflow as tf
+
+        from .forward import as_tensors
+
+        total = 0.0
+        for start in range(0, len(rows), batch_size):
+            chosen = rows[start : start + batch_size]
+            batch = join_graphs([graphs[row] for row in chosen])
+            loss = self._step(as_tensors(batch), tf.constant(target[chosen]))
+            total += float(loss) * len(chosen)
+        return total / len(rows)
+
+    def copy_averages_to(self, network):
+        network.weights = {name: value.numpy() for name, value in self._averages.items()}
+
+    def learning_rate(self):
+        return float(self._optimizer.learning_rate.numpy())

@@ -1,0 +1,147 @@
+"""Query strategies for modAL: which crystals to label next.
+
+A strategy is a callable ``(learner, X_pool, n_instances=1, ...) -> (indices, scores)``. Importing
+this module also makes a plain ``modAL.models.ActiveLearner`` work on current scikit-learn and
+pandas.
+"""
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_array, check_random_state
+
+from ._compat import patch_modal
+from .gaussian_process import GaussianProcessRegressor
+from .posterior import PoolPosterior
+
+__all__ = ["max_std", "random_sampling"]
+
+patch_modal()
+
+
+def max_std(learner, X_pool, n_instances=1):
+    """Choose the points of largest posterior standard deviation.
+
+    For a Gaussian process this is the choice of largest entropy, H = ln(2 pi e sigma^2) / 2, of the
+    paper. With a `skcfgp.GaussianProcessRegressor` the posterior over the pool is kept between
+    queries: after one new label, and with the same pool or what is left of it, a query costs
+    O(n p).
+
+    Parameters
+    ----------
+    learner : modAL learner or committee
+        Whose ``predict(X, return_std=True)`` gives a standard deviation.
+    X_pool : array-like of shape (n_pool, ...)
+    n_instances : int, default=1
+        Points to choose; those of largest standard deviation, each on its own.
+
+    Returns
+    -------
+    indices : ndarray of shape (n_instances,)
+        Positions in the pool, largest standard deviation first, ties by lowest position.
+    std : ndarray of shape (n_instances,)
+        Their standard deviation, in the unit of y.
+
+    Raises
+    ------
+    ValueError
+        If the pool is empty or smaller than `n_instances`.
+
+    References
+    ----------
+    .. [1] Allotey, Butler, Thiyagalingam (2021), Section V.
+    """
+    _check_pool(X_pool, n_instances)
+    std = _pool_std(learner, X_pool)
+    indices = np.argsort(-std, kind="stable")[:n_instances]
+    return indices, std[indices]
+
+
+def random_sampling(learner, X_pool, n_instances=1, random_state=None):
+    """Choose points at random, without replacement: the baseline.
+
+    Parameters
+    ----------
+    learner : modAL learner or committee
+        Not used.
+    X_pool : array-like of shape (n_pool, ...)
+    n_instances : int, default=1
+    random_state : int, RandomState or None, default=None
+        An int gives the same choice at each call; pass a ``RandomState`` for a sequence of choices
+        that can be repeated.
+
+    Returns
+    -------
+    indices : ndarray of shape (n_instances,)
+    probability : ndarray of shape (n_instances,)
+        Of each to have been chosen.
+    """
+    n_pool = _check_pool(X_pool, n_instances)
+    indices = check_random_state(random_state).choice(n_pool, n_instances, replace=False)
+    return indices, np.full(n_instances, n_instances / n_pool)
+
+
+def _check_pool(X_pool, n_instances):
+    n_pool = X_pool.shape[0] if hasattr(X_pool, "shape") else len(X_pool)
+    if n_pool == 0:
+        raise ValueError("the pool is empty: there is nothing left to query.")
+    if not 1 <= n_instances <= n_pool:
+        raise ValueError(
+            f"n_instances must be between 1 and the size of the pool, {n_pool}, got {n_instances}."
+        )
+    return n_pool
+
+
+def _pool_std(learner, X_pool):
+    model, features = _last_step(learner, X_pool)
+    if isinstance(model, GaussianProcessRegressor) and np.ndim(model.y_train_) == 1:
+        return _posterior(model, check_array(features, dtype=np.float64)).std
+    if model is not None:
+        return model.predict(features, return_std=True)[1]
+    return learner.predict(X_pool, return_std=True)[1]
+
+
+def _last_step(learner, X_pool):
+    """Return the model that gives the standard deviation and the features that it works on."""
+    model = getattr(learner, "estimator", None)
+    if not isinstance(model, Pipeline):
+        return model, X_pool
+    return model[-1], model[:-1].transform(X_pool) if len(model) > 1 else X_pool
+
+
+def _posterior(gp, X_pool):
+    """Return the posterior over the pool: the one of the last query, brought up to date, if it fits."""
+    posterior = getattr(gp, "_pool_posterior", None)
+    if posterior is not None and posterior.is_current():
+        left = _rows_left(posterior.X_pool, X_pool)
+        if left is not None:
+            if len(left) < len(posterior.X_pool):
+                posterior.keep(left)
+            return posterior.update()
+    gp._pool_posterior = PoolPosterior(gp, np.array(X_pool))
+    return gp._pool_posterior
+
+
+def _rows_left(old, new, max_removed=64):
+    """Find which rows of `old` make up `new`, in order; None if `new` is not what is left of it.
+
+    Parameters
+    ----------
+    old : ndarray of shape (n_old, n_features)
+    new : ndarray of shape (n_new, n_features)
+
+    Returns
+    -------
+    ndarray of int, of shape (n_new,), or None
+    """
+    n_removed = len(old) - len(new)
+    if not 0 <= n_removed <= max_removed or old.shape[1:] != new.shape[1:]:
+        return None
+    left, skipped, done = [], 0, 0
+    while done < len(new) and skipped <= n_removed:
+        candidates = old[done + skipped : len(new) + skipped]
+        same = np.all(candidates == new[done:], axis=1)
+        run = len(same) if same.all() else int(np.argmin(same))
+        left.append(np.arange(done + skipped, done + skipped + run))
+        done += run
+        skipped += 1
+    return np.concatenate(left) if left and done == len(new) else None

@@ -105,8 +105,8 @@ def import_megnet():
         layers = importlib.import_module("megnet.layers")
     if not issubclass(layers.MEGNetLayer, tf_keras.layers.Layer):
         raise ImportError(
-            "megnet was imported on Keras 3 before skcfgp, and its layers cannot be rebound in this "
-            "process. Start Python again and either import skcfgp.network first or set the "
+            "megnet was imported on Keras 3 before skcfgp, and its layers cannot be rebound in "
+            "this process. Start Python again and either import skcfgp.network first or set the "
             "environment variable TF_USE_LEGACY_KERAS=1 before TensorFlow is imported."
         )
     _wrap_from_file(models.base.GraphModel)
@@ -114,7 +114,7 @@ def import_megnet():
 
 
 def _wrap_from_file(graph_model):
-    """megnet's ``from_file`` imports ``tensorflow.keras`` when it is called: do so on Keras 2."""
+    """Megnet's ``from_file`` imports ``tensorflow.keras`` when it is called: do so on Keras 2."""
     original = graph_model.__dict__["from_file"].__func__
     if hasattr(original, "__wrapped__"):
         return
@@ -130,8 +130,8 @@ def _wrap_from_file(graph_model):
 def patch_modal():
     """Make a plain ``modAL.models.ActiveLearner`` work on current scikit-learn and pandas.
 
-    - ``check_X_y(force_all_finite=)`` became ``ensure_all_finite`` (scikit-learn 1.6, removed in 1.8;
-      modAL issue 196);
+    - ``check_X_y(force_all_finite=)`` became ``ensure_all_finite`` (scikit-learn 1.6, removed in
+      1.8; modAL issue 196);
     - ``DataFrame.append`` was removed (pandas 2.0), and lists are stacked by way of a 2-D array;
     - ``query`` unpacks what a strategy returns, and a bare ``except`` runs the strategy twice when
       that fails; a bare array of exactly two indices loses the second.
@@ -140,7 +140,7 @@ def patch_modal():
 
     learners = importlib.import_module("modAL.models.learners")
     base = importlib.import_module("modAL.models.base")
-    if "force_all_finite" not in signature(check_X_y).parameters:
+    if "ensure_all_finite" in signature(check_X_y).parameters:
         learners.check_X_y = _check_X_y
     if not _stacks_rows(learners.data_vstack):
         learners.data_vstack = stack_rows
@@ -189,7 +189,9 @@ def stack_rows(blocks):
     if isinstance(first, pd.DataFrame):
         return pd.concat(
             [
-                block if isinstance(block, pd.DataFrame) else pd.DataFrame(block, columns=first.columns)
+                block
+                if isinstance(block, pd.DataFrame)
+                else pd.DataFrame(block, columns=first.columns)
                 for block in blocks
             ]
         )

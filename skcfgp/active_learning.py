@@ -25,7 +25,8 @@ class ActiveLearner(_ModALActiveLearner):
     ----------
     estimator : estimator
         Regressor whose ``predict(X, return_std=True)`` gives a standard deviation, such as
-        `skcfgp.GaussianProcessRegressor`, or a ``Pipeline`` that ends in one. It is fitted in place.
+        `skcfgp.GaussianProcessRegressor`, or a ``Pipeline`` that ends in one. It is fitted in
+        place.
     query_strategy : callable, default=skcfgp.query.max_std
         ``(learner, X_pool, n_instances=1, ...) -> (indices, scores)``.
     X_training : array-like of shape (n_samples, ...), default=None
@@ -34,7 +35,8 @@ class ActiveLearner(_ModALActiveLearner):
     bootstrap_init : bool, default=False
         Fit the initial rows on a bootstrap sample of them.
     on_transformed : bool, default=False
-        Whether strategies of modAL that look at the features get those that a ``Pipeline`` computes.
+        Whether strategies of modAL that look at the features get those that a ``Pipeline``
+        computes.
     force_all_finite : bool, default=True
         Whether labels must be finite.
 
@@ -78,8 +80,8 @@ class ActiveLearner(_ModALActiveLearner):
             y_training=y_training,
             bootstrap_init=bootstrap_init,
             on_transformed=on_transformed,
-            force_all_finite=force_all_finite,
         )
+        self.force_all_finite = force_all_finite  # modAL would pass it on to `fit`
 
     def teach(self, X, y, bootstrap=False, only_new=False, **fit_kwargs):
         """Learn the labels of rows that were queried.
@@ -105,19 +107,17 @@ class ActiveLearner(_ModALActiveLearner):
         if only_new:
             self._fit_on_new(X, y, bootstrap=bootstrap, **fit_kwargs)
             return
-        if self.X_training is None:
-            X_all, y_all = X, y
-        else:
-            X_all, y_all = stack_rows([self.X_training, X]), stack_rows([self.y_training, y])
-        if bootstrap or fit_kwargs or self.X_training is None or not self._learn(X, y):
-            before = self.X_training, self.y_training
-            self.X_training, self.y_training = X_all, y_all
+        before = self.X_training, self.y_training
+        afresh = bootstrap or fit_kwargs or self.X_training is None or not self._learn(X, y)
+        if self.X_training is not None:
+            X, y = stack_rows([self.X_training, X]), stack_rows([self.y_training, y])
+        self.X_training, self.y_training = X, y
+        if afresh:
             try:
                 self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
             except BaseException:
                 self.X_training, self.y_training = before
                 raise
-        self.X_training, self.y_training = X_all, y_all
 
     def fit(self, X, y, bootstrap=False, **fit_kwargs):
         """Forget everything learnt so far and fit the estimator.
@@ -136,6 +136,14 @@ class ActiveLearner(_ModALActiveLearner):
         """
         self.X_training, self.y_training = X, self._check_rows(X, y)
         return self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
+
+    def __repr__(self, N_CHAR_MAX=700):
+        strategy = getattr(self.query_strategy, "__name__", repr(self.query_strategy))
+        n_labels = 0 if self.y_training is None else len(self.y_training)
+        return (
+            f"{type(self).__name__}({self.estimator.__repr__(N_CHAR_MAX)}, "
+            f"query_strategy={strategy}, {n_labels} labels)"
+        )
 
     def _learn(self, X, y):
         """Let the estimator learn the new rows alone, if it can; tell whether it could."""

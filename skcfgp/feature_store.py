@@ -95,7 +95,9 @@ class DiskStore:
         wanted = set(keys)
         with self._connect() as connection:
             if len(wanted) > 500:  # one scan beats many look-ups
-                rows = connection.execute("SELECT key, vector FROM vectors WHERE space = ?", [space])
+                rows = connection.execute(
+                    "SELECT key, vector FROM vectors WHERE space = ?", [space]
+                )
                 rows = [row for row in rows if row[0] in wanted]
             else:
                 query = "SELECT key, vector FROM vectors WHERE space = ? AND key = ?"

@@ -40,9 +40,10 @@ class MEGNetFeaturizer(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     weights : str, Path or None, default="Eform_MP_2019"
-        The network: a published one by megnet's name for it (``"Eform_MP_2019"``, trained on 133,420
-        formation energies, needs no download; for others see `skcfgp.network.PUBLISHED`), a bundled
-        one (``"formation_energy_1800"``, trained on the training part of
+        The network: a published one by megnet's name for it (``"Eform_MP_2019"``, trained on
+        four fifths of 133,420 formation energies, needs no download; for others see
+        `skcfgp.network.PUBLISHED`), a bundled one (``"formation_energy_1800"``, trained on the
+        training part of
         `skcfgp.datasets.load_formation_energy` alone), a path, or None: random, then trained by
         `fit`.
     layer : {"set2set", "readout_0", "readout_1"} or list of them, default="readout_0"
@@ -372,7 +373,11 @@ class MEGNetFeaturizer(TransformerMixin, BaseEstimator):
 
     def _progress(self, total, unit, description):
         return tqdm(
-            total=total, unit=unit, desc=description, delay=1.0, disable=None if self.verbose else True
+            total=total,
+            unit=unit,
+            desc=description,
+            delay=1.0,
+            disable=None if self.verbose else True,
         )
 
     def __sklearn_tags__(self):

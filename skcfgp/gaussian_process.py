@@ -55,7 +55,7 @@ class GaussianProcessRegressor(_SklearnGPR):
         Dual coefficients.
     log_marginal_likelihood_value_ : float
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Where X had feature names that are all strings.
 
     See Also
@@ -128,8 +128,8 @@ class GaussianProcessRegressor(_SklearnGPR):
         alpha = self.alpha if alpha is None else alpha
         if np.ndim(alpha) and len(alpha) != len(X):
             raise ValueError(
-                f"the parameter alpha has {len(alpha)} values; pass alpha= with one for each of the "
-                f"{len(X)} new rows."
+                f"the parameter alpha has {len(alpha)} values; pass alpha= with one for each of "
+                f"the {len(X)} new rows."
             )
         noise = np.broadcast_to(alpha, len(X))
         corner = self.kernel_(X)
@@ -239,8 +239,8 @@ class GaussianProcessRegressor(_SklearnGPR):
         X, y = self._validate(X, y=y, multi_output=True, y_numeric=True)
         if y.shape[1:] != self.y_train_.shape[1:]:
             raise ValueError(
-                f"y must have the shape (n_samples, {', '.join(map(str, self.y_train_.shape[1:]))}) "
-                f"of the rows learnt before, got {y.shape}."
+                f"y must have as many targets as the rows learnt before, whose y had the shape "
+                f"{self.y_train_.shape}; got {y.shape}."
             )
         return X, check_array(y, ensure_2d=False, dtype=np.float64)
 

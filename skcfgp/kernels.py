@@ -52,10 +52,12 @@ class Laplacian(StationaryKernelMixin, Kernel):
 
     @property
     def hyperparameter_amplitude(self):
+        """The amplitude, as scikit-learn's kernels describe it."""
         return Hyperparameter("amplitude", "numeric", self.amplitude_bounds)
 
     @property
     def hyperparameter_length_scale(self):
+        """The length, as scikit-learn's kernels describe it."""
         return Hyperparameter("length_scale", "numeric", self.length_scale_bounds)
 
     def __call__(self, X, Y=None, eval_gradient=False):

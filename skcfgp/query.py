@@ -109,7 +109,7 @@ def _last_step(learner, X_pool):
 
 
 def _posterior(gp, X_pool):
-    """Return the posterior over the pool: the one of the last query, brought up to date, if it fits."""
+    """Return the posterior over the pool, from that of the last query where it fits."""
     posterior = getattr(gp, "_pool_posterior", None)
     if posterior is not None and posterior.is_current():
         left = _rows_left(posterior.X_pool, X_pool)

@@ -20,6 +20,7 @@ __all__ = [
     "Structures",
     "check_structures",
     "convert_structures",
+    "object_array",
     "structure_digest",
     "structure_error",
     "validate_structure",
@@ -124,7 +125,7 @@ def convert_structures(X, *, on_error="raise"):
             structure = None
         structures.append(structure)
         ids.append(id_)
-    return Structures(_object_array(structures), _object_array(ids), failures)
+    return Structures(object_array(structures), object_array(ids), failures)
 
 
 def structure_error(error, id_, position):
@@ -181,9 +182,10 @@ def _species_name(composition):
     return name
 
 
-def _object_array(values):
+def object_array(values):
+    """Make a 1-D array of objects, whatever they are; np.array() would look inside a Structure."""
     array = np.empty(len(values), dtype=object)
-    for i, value in enumerate(values):  # np.array() would look inside a Structure
+    for i, value in enumerate(values):
         array[i] = value
     return array
 
@@ -314,6 +316,8 @@ def validate_structure(structure):
     lattice, coords = structure.lattice.matrix, structure.frac_coords
     if not (np.isfinite(lattice).all() and np.isfinite(coords).all()):
         raise ValueError("its cell or a coordinate is not a finite number.")
+    if not all(structure.lattice.pbc):
+        raise ValueError("it is not periodic in three directions, so it is not a crystal.")
     if abs(np.linalg.det(lattice)) < 1e-6:
         raise ValueError(f"its cell has no volume: {lattice.tolist()}.")
     first, second, distance = _close_sites(structure)
@@ -354,4 +358,3 @@ def _close_sites(structure):
         return None, None, None
     pair = overlapping[0]
     return int(first[pair]), int(second[pair]), float(distances[pair])
-

@@ -60,7 +60,10 @@ def read_members(source):
     if source.is_dir():
         for path in sorted(source.rglob("*.csv*")):
             raw = path.read_bytes()
-            yield path.name.removesuffix(".gz"), gzip.decompress(raw) if path.suffix == ".gz" else raw
+            yield (
+                path.name.removesuffix(".gz"),
+                gzip.decompress(raw) if path.suffix == ".gz" else raw,
+            )
         return
     with tarfile.open(source) as archive:
         for member in archive:
@@ -98,7 +101,9 @@ def main(source):
         structures = [parse_structure(row) for _, row in table.iterrows()]
         arrays = {
             "n_sites": np.array([len(s) for s in structures], dtype=np.uint16),
-            "atomic_numbers": np.concatenate([s.atomic_numbers for s in structures]).astype(np.uint8),
+            "atomic_numbers": np.concatenate([s.atomic_numbers for s in structures]).astype(
+                np.uint8
+            ),
             "lattice": np.round([s.lattice.matrix for s in structures], 6),
             "frac_coords_1e6": np.rint(
                 np.concatenate([s.frac_coords for s in structures]) * 1e6

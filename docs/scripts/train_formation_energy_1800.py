@@ -19,9 +19,13 @@ from skcfgp.network import save_network
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--epochs", type=int, default=500)
-parser.add_argument("--out", default=Path(__file__).parents[2] / "skcfgp/weights/formation_energy_1800")
+parser.add_argument(
+    "--out", default=Path(__file__).parents[2] / "skcfgp/weights/formation_energy_1800"
+)
 arguments = parser.parse_args()
-tf.config.threading.set_intra_op_parallelism_threads(1)  # the order of sums, so the result, is fixed
+tf.config.threading.set_intra_op_parallelism_threads(
+    1
+)  # the order of sums, so the result, is fixed
 tf.config.threading.set_inter_op_parallelism_threads(1)
 
 train = load_formation_energy(split="train")
@@ -39,7 +43,7 @@ network.card = {
     "data": "load_formation_energy(split='train'): 1,800 crystals of FLLA, Materials Project DFT",
     "validation_material_id": train.material_id[featurizer.validation_indices_].tolist(),
     "training": {
-        "command": f"python docs/scripts/train_formation_energy_1800.py --epochs {arguments.epochs}",
+        "command": f"python docs/scripts/{Path(__file__).name} --epochs {arguments.epochs}",
         "epochs": arguments.epochs,
         "best_epoch": best + 1,
         "history": {name: np.round(values, 5).tolist() for name, values in history.items()},

@@ -76,8 +76,8 @@ def load_dielectric(*, target="refractive_index", return_X_y=False, as_frame=Fal
     Returns
     -------
     Bunch
-        ``structures``, ``target``, ``target_name``, ``unit``, ``material_id``, ``formula``, the four
-        properties by name, ``DESCR``.
+        ``structures``, ``target``, ``target_name``, ``unit``, ``material_id``, ``formula``, the
+        four properties by name, ``DESCR``.
     """
     _check_target(target, ("refractive_index", "poly_total", "poly_electronic", "band_gap"))
     return _load("dielectric", target, return_X_y, as_frame)

@@ -58,7 +58,7 @@ def forward(weights, batch, architecture):
     -------
     Outputs
     """
-    n_sites, n_graphs = tf.shape(batch.atomic_numbers)[0], batch.n_graphs
+    n_graphs = batch.n_graphs
 
     def feed_forward(x, prefix):
         return dense(weights, dense(weights, x, f"{prefix}_0"), f"{prefix}_1")

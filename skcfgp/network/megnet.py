@@ -10,7 +10,7 @@ from .._compat import import_megnet
 from ..elements import element_properties
 from .graphs import edge_batches, join_graphs, structure_graph
 
-__all__ = ["MEGNet", "Architecture"]
+__all__ = ["Architecture", "MEGNet"]
 
 #: Edges per batch; on a CPU more is not faster, it only leaves the cache.
 MAX_EDGES = 16_384
@@ -197,8 +197,8 @@ class MEGNet:
         if max(numbers) >= self.architecture.n_species:
             symbol = structure[numbers.index(max(numbers))].specie.symbol
             raise ValueError(
-                f"the element {symbol} (atomic number {max(numbers)}) is not known to this network, "
-                f"which was built for atomic numbers up to {self.architecture.n_species - 1}."
+                f"the element {symbol} (atomic number {max(numbers)}) is not known to this "
+                f"network, whose table ends at {self.architecture.n_species - 1}."
             )
         return structure_graph(structure, self.architecture.cutoff)
 

@@ -1,0 +1,132 @@
+"""Predicting a user's own crystals from files: what ``skcfgp predict`` does."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from . import GaussianProcessRegressor, MEGNetFeaturizer
+from .kernels import Laplacian
+from .structures import Failure, Structures, check_structures, object_array
+
+__all__ = ["predict_files", "read_labelled"]
+
+
+def read_labelled(path, target=None):
+    """Read a CSV of labelled crystals.
+
+    Parameters
+    ----------
+    path : Path
+        With a column ``file`` of paths, absolute or relative to the CSV, and a column of values.
+    target : str, default=None
+        The column of values; needed if there are several beside ``file``, ``id``, ``material_id``
+        and ``formula``.
+
+    Returns
+    -------
+    structures : ndarray of shape (n_samples,), dtype object
+    y : ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        Naming the line of the first value or file that cannot be used.
+    """
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        columns, records = reader.fieldnames or [], list(reader)
+    if "file" not in columns:
+        raise ValueError(f"{path}: expected a column 'file', got the columns {columns}.")
+    values = [c for c in columns if c not in ("file", "id", "material_id", "formula")]
+    if target is None and len(values) == 1:
+        target = values[0]
+    if target not in values:
+        raise ValueError(f"{path}: name the column of values with --target; there are {values}.")
+    structures, y = [], []
+    for line, record in enumerate(records, start=2):
+        try:
+            y.append(float(record[target]))
+            if not np.isfinite(y[-1]):
+                raise ValueError(f"the value {record[target]!r} is not finite.")
+            found = check_structures([Path(path).parent / record["file"]]).structures
+            if len(found) != 1:
+                raise ValueError(f"{record['file']} holds {len(found)} crystals; one is needed.")
+        except (TypeError, ValueError, OSError) as error:
+            raise ValueError(f"{path}, line {line}: {error}") from error
+        structures.append(found[0])
+    if len(structures) < 2:
+        raise ValueError(f"{path}: expected at least 2 labelled crystals, got {len(structures)}.")
+    return check_structures(structures).structures, np.array(y)
+
+
+def predict_files(files, labelled, weights, layer, unit=""):
+    """Predict the crystals in files by a Gaussian process on latent vectors.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Files or folders.
+    labelled : (structures, y) or None
+        To fit on. None means the bundled formation energies: the kernel is fitted on the training
+        part, and the pool adds its labels.
+    weights, layer : str
+        See `skcfgp.MEGNetFeaturizer`.
+    unit : str, default=""
+        Of the labels.
+
+    Returns
+    -------
+    list of dict
+        A row for each crystal: ``id, formula, prediction, std, unit, error``.
+    """
+    crystals = _read(files)
+    featurizer = MEGNetFeaturizer(weights, layer, on_error="nan")
+    gp = GaussianProcessRegressor(Laplacian(), alpha=1e-6, normalize_y=labelled is not None)
+    if labelled is None:
+        from .datasets import load_formation_energy
+
+        train, pool = (load_formation_energy(split=part) for part in ("train", "pool"))
+        featurizer.fit(train.structures)
+        gp.fit(featurizer.transform(train.structures), train.target)
+        gp.partial_fit(featurizer.transform(pool.structures), pool.target)
+        unit = train.unit
+    else:
+        structures, y = labelled
+        Z = featurizer.fit(structures).transform(structures)
+        if featurizer.failures_:
+            first = featurizer.failures_[0]
+            raise ValueError(f"labelled crystal {first.id!r}: {first.reason}")
+        gp.fit(Z, y)
+    usable = [row for row, structure in enumerate(crystals.structures) if structure is not None]
+    mean, std = np.full((2, len(crystals.ids)), np.nan)
+    reasons = {failure.index: failure.reason for failure in crystals.failures}
+    if usable:
+        Z = featurizer.transform(crystals.structures[usable])
+        reasons |= {usable[f.index]: f.reason for f in featurizer.failures_}
+        rows = [row for row in usable if row not in reasons]
+        if rows:
+            known = ~np.isnan(Z).any(axis=1)
+            mean[rows], std[rows] = gp.predict(Z[known], return_std=True)
+    return [
+        {
+            "id": id_,
+            "formula": "" if structure is None else structure.composition.reduced_formula,
+            "prediction": "" if row in reasons else float(mean[row]),
+            "std": "" if row in reasons else float(std[row]),
+            "unit": unit,
+            "error": reasons.get(row, ""),
+        }
+        for row, (id_, structure) in enumerate(zip(crystals.ids, crystals.structures, strict=True))
+    ]
+
+
+def _read(files):
+    """Read files and folders into one `Structures`; what cannot be read is a failure."""
+    structures, ids, failures = [], [], []
+    for file in files:
+        found = check_structures(file if file.is_dir() else [file], on_error="collect")
+        failures += [Failure(len(ids) + f.index, f.id, f.reason) for f in found.failures]
+        structures += found.structures.tolist()
+        ids += found.ids.tolist()
+    return Structures(object_array(structures), object_array(ids), failures)

@@ -1,0 +1,234 @@
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skcfgp import ActiveLearner, GaussianProcessRegressor, MEGNetFeaturizer, simulate
+from skcfgp import featurizer as featurizer_module
+from skcfgp.feature_store import MemoryStore
+from skcfgp.kernels import Laplacian
+from skcfgp.query import max_std, random_sampling
+
+
+def data(n=80):
+    X = np.random.default_rng(0).normal(size=(n, 3))
+    return X, np.sin(X).sum(axis=1)
+
+
+def gp():
+    return GaussianProcessRegressor(Laplacian(), optimizer=None)
+
+
+class CountsFits(GaussianProcessRegressor):
+    fits = 0
+
+    def fit(self, X, y):
+        self.fits += 1
+        return super().fit(X, y)
+
+
+def test_teach_appends_and_keeps_the_hyper_parameters():
+    X, y = data()
+    learner = ActiveLearner(CountsFits(), X_training=X[:20], y_training=y[:20])
+    theta = learner.estimator.kernel_.theta
+    learner.teach(X[20:21], y[20:21])
+    learner.teach(X[21:30], y[21:30])
+    assert learner.estimator.fits == 1
+    np.testing.assert_array_equal(learner.estimator.kernel_.theta, theta)
+    np.testing.assert_array_equal(learner.X_training, X[:30])
+    np.testing.assert_array_equal(learner.y_training, y[:30])
+    fixed = SklearnGPR(learner.estimator.kernel_, optimizer=None).fit(X[:30], y[:30])
+    np.testing.assert_allclose(learner.predict(X[30:]), fixed.predict(X[30:]), atol=1e-8)
+    learner.fit(learner.X_training, learner.y_training)
+    assert learner.estimator.fits == 2
+
+
+@pytest.mark.parametrize("container", [np.asarray, np.ndarray.tolist, pd.DataFrame])
+def test_containers(container):
+    X, y = data()
+    learner = ActiveLearner(gp(), X_training=container(X[:20]), y_training=y[:20])
+    pool = container(X[20:])
+    for n_instances in (1, 2, 5):
+        indices, rows = learner.query(pool, n_instances=n_instances)
+        learner.teach(rows, y[20:][indices])
+    assert type(learner.X_training) is type(container(X))
+    assert len(learner.X_training) == len(learner.y_training) == 28
+
+
+def test_options_of_teach():
+    X, y = data()
+    learner = ActiveLearner(CountsFits(), X_training=X[:20], y_training=y[:20])
+    learner.teach(X[20:30], y[20:30], only_new=True)
+    assert len(learner.estimator.X_train_) == 10
+    assert len(learner.y_training) == 20
+    learner.teach(X[20:30], y[20:30], bootstrap=True)
+    assert len(learner.estimator.X_train_) == len(learner.y_training) == 30
+    unfitted = ActiveLearner(gp())
+    unfitted.teach(X[:5], y[:5])
+    assert len(unfitted.estimator.X_train_) == 5
+    without = ActiveLearner(SklearnGPR(optimizer=None), X_training=X[:5], y_training=y[:5])
+    without.teach(X[5:6], y[5:6])
+    assert len(without.estimator.X_train_) == 6
+
+
+def test_labels_that_cannot_be_learnt_change_nothing():
+    X, y = data()
+    learner = ActiveLearner(gp(), X_training=X[:20], y_training=y[:20])
+    with pytest.raises(ValueError, match="nan at position 1"):
+        learner.teach(X[20:22], [1.0, np.nan])
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        learner.teach(X[20:22], [1.0])
+    with pytest.raises(ValueError, match="features"):
+        learner.teach(X[20:22, :2], [1.0, 2.0])
+    assert len(learner.X_training) == len(learner.estimator.X_train_) == 20
+    learner.teach(X[20:22], y[20:22])
+
+
+def test_clone_repr_and_pickle():
+    X, y = data()
+    learner = ActiveLearner(gp(), random_sampling, X_training=X[:20], y_training=y[:20])
+    copy = clone(learner)
+    np.testing.assert_allclose(copy.predict(X), learner.predict(X))
+    assert copy.estimator is not learner.estimator
+    assert repr(learner) == (
+        "ActiveLearner(GaussianProcessRegressor(kernel=Laplacian(amplitude=1, length_scale=1),\n"
+        "                         optimizer=None), query_strategy=random_sampling, 20 labels)"
+    )
+    restored = pickle.loads(pickle.dumps(learner))
+    np.testing.assert_array_equal(restored.predict(X), learner.predict(X))
+    assert learner.get_params(deep=False)["bootstrap_init"] is False
+
+
+@pytest.mark.network
+def test_loop_by_vectors_on_real_crystals(latent):
+    """The modAL loop of the user's card, and that it learns."""
+    Z, y = latent
+    pool = np.arange(150, 300)
+    learner = ActiveLearner(
+        GaussianProcessRegressor(alpha=1e-4), max_std, X_training=Z[:150], y_training=y[:150]
+    )
+    before = np.mean(np.abs(learner.predict(Z[300:]) - y[300:]))
+    std_before = learner.predict(Z[pool], return_std=True)[1].max()
+    for _ in range(60):
+        index, z = learner.query(Z[pool])
+        learner.teach(z, y[pool[index]])
+        pool = np.delete(pool, index)
+    assert len(learner.y_training) == 210
+    assert learner.predict(Z[pool], return_std=True)[1].max() < std_before
+    assert np.mean(np.abs(learner.predict(Z[300:]) - y[300:])) < 1.05 * before
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("container", [list, lambda X: X])
+def test_loop_by_crystals(formation_energy, monkeypatch, container):
+    """Crystals go through the pipeline; each goes through the network once."""
+    from skcfgp.network import MEGNet
+
+    monkeypatch.setattr(featurizer_module, "_MEMORY", MemoryStore())
+    runs, compute = [], MEGNet.compute
+
+    def counted(self, graphs, *args, **options):
+        runs.append(len(graphs))
+        return compute(self, graphs, *args, **options)
+
+    monkeypatch.setattr(MEGNet, "compute", counted)
+    X, y = formation_energy.structures[:80], formation_energy.target[:80]
+    model = make_pipeline(MEGNetFeaturizer("formation_energy_1800"), gp().set_params(alpha=1e-3))
+    learner = ActiveLearner(model, X_training=container(X[:40]), y_training=y[:40])
+    left = np.arange(40, 80)
+    Z = MEGNetFeaturizer("formation_energy_1800").fit(X).transform(X)
+    vectors = ActiveLearner(gp().set_params(alpha=1e-3), X_training=Z[:40], y_training=y[:40])
+    for n_instances in (1, 1, 2):
+        indices, crystals = learner.query(container(X[left]), n_instances=n_instances)
+        expected, z = vectors.query(Z[left], n_instances=n_instances)
+        assert indices.tolist() == expected.tolist()
+        learner.teach(crystals, y[left[indices]])
+        vectors.teach(z, y[left[indices]])
+        left = np.delete(left, indices)
+    assert sum(runs) == 80
+    assert len(learner.X_training) == 44
+    np.testing.assert_allclose(
+        learner.predict(container(X[left])), vectors.predict(Z[left]), atol=1e-8
+    )
+
+
+def test_simulation_is_the_loop_written_out():
+    X, y = data()
+    table = simulate(
+        gp(), X, y, initial=range(10), pool=range(10, 60), test=range(60, 80), n_cycles=8
+    )
+    labelled, left = list(range(10)), list(range(10, 60))
+    for cycle in range(9):
+        model = SklearnGPR(Laplacian(), optimizer=None).fit(X[labelled], y[labelled])
+        mean, std = model.predict(X[left], return_std=True)
+        row = table.loc[cycle]
+        assert row.n_labelled == len(labelled)
+        assert row.mae_pool == pytest.approx(np.mean(np.abs(mean - y[left])))
+        assert row.mae_test == pytest.approx(np.mean(np.abs(model.predict(X[60:]) - y[60:])))
+        assert row.max_std == pytest.approx(std.max())
+        if cycle < 8:
+            chosen = left.pop(int(np.argmax(std)))
+            assert table.loc[cycle + 1].indices == (chosen,)
+            labelled.append(chosen)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        SklearnGPR(Laplacian(), optimizer=None),
+        make_pipeline(StandardScaler(with_mean=False, with_std=False), gp()),
+    ],
+)
+def test_simulation_of_other_estimators(estimator):
+    X, y = data()
+    options = {"initial": range(10), "pool": range(10, 60), "test": range(60, 80), "n_cycles": 5}
+    found, expected = simulate(estimator, X, y, **options), simulate(gp(), X, y, **options)
+    assert found.indices.tolist() == expected.indices.tolist()
+    np.testing.assert_allclose(found.mae_test, expected.mae_test)
+    np.testing.assert_allclose(found.mae_pool, expected.mae_pool)
+
+
+def test_simulation_of_everything_at_random():
+    X, y = data(40)
+    options = {"initial": [0, 1], "pool": np.arange(40) > 1, "query_strategy": random_sampling}
+    cycles = []
+    first = simulate(gp(), X, y, **options, random_state=0, on_cycle=cycles.append)
+    assert cycles == list(range(1, 39))
+    chosen = [i for indices in first.indices for i in indices]
+    assert sorted(chosen) == list(range(2, 40))
+    assert first.mae_test.isna().all()
+    assert np.isnan(first.mae_pool.iloc[-1])
+    again = simulate(gp(), X, y, **options, random_state=0)
+    other = simulate(gp(), X, y, **options, random_state=1)
+    assert first.indices.tolist() == again.indices.tolist() != other.indices.tolist()
+    batches = simulate(gp(), X, y, initial=[0, 1], pool=range(2, 40), n_instances=10)
+    assert batches.n_labelled.tolist() == [2, 12, 22, 32]
+
+
+def test_simulation_leaves_its_input_alone():
+    X, y = data(40)
+    estimator = gp()
+    simulate(estimator, X, y, initial=range(5), pool=range(5, 40), n_cycles=2)
+    assert not hasattr(estimator, "alpha_")
+
+
+@pytest.mark.parametrize(
+    ("sets", "message"),
+    [
+        ({"initial": [0, 1], "pool": [1, 2]}, "row 1 comes twice"),
+        ({"initial": [0], "pool": [1, 2], "test": [2]}, "row 2 comes twice"),
+        ({"initial": [0], "pool": [99]}, "do not exist"),
+        ({"initial": [0], "pool": ["a"]}, "row numbers"),
+        ({"initial": [], "pool": [1]}, "at least one row"),
+        ({"initial": [0], "pool": [1, 2], "n_cycles": 3}, "need a pool of 3"),
+    ],
+)
+def test_simulation_of_wrong_sets(sets, message):
+    X, y = data(40)
+    with pytest.raises(ValueError, match=message):
+        simulate(gp(), X, y, **sets)

@@ -1,0 +1,173 @@
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from skcfgp import __version__
+from skcfgp.cli import main
+from skcfgp.demo import run_demo
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def rows_of(text):
+    return list(csv.DictReader(text.splitlines()))
+
+
+@pytest.fixture
+def files(formation_energy, tmp_path):
+    """Four crystals of the test set as CIF files, and 30 labelled ones."""
+    data, folder = formation_energy, tmp_path / "crystals"
+    folder.mkdir()
+    for i in range(-4, 0):
+        data.structures[i].to(str(folder / f"{data.material_id[i]}.cif"), fmt="cif")
+    with (tmp_path / "labelled.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "energy"])
+        for i in range(30):
+            name = f"train-{i}.vasp"
+            data.structures[i].to(str(tmp_path / name), fmt="poscar")
+            writer.writerow([name, data.target[i]])
+    return folder
+
+
+def test_help_and_version():
+    assert "Run the main job" in invoke("demo", "--help").output
+    assert "skcfgp predict crystals/ --out" in invoke("predict", "-h").output
+    assert __version__ in invoke("--version").output
+
+
+@pytest.mark.parametrize("arguments", [["demos"], ["demo", "--cycles", "3"], ["predict"]])
+def test_wrong_usage_is_exit_code_2(arguments):
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+
+
+def test_unwritable_folder_is_said_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    result = invoke("demo", "--out", tmp_path / "file" / "out")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: the folder")
+    assert len(result.output.splitlines()) == 1
+
+
+@pytest.mark.network
+def test_demo(tmp_path):
+    """The main job with fewer cycles: table, CSV and figures."""
+    demo = run_demo(n_cycles=20, n_seeds=2, verbose=0)
+    table = demo.table()
+    for word in ("MAE", "RMSE", "R2", "2 sigma", "fixed test set", "remaining pool", "Seconds"):
+        assert word in table
+    paths = demo.write(tmp_path)
+    assert [path.name for path in paths] == [
+        "predictions.csv",
+        "learning_curves.csv",
+        "parity.png",
+        "residual.png",
+        "learning_curve.png",
+    ]
+    assert all(path.stat().st_size > 1000 for path in paths)
+    rows = rows_of(paths[0].read_text())
+    assert list(rows[0]) == [
+        "material_id",
+        "formula",
+        "formation_energy_per_atom",
+        "prediction",
+        "std",
+        "unit",
+    ]
+    assert len(rows) == 700
+    error = [float(r["prediction"]) - float(r["formation_energy_per_atom"]) for r in rows]
+    assert np.mean(np.abs(error)) < 0.2  # eV/atom
+    assert np.mean(np.abs(error)) == pytest.approx(
+        np.abs(demo.prediction - demo.test.target).mean()
+    )
+    curves = rows_of(paths[1].read_text())
+    assert len(curves) == 3 * 21
+    assert {row["strategy"] for row in curves} == {"largest standard deviation", "random"}
+
+
+@pytest.mark.network
+def test_predict_a_folder(files, formation_energy, tmp_path):
+    out = tmp_path / "out.csv"
+    result = invoke("predict", files, "--out", out)
+    assert result.exit_code == 0, result.output
+    rows = rows_of(out.read_text())
+    assert list(rows[0]) == ["id", "formula", "prediction", "std", "unit", "error"]
+    truth = dict(zip(formation_energy.material_id, formation_energy.target, strict=True))
+    for row in rows:
+        error = float(row["prediction"]) - truth[row["id"].removesuffix(".cif")]
+        assert abs(error) < 5 * float(row["std"])
+        assert row["unit"] == "eV/atom"
+
+
+@pytest.mark.network
+def test_predict_from_own_labels_and_a_broken_file(files, tmp_path):
+    (files / "broken.cif").write_text("nothing\n")
+    result = invoke(
+        "predict",
+        *sorted(files.iterdir()),
+        "--train",
+        tmp_path / "labelled.csv",
+        "--weights",
+        "formation_energy_1800",
+        "--unit",
+        "eV/atom",
+    )
+    assert result.exit_code == 1
+    assert "1 of 5 crystals could not be used" in result.stderr
+    rows = rows_of(result.stdout)
+    (broken,) = [row for row in rows if row["id"] == "broken.cif"]
+    assert broken["prediction"] == broken["std"] == ""
+    assert "could not be read as cif" in broken["error"]
+    assert all(row["prediction"] and not row["error"] for row in rows if row is not broken)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("path,y\na.vasp,1\n", "expected a column 'file'"),
+        ("file,y,z\na.vasp,1,2\n", "--target"),
+        ("file,y\ntrain-0.vasp,1\ntrain-1.vasp,one\n", "line 3: could not convert"),
+        ("file,y\ntrain-0.vasp,nan\n", "line 2: the value 'nan' is not finite"),
+        ("file,y\ntrain-0.vasp,1\nmissing.vasp,1\n", "line 3: Crystal 'missing.vasp'"),
+        ("file,y\ntrain-0.vasp,1\n", "at least 2"),
+    ],
+)
+def test_mistakes_in_the_labels(files, tmp_path, content, message):
+    path = tmp_path / "mine.csv"
+    path.write_text(content)
+    result = invoke("predict", files, "--train", path)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert len(result.output.splitlines()) == 1
+
+
+def test_misspelt_network(files, tmp_path):
+    result = invoke("predict", files, "--weights", "Eform", "--train", tmp_path / "labelled.csv")
+    assert result.exit_code == 1
+    assert "Eform_MP_2019" in result.output
+    assert len(result.output.splitlines()) == 1
+
+
+@pytest.mark.network
+def test_interrupt_is_no_traceback(tmp_path):
+    command = [sys.executable, "-W", "ignore", "-m", "skcfgp.cli", "demo", "--out", str(tmp_path)]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+    ) as process:
+        time.sleep(6)
+        process.send_signal(signal.SIGINT)
+        output = "".join(process.communicate(timeout=60))
+    assert process.returncode == 1
+    assert "Aborted!" in output
+    assert "Traceback" not in output

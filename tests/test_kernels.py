@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import approx_fprime
+from sklearn.base import clone
+from sklearn.gaussian_process.kernels import Matern
+
+from skcfgp.kernels import Laplacian
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(12, 3)), RNG.normal(size=(7, 3))
+
+
+@settings(max_examples=30, deadline=None)
+@given(a=st.floats(0.01, 100), length=st.floats(0.01, 100))
+def test_is_matern_one_half_with_the_papers_parameters(a, length):
+    ours, matern = Laplacian(a, length), a**2 * Matern(length, nu=0.5)
+    np.testing.assert_allclose(ours(X), matern(X), rtol=1e-10)
+    np.testing.assert_allclose(ours(X, Y), matern(X, Y), rtol=1e-10)
+    np.testing.assert_allclose(ours.diag(X), np.diag(ours(X)))
+    # theta is (log a, log l); scikit-learn's is (log a^2, log l)
+    gradient, expected = ours(X, eval_gradient=True)[1], matern(X, eval_gradient=True)[1]
+    np.testing.assert_allclose(gradient[..., 0], 2 * expected[..., 0], rtol=1e-8)
+    np.testing.assert_allclose(gradient[..., 1], expected[..., 1], rtol=1e-8, atol=1e-12)
+
+
+def test_closed_form():
+    distance = np.linalg.norm(X[0] - Y[0])
+    assert Laplacian(0.4281, 2.3997)(X, Y)[0, 0] == pytest.approx(
+        0.4281**2 * np.exp(-distance / 2.3997)
+    )
+
+
+def test_gradient_by_differences():
+    kernel = Laplacian(1.7, 0.6)
+    gradient = kernel(X, eval_gradient=True)[1]
+
+    def entry(theta):
+        return kernel.clone_with_theta(theta)(X)[2, 5]
+
+    np.testing.assert_allclose(gradient[2, 5], approx_fprime(kernel.theta, entry, 1e-7), rtol=1e-5)
+
+
+@pytest.mark.parametrize("fixed", ["amplitude", "length_scale"])
+def test_fixed_parameters_leave_theta(fixed):
+    kernel = Laplacian(**{f"{fixed}_bounds": "fixed"})
+    assert kernel.n_dims == 1
+    assert kernel(X, eval_gradient=True)[1].shape == (12, 12, 1)
+    both = Laplacian(amplitude_bounds="fixed", length_scale_bounds="fixed")
+    assert both(X, eval_gradient=True)[1].shape == (12, 12, 0)
+
+
+def test_behaves_like_a_scikit_learn_kernel():
+    kernel = Laplacian(2.0, 3.0)
+    assert clone(kernel) == kernel
+    assert kernel.is_stationary()
+    np.testing.assert_allclose((kernel + Laplacian())(X), kernel(X) + Laplacian()(X))
+    np.testing.assert_allclose((0.5 * kernel).diag(X), 2.0)
+    assert repr(kernel) == "Laplacian(amplitude=2, length_scale=3)"
+    with pytest.raises(ValueError, match="Y is None"):
+        kernel(X, Y, eval_gradient=True)

@@ -1,0 +1,96 @@
+"""What a user gets: the wheel, the example of the README, the version."""
+
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import skcfgp
+
+ROOT = Path(__file__).parents[1]
+BUNDLED = [
+    f"skcfgp/datasets/data/{name}.{suffix}"
+    for name in ("formation_energy", "dielectric", "elastic")
+    for suffix in ("npz", "md")
+] + [f"skcfgp/weights/formation_energy_1800/{name}" for name in ("network.json", "weights.npz")]
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
+    return folder
+
+
+def test_wheel_and_sdist_hold_data_and_network(distributions):
+    (wheel,) = distributions.glob("*.whl")
+    (sdist,) = distributions.glob("*.tar.gz")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        for name in BUNDLED:
+            assert archive.read(name) == (ROOT / name).read_bytes()
+    modules = {str(p.relative_to(ROOT)) for p in (ROOT / "skcfgp").rglob("*.py")}
+    assert modules <= names
+    assert not [name for name in names if name.startswith(("tests", "docs"))]
+    with tarfile.open(sdist) as archive:
+        packed = {name.split("/", 1)[-1] for name in archive.getnames()}
+    assert {*BUNDLED, *modules, "LICENSE", "README.md", "pyproject.toml"} <= packed
+
+
+def test_the_wheel_works_without_the_checkout(distributions, tmp_path):
+    (wheel,) = distributions.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    code = (
+        "import skcfgp, sys; assert skcfgp.__file__.startswith(sys.argv[1]), skcfgp.__file__; "
+        "from skcfgp.datasets import load_formation_energy, load_dielectric, load_elastic; "
+        "assert len(load_formation_energy().target) == 3938; load_dielectric(); load_elastic(); "
+        "from skcfgp.network import load_network; "
+        "assert load_network('formation_energy_1800').card['unit'] == 'eV/atom'"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code, str(tmp_path)]
+    environment = {"PYTHONPATH": str(tmp_path / "site"), "PATH": ""}
+    result = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+
+
+@pytest.mark.network
+def test_the_example_of_the_readme_runs(capsys):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert len([line for line in example.splitlines() if line.strip()]) == 12
+    names = {}
+    exec(compile(example, "README.md", "exec"), names)
+    assert len(names["energy"]) == len(names["std"]) == 700
+    assert "eV/atom" in capsys.readouterr().out
+
+
+def test_one_version():
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {skcfgp.__version__}\n" in text
+
+
+def test_public_names_exist_and_have_docstrings():
+    import importlib
+
+    modules = [
+        "", ".active_learning", ".datasets", ".displays", ".featurizer", ".gaussian_process",
+        ".kernels", ".network", ".posterior", ".query", ".structures",
+    ]  # fmt: skip
+    for module in modules:
+        module = importlib.import_module("skcfgp" + module)
+        for name in module.__all__:
+            value = getattr(module, name)
+            if callable(value):
+                assert value.__doc__, f"{module.__name__}.{name}"
+    with pytest.raises(AttributeError, match="no attribute 'Featuriser'"):
+        _ = skcfgp.Featuriser
+    assert {"MEGNetFeaturizer", "GaussianProcessRegressor", "ActiveLearner"} <= set(dir(skcfgp))

@@ -1,0 +1,183 @@
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from modAL.models import ActiveLearner as ModALActiveLearner
+from modAL.models import CommitteeRegressor
+from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skcfgp import ActiveLearner, GaussianProcessRegressor
+from skcfgp import query as query_module
+from skcfgp.kernels import Laplacian
+from skcfgp.posterior import PoolPosterior
+from skcfgp.query import max_std, random_sampling
+
+
+def data(n=80, seed=0):
+    X = np.random.default_rng(seed).normal(size=(n, 3))
+    return X, np.sin(X).sum(axis=1)
+
+
+def learner_of(estimator, X, y, cls=ActiveLearner):
+    return cls(estimator, query_strategy=max_std, X_training=X, y_training=y)
+
+
+def ours(**options):
+    return GaussianProcessRegressor(Laplacian(), optimizer=None, **options)
+
+
+def plain(**options):
+    return SklearnGPR(Laplacian(), optimizer=None, **options)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    n_first=st.integers(1, 20),
+    picks=st.lists(st.integers(1, 5), min_size=1, max_size=6),
+    doubled=st.booleans(),
+    normalize_y=st.booleans(),
+)
+def test_kept_posterior_equals_predicting_afresh(n_first, picks, doubled, normalize_y):
+    """Queries between teachings choose what scikit-learn's std chooses, over pools that shrink."""
+    X, y = data(70, seed=n_first)
+    if doubled:
+        X[40:] = X[10:40]
+    left = np.arange(n_first, 70)
+    fast = learner_of(ours(alpha=1e-4, normalize_y=normalize_y), X[:n_first], y[:n_first])
+    for n_instances in picks:
+        indices, std = max_std(fast, X[left], n_instances)
+        slow = plain(alpha=1e-4, normalize_y=normalize_y).fit(fast.X_training, fast.y_training)
+        expected = slow.predict(X[left], return_std=True)[1]
+        np.testing.assert_allclose(std, expected[indices], atol=1e-8)
+        np.testing.assert_allclose(std, np.sort(expected)[::-1][:n_instances], atol=1e-8)
+        fast.teach(X[left[indices]], y[left[indices]])
+        left = np.delete(left, indices)
+
+
+def test_posterior_is_kept_for_what_is_left_of_the_pool(monkeypatch):
+    built = []
+    monkeypatch.setattr(
+        query_module, "PoolPosterior", lambda *args: built.append(1) or PoolPosterior(*args)
+    )
+    X, y = data()
+    learner = learner_of(ours(), X[:10], y[:10])
+    left = np.arange(10, 80)
+    for _ in range(5):
+        index, x = learner.query(X[left])
+        learner.teach(x, y[left[index]])
+        left = np.delete(left, index)
+    assert len(built) == 1
+    learner.query(X[left][::-1])  # another order is another pool
+    assert len(built) == 2
+    learner.fit(learner.X_training, learner.y_training)
+    learner.query(X[left][::-1])  # fitted anew
+    assert len(built) == 3
+
+
+def test_rows_left():
+    old = np.arange(12.0)[:, None]
+    for removed in ([], [0], [11], [3], [0, 1, 5, 11], [4, 5]):
+        new = np.delete(old, removed, axis=0)
+        found = query_module._rows_left(old, new)
+        np.testing.assert_array_equal(found, np.delete(np.arange(12), removed))
+    assert query_module._rows_left(old, old[::-1]) is None
+    assert query_module._rows_left(old, np.vstack([old, [[12.0]]])) is None
+    assert query_module._rows_left(old, np.delete(old, 3, axis=0) + 0.5) is None
+    assert query_module._rows_left(old, np.vstack([old[1:5], old[6:], [[99.0]]])) is None
+
+
+def test_pool_posterior_follows_and_says_when_it_cannot():
+    X, y = data()
+    gp = ours(normalize_y=True).fit(X[:20], 3 * y[:20] + 5)
+    posterior = PoolPosterior(gp, X[40:])
+    gp.partial_fit(X[20:23], y[20:23]).partial_fit(X[23:40], y[23:40])
+    posterior.update()
+    mean, std = gp.predict(X[40:], return_std=True)
+    np.testing.assert_allclose(posterior.mean, mean, atol=1e-10)
+    np.testing.assert_allclose(posterior.std, std, atol=1e-8)
+    gp.fit(X[:20], y[:20])
+    assert not posterior.is_current()
+    with pytest.raises(ValueError, match="fitted anew"):
+        posterior.update()
+
+
+def test_a_pickled_process_leaves_the_posterior_behind():
+    import pickle
+
+    X, y = data()
+    learner = learner_of(ours(), X[:10], y[:10])
+    before = len(pickle.dumps(learner.estimator))
+    learner.query(X[10:])
+    assert len(pickle.dumps(learner.estimator)) == before
+
+
+@pytest.mark.parametrize("cls", [ActiveLearner, ModALActiveLearner])
+@pytest.mark.parametrize("make", [ours, plain])
+def test_works_on_modals_and_scikit_learns_own(cls, make):
+    X, y = data()
+    learner = learner_of(make(), X[:10], y[:10], cls)
+    expected = plain().fit(X[:10], y[:10]).predict(X[10:], return_std=True)[1]
+    for n_instances in (1, 2, 5):
+        indices, rows = learner.query(X[10:], n_instances=n_instances)
+        np.testing.assert_array_equal(indices, np.argsort(-expected, kind="stable")[:n_instances])
+        np.testing.assert_array_equal(rows, X[10:][indices])
+
+
+@pytest.mark.parametrize("on_transformed", [False, True])
+@pytest.mark.parametrize("make", [ours, plain])
+def test_works_on_a_pipeline(make, on_transformed):
+    X, y = data()
+    pipeline = make_pipeline(StandardScaler(), make())
+    learner = ActiveLearner(
+        pipeline, X_training=X[:10], y_training=y[:10], on_transformed=on_transformed
+    )
+    index, _ = learner.query(X[10:])
+    assert index[0] == np.argmax(pipeline.predict(X[10:], return_std=True)[1])
+
+
+def test_works_on_a_committee():
+    X, y = data()
+    members = [learner_of(plain(), X[k : k + 10], y[k : k + 10]) for k in (0, 10)]
+    committee = CommitteeRegressor(members, query_strategy=max_std)
+    index, _ = committee.query(X[20:])
+    assert index[0] == np.argmax(committee.predict(X[20:], return_std=True)[1])
+
+
+def test_ties_go_to_the_lowest_index():
+    X = np.array([[0.0], [5.0], [-5.0], [5.0], [-5.0]])
+    learner = learner_of(ours(), X[:1], np.zeros(1))
+    indices, _ = learner.query(X, n_instances=3)
+    assert indices.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("strategy", [max_std, random_sampling])
+def test_pools_that_cannot_be_queried(strategy):
+    X, y = data(20)
+    learner = ActiveLearner(ours(), strategy, X_training=X[:10], y_training=y[:10])
+    with pytest.raises(ValueError, match="pool is empty"):
+        learner.query(X[:0])
+    for n_instances in (0, 11):
+        with pytest.raises(ValueError, match=f"10, got {n_instances}"):
+            learner.query(X[10:], n_instances=n_instances)
+
+
+def test_nan_in_the_pool():
+    X, y = data(20)
+    learner = learner_of(ours(), X[:10], y[:10])
+    X[15, 0] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        learner.query(X[10:])
+
+
+def test_random_sampling():
+    X, _ = data(20)
+    indices, probability = random_sampling(None, X, 5, random_state=0)
+    assert len(set(indices.tolist())) == 5
+    np.testing.assert_allclose(probability, 0.25)
+    np.testing.assert_array_equal(indices, random_sampling(None, X, 5, random_state=0)[0])
+    stream = partial(random_sampling, random_state=np.random.RandomState(0))
+    assert stream(None, X, 5)[0].tolist() != stream(None, X, 5)[0].tolist()

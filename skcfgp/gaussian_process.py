@@ -74,7 +74,7 @@ class GaussianProcessRegressor(_SklearnGPR):
     >>> X = np.linspace(0, 3, 20)[:, None]
     >>> gp = GaussianProcessRegressor(optimizer=None).fit(X[:15], np.sin(X[:15, 0]))
     >>> gp = gp.partial_fit(X[15:], np.sin(X[15:, 0]))
-    >>> mean, std = gp.predict([[1.5], [9.0]], return_std=True)
+    >>> mean, std = gp.predict([[1.0], [9.0]], return_std=True)
     >>> print(mean.round(2), std.round(2))
     [1. 0.] [0.28 1.  ]
     """

@@ -1,4 +1,4 @@
-"""The compiled pass against megnet's own two ways, on the published network (cut-off 5 angstrom)."""
+"""The compiled pass against the two ways of megnet, on the published network."""
 
 import numpy as np
 import pytest

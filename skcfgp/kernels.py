@@ -79,19 +79,21 @@ class Laplacian(StationaryKernelMixin, Kernel):
         """
         X = np.atleast_2d(X)
         if Y is None:
-            scaled = squareform(pdist(X)) / self.length_scale
+            scaled = squareform(pdist(X))
         elif eval_gradient:
             raise ValueError("Gradient can only be evaluated when Y is None.")
         else:
-            scaled = cdist(X, np.atleast_2d(Y)) / self.length_scale
-        K = self.amplitude**2 * np.exp(-scaled)  # Eq. (1)
+            scaled = cdist(X, np.atleast_2d(Y))
+        scaled /= -self.length_scale
+        K = np.exp(scaled, out=None if eval_gradient else scaled)
+        K *= self.amplitude**2  # Eq. (1)
         if not eval_gradient:
             return K
         gradients = []
         if not self.hyperparameter_amplitude.fixed:
             gradients.append(2.0 * K)
         if not self.hyperparameter_length_scale.fixed:
-            gradients.append(K * scaled)
+            gradients.append(-K * scaled)
         return K, np.stack(gradients, axis=-1) if gradients else np.empty((*K.shape, 0))
 
     def diag(self, X):

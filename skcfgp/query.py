@@ -11,9 +11,10 @@ from sklearn.utils import check_array, check_random_state
 
 from ._compat import patch_modal
 from .gaussian_process import GaussianProcessRegressor
+from .pivoting import covariance_picks, first_of_largest, greedy_picks
 from .posterior import PoolPosterior
 
-__all__ = ["max_std", "random_sampling"]
+__all__ = ["greedy_max_std", "max_std", "plan", "random_sampling"]
 
 patch_modal()
 
@@ -52,8 +53,85 @@ def max_std(learner, X_pool, n_instances=1):
     """
     _check_pool(X_pool, n_instances)
     std = _pool_std(learner, X_pool)
-    indices = np.argsort(-std, kind="stable")[:n_instances]
-    return indices, std[indices]
+    variance, indices = np.square(std), []
+    for _ in range(n_instances):
+        indices.append(first_of_largest(variance))
+        variance[indices[-1]] = -np.inf
+    return np.array(indices), std[indices]
+
+
+def plan(gp, X_pool, n):
+    """List the next queries of a learner that takes the largest standard deviation.
+
+    With the hyper-parameters fixed, the standard deviation does not depend on the labels. So the
+    whole queue is known before the first label is: equal, one by one, to `n` rounds of `max_std`
+    and ``teach``.
+
+    Parameters
+    ----------
+    gp : estimator
+        Fitted Gaussian process: `skcfgp.GaussianProcessRegressor`, or another whose
+        ``predict(X, return_cov=True)`` gives the covariance.
+    X_pool : array-like of shape (n_pool, n_features)
+    n : int
+
+    Returns
+    -------
+    indices : ndarray of shape (n,)
+        Rows of the pool, in the order in which they will be asked for; ties go to the lowest.
+    std : ndarray of shape (n,)
+        Standard deviation of each when its turn comes, in the unit of y.
+
+    Notes
+    -----
+    The covariance of the pool is held: 8 n_pool^2 bytes.
+
+    References
+    ----------
+    .. [1] Harbrecht, Peters, Schneider, Appl. Numer. Math. 62, 428 (2012).
+       doi:10.1016/j.apnum.2011.10.001
+    .. [2] Krause, Guestrin, "Nonmyopic active learning of Gaussian processes" (ICML 2007): with
+       fixed hyper-parameters a design made beforehand loses nothing.
+    """
+    _check_pool(X_pool, n)
+    X_pool = check_array(X_pool, dtype=np.float64)
+    if isinstance(gp, GaussianProcessRegressor):
+        picks, unit = greedy_picks(gp, X_pool, n), np.ravel(gp._y_train_std)[0]
+    else:
+        covariance = gp.predict(X_pool, return_cov=True)[1]
+        noise = (
+            np.ravel(getattr(gp, "alpha", 0.0))[0]
+            * np.ravel(getattr(gp, "_y_train_std", 1))[0] ** 2
+        )
+        picks, unit = covariance_picks(covariance, n, noise), 1.0
+    found = [(pick.index, pick.variance) for pick in picks]
+    indices, variance = np.array(found).T
+    return indices.astype(int), np.sqrt(variance) * unit
+
+
+def greedy_max_std(learner, X_pool, n_instances=1):
+    """Choose the points of largest standard deviation one after another, each given those before.
+
+    The batch that `n_instances` rounds of `max_std` and ``teach`` would choose, without near
+    duplicates, and without waiting for labels.
+
+    Parameters
+    ----------
+    learner : modAL learner
+        Whose estimator, or the last step of whose ``Pipeline``, is a Gaussian process; see `plan`.
+    X_pool : array-like of shape (n_pool, ...)
+    n_instances : int, default=1
+
+    Returns
+    -------
+    indices : ndarray of shape (n_instances,)
+        Positions in the pool, in the order of the choice.
+    std : ndarray of shape (n_instances,)
+        Standard deviation of each, given the points before it, in the unit of y.
+    """
+    _check_pool(X_pool, n_instances)
+    model, features = _last_step(learner, X_pool)
+    return plan(model, features, n_instances)
 
 
 def random_sampling(learner, X_pool, n_instances=1, random_state=None):

@@ -9,10 +9,14 @@ from sklearn.utils import check_random_state
 
 from ._compat import take_rows
 from .gaussian_process import GaussianProcessRegressor
+from .pivoting import greedy_picks
 from .posterior import PoolPosterior
-from .query import max_std
+from .query import max_std, random_sampling
 
 __all__ = ["simulate"]
+
+#: Largest covariance that is held to work out all cycles in one go.
+MAX_BYTES = 2**31
 
 
 def simulate(
@@ -68,34 +72,77 @@ def simulate(
     ValueError
         If the sets overlap or hold a row that does not exist, or the pool is too small.
     """
-    from .active_learning import ActiveLearner
+    import pandas as pd
 
     y = np.asarray(y, dtype=float)
     initial, pool, test = _check_sets(initial, pool, test, len(y))
     n_cycles = _check_cycles(n_cycles, n_instances, len(pool))
+    estimator = clone(estimator).fit(take_rows(X, initial), y[initial])
+    in_one_go = n_instances == 1 and _known_beforehand(estimator, query_strategy, pool, test)
     if "random_state" in signature(query_strategy).parameters:
         query_strategy = partial(query_strategy, random_state=check_random_state(random_state))
-    learner = ActiveLearner(
-        clone(estimator),
-        query_strategy=query_strategy,
-        X_training=take_rows(X, initial),
-        y_training=y[initial],
+    if in_one_go:
+        rows = _cycles_in_one_go(estimator, X, y, pool, test, n_cycles, query_strategy)
+    else:
+        rows = _cycles(estimator, X, y, initial, pool, test, n_cycles, n_instances, query_strategy)
+    table = []
+    for cycle, row in enumerate(rows):
+        table.append(row | {"n_labelled": len(initial) + cycle * n_instances})
+        if on_cycle is not None and cycle:
+            on_cycle(cycle)
+    columns = ["n_labelled", "indices", "mae_test", "mae_pool", "max_std"]
+    return pd.DataFrame(table, columns=columns).rename_axis("cycle")
+
+
+def _known_beforehand(estimator, query_strategy, pool, test):
+    """Tell whether the choices do not depend on the labels and the pool's covariance fits."""
+    return (
+        isinstance(estimator, GaussianProcessRegressor)
+        and query_strategy in (max_std, random_sampling)
+        and np.ndim(estimator.alpha) == 0
+        and not estimator.normalize_y
+        and 8 * len(pool) * (len(pool) + len(test) + len(estimator.X_train_)) < MAX_BYTES
     )
+
+
+def _cycles_in_one_go(gp, X, y, pool, test, n_cycles, query_strategy):
+    """Yield the row of each cycle from one factorisation of the pool's covariance."""
+    X = np.asarray(X, dtype=float)
+    choose = None
+    if query_strategy is not max_std:  # at random: neither the learner nor the features matter
+
+        def choose(left):
+            return query_strategy(None, left)[0][0]
+
+    monitor = _Monitor(gp, X, y, pool, test)
+    yield monitor.measure(gp, ())
+    y_pool, y_test = y[pool], y[test]
+    options = {"y_pool": y_pool, "X_extra": X[test], "choose": choose}
+    for pick in greedy_picks(gp, X[pool], n_cycles, **options):
+        left = ~np.isnan(pick.mean)
+        yield {
+            "indices": (int(pool[pick.index]),),
+            "mae_test": np.abs(pick.extra_mean - y_test).mean() if len(test) else np.nan,
+            "mae_pool": np.abs(pick.mean - y_pool)[left].mean() if left.any() else np.nan,
+            "max_std": np.sqrt(pick.largest_left) if left.any() else np.nan,
+        }
+
+
+def _cycles(estimator, X, y, initial, pool, test, n_cycles, n_instances, query_strategy):
+    """Yield the row of each cycle: query, teach, measure."""
+    from .active_learning import ActiveLearner
+
+    learner = ActiveLearner(estimator, query_strategy=query_strategy)
+    learner.X_training, learner.y_training = take_rows(X, initial), y[initial]
     monitor = _Monitor(learner.estimator, X, y, pool, test)
-    rows = [monitor.measure(learner.estimator, len(initial), ())]
-    for cycle in range(1, n_cycles + 1):
+    yield monitor.measure(estimator, ())
+    for _ in range(n_cycles):
         left = monitor.pool_left()
         chosen, _ = learner.query(take_rows(X, left), n_instances=n_instances)
         chosen = left[np.atleast_1d(chosen)]
         learner.teach(take_rows(X, chosen), y[chosen])
         monitor.remove(chosen)
-        n_labelled = len(initial) + cycle * n_instances
-        rows.append(monitor.measure(learner.estimator, n_labelled, tuple(chosen.tolist())))
-        if on_cycle is not None:
-            on_cycle(cycle)
-    import pandas as pd
-
-    return pd.DataFrame(rows).rename_axis("cycle")
+        yield monitor.measure(estimator, tuple(chosen.tolist()))
 
 
 class _Monitor:
@@ -120,7 +167,7 @@ class _Monitor:
     def remove(self, chosen):
         self.in_pool &= ~np.isin(self.rows, chosen)
 
-    def measure(self, estimator, n_labelled, chosen):
+    def measure(self, estimator, chosen):
         if self.posterior is not None:
             self.posterior.update()
             mean, std = self.posterior.mean, self.posterior.std
@@ -128,7 +175,6 @@ class _Monitor:
             mean, std = estimator.predict(self.X, return_std=True)
         error = np.abs(mean - self.y)
         return {
-            "n_labelled": n_labelled,
             "indices": chosen,
             "mae_test": error[self.in_test].mean() if self.in_test.any() else np.nan,
             "mae_pool": error[self.in_pool].mean() if self.in_pool.any() else np.nan,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import blas
 
-__all__ = ["Pick", "covariance_picks", "greedy_picks"]
+__all__ = ["Pick", "first_of_largest", "greedy_picks"]
 
 #: Picks between two updates of the whole matrix.
 BLOCK = 64
@@ -86,25 +86,6 @@ def greedy_picks(gp, X_pool, n_picks, *, y_pool=None, X_extra=None, choose=None,
     """
     state = _State.of_process(gp, X_pool, y_pool, X_extra)
     yield from _picks(state, n_picks, choose, block)
-
-
-def covariance_picks(covariance, n_picks, noise=0.0):
-    """Yield picks from a covariance matrix: for a process of another library.
-
-    Parameters
-    ----------
-    covariance : ndarray of shape (n_pool, n_pool)
-        Of the posterior; it is overwritten if it is Fortran-ordered.
-    n_picks : int
-    noise : float, default=0.0
-        Variance of the noise on a label, beyond what the diagonal holds.
-
-    Yields
-    ------
-    Pick
-    """
-    state = _State(np.asfortranarray(covariance), np.diag(covariance).copy(), noise)
-    yield from _picks(state, n_picks, None, BLOCK)
 
 
 def _picks(state, n_picks, choose, block):

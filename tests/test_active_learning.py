@@ -62,7 +62,9 @@ def test_containers(container):
 
 def test_options_of_teach():
     X, y = data()
-    learner = ActiveLearner(CountsFits(), X_training=X[:20], y_training=y[:20])
+    learner = ActiveLearner(
+        CountsFits(alpha=1e-4, optimizer=None), X_training=X[:20], y_training=y[:20]
+    )
     learner.teach(X[20:30], y[20:30], only_new=True)
     assert len(learner.estimator.X_train_) == 10
     assert len(learner.y_training) == 20

@@ -11,10 +11,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skcfgp import ActiveLearner, GaussianProcessRegressor
-from skcfgp import query as query_module
 from skcfgp.kernels import Laplacian
 from skcfgp.posterior import PoolPosterior
-from skcfgp.query import max_std, random_sampling
+from skcfgp.query import max_std, random_sampling, uncertainty
 
 
 def data(n=80, seed=0):
@@ -61,7 +60,7 @@ def test_kept_posterior_equals_predicting_afresh(n_first, picks, doubled, normal
 def test_posterior_is_kept_for_what_is_left_of_the_pool(monkeypatch):
     built = []
     monkeypatch.setattr(
-        query_module, "PoolPosterior", lambda *args: built.append(1) or PoolPosterior(*args)
+        uncertainty, "PoolPosterior", lambda *args: built.append(1) or PoolPosterior(*args)
     )
     X, y = data()
     learner = learner_of(ours(), X[:10], y[:10])
@@ -82,12 +81,12 @@ def test_rows_left():
     old = np.arange(12.0)[:, None]
     for removed in ([], [0], [11], [3], [0, 1, 5, 11], [4, 5]):
         new = np.delete(old, removed, axis=0)
-        found = query_module._rows_left(old, new)
+        found = uncertainty._rows_left(old, new)
         np.testing.assert_array_equal(found, np.delete(np.arange(12), removed))
-    assert query_module._rows_left(old, old[::-1]) is None
-    assert query_module._rows_left(old, np.vstack([old, [[12.0]]])) is None
-    assert query_module._rows_left(old, np.delete(old, 3, axis=0) + 0.5) is None
-    assert query_module._rows_left(old, np.vstack([old[1:5], old[6:], [[99.0]]])) is None
+    assert uncertainty._rows_left(old, old[::-1]) is None
+    assert uncertainty._rows_left(old, np.vstack([old, [[12.0]]])) is None
+    assert uncertainty._rows_left(old, np.delete(old, 3, axis=0) + 0.5) is None
+    assert uncertainty._rows_left(old, np.vstack([old[1:5], old[6:], [[99.0]]])) is None
 
 
 def test_pool_posterior_follows_and_says_when_it_cannot():

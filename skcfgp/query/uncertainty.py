@@ -1,22 +1,12 @@
-"""Query strategies for modAL: which crystals to label next.
-
-A strategy is a callable ``(learner, X_pool, n_instances=1, ...) -> (indices, scores)``. Importing
-this module also makes a plain ``modAL.models.ActiveLearner`` work on current scikit-learn and
-pandas.
-"""
+"""Largest standard deviation: one at a time, as a batch, or the whole queue at once."""
 
 import numpy as np
-from sklearn.pipeline import Pipeline
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array
 
-from ._compat import patch_modal
-from .gaussian_process import GaussianProcessRegressor
-from .pivoting import covariance_picks, first_of_largest, greedy_picks
-from .posterior import PoolPosterior
-
-__all__ = ["greedy_max_std", "max_std", "plan", "random_sampling"]
-
-patch_modal()
+from ..gaussian_process import GaussianProcessRegressor
+from ..pivoting import first_of_largest, greedy_picks
+from ..posterior import PoolPosterior, as_process
+from .common import check_pool, last_step
 
 
 def max_std(learner, X_pool, n_instances=1):
@@ -51,7 +41,7 @@ def max_std(learner, X_pool, n_instances=1):
     ----------
     .. [1] Allotey, Butler, Thiyagalingam (2021), Section V.
     """
-    _check_pool(X_pool, n_instances)
+    check_pool(X_pool, n_instances)
     std = _pool_std(learner, X_pool)
     variance, indices = np.square(std), []
     for _ in range(n_instances):
@@ -70,8 +60,7 @@ def plan(gp, X_pool, n):
     Parameters
     ----------
     gp : estimator
-        Fitted Gaussian process: `skcfgp.GaussianProcessRegressor`, or another whose
-        ``predict(X, return_cov=True)`` gives the covariance.
+        Fitted Gaussian process: `skcfgp.GaussianProcessRegressor` or scikit-learn's own.
     X_pool : array-like of shape (n_pool, n_features)
     n : int
 
@@ -93,20 +82,12 @@ def plan(gp, X_pool, n):
     .. [2] Krause, Guestrin, "Nonmyopic active learning of Gaussian processes" (ICML 2007): with
        fixed hyper-parameters a design made beforehand loses nothing.
     """
-    _check_pool(X_pool, n)
-    X_pool = check_array(X_pool, dtype=np.float64)
-    if isinstance(gp, GaussianProcessRegressor):
-        picks, unit = greedy_picks(gp, X_pool, n), np.ravel(gp._y_train_std)[0]
-    else:
-        covariance = gp.predict(X_pool, return_cov=True)[1]
-        noise = (
-            np.ravel(getattr(gp, "alpha", 0.0))[0]
-            * np.ravel(getattr(gp, "_y_train_std", 1))[0] ** 2
-        )
-        picks, unit = covariance_picks(covariance, n, noise), 1.0
+    check_pool(X_pool, n)
+    gp = as_process(gp)
+    picks = greedy_picks(gp, check_array(X_pool, dtype=np.float64), n)
     found = [(pick.index, pick.variance) for pick in picks]
     indices, variance = np.array(found).T
-    return indices.astype(int), np.sqrt(variance) * unit
+    return indices.astype(int), np.sqrt(variance) * np.ravel(gp._y_train_std)[0]
 
 
 def greedy_max_std(learner, X_pool, n_instances=1):
@@ -129,61 +110,18 @@ def greedy_max_std(learner, X_pool, n_instances=1):
     std : ndarray of shape (n_instances,)
         Standard deviation of each, given the points before it, in the unit of y.
     """
-    _check_pool(X_pool, n_instances)
-    model, features = _last_step(learner, X_pool)
+    check_pool(X_pool, n_instances)
+    model, features = last_step(learner, X_pool)
     return plan(model, features, n_instances)
 
 
-def random_sampling(learner, X_pool, n_instances=1, random_state=None):
-    """Choose points at random, without replacement: the baseline.
-
-    Parameters
-    ----------
-    learner : modAL learner or committee
-        Not used.
-    X_pool : array-like of shape (n_pool, ...)
-    n_instances : int, default=1
-    random_state : int, RandomState or None, default=None
-        An int gives the same choice at each call; pass a ``RandomState`` for a sequence of choices
-        that can be repeated.
-
-    Returns
-    -------
-    indices : ndarray of shape (n_instances,)
-    probability : ndarray of shape (n_instances,)
-        Of each to have been chosen.
-    """
-    n_pool = _check_pool(X_pool, n_instances)
-    indices = check_random_state(random_state).choice(n_pool, n_instances, replace=False)
-    return indices, np.full(n_instances, n_instances / n_pool)
-
-
-def _check_pool(X_pool, n_instances):
-    n_pool = X_pool.shape[0] if hasattr(X_pool, "shape") else len(X_pool)
-    if n_pool == 0:
-        raise ValueError("the pool is empty: there is nothing left to query.")
-    if not 1 <= n_instances <= n_pool:
-        raise ValueError(
-            f"n_instances must be between 1 and the size of the pool, {n_pool}, got {n_instances}."
-        )
-    return n_pool
-
-
 def _pool_std(learner, X_pool):
-    model, features = _last_step(learner, X_pool)
+    model, features = last_step(learner, X_pool)
     if isinstance(model, GaussianProcessRegressor) and np.ndim(model.y_train_) == 1:
         return _posterior(model, check_array(features, dtype=np.float64)).std
     if model is not None:
         return model.predict(features, return_std=True)[1]
     return learner.predict(X_pool, return_std=True)[1]
-
-
-def _last_step(learner, X_pool):
-    """Return the model that gives the standard deviation and the features that it works on."""
-    model = getattr(learner, "estimator", None)
-    if not isinstance(model, Pipeline):
-        return model, X_pool
-    return model[-1], model[:-1].transform(X_pool) if len(model) > 1 else X_pool
 
 
 def _posterior(gp, X_pool):

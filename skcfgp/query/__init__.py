@@ -1,0 +1,25 @@
+"""Query strategies for modAL: which crystals to label next.
+
+A strategy is a callable ``(learner, X_pool, n_instances=1, ...) -> (indices, scores)``. Importing
+this package also makes a plain ``modAL.models.ActiveLearner`` work on current scikit-learn and
+pandas.
+"""
+
+from .._compat import patch_modal
+from .baselines import cost_weighted, random_sampling
+from .diversity import greedy_k_center, spaced_max_std
+from .uncertainty import greedy_max_std, max_std, plan
+from .variance import integrated_variance
+
+__all__ = [
+    "cost_weighted",
+    "greedy_k_center",
+    "greedy_max_std",
+    "integrated_variance",
+    "max_std",
+    "plan",
+    "random_sampling",
+    "spaced_max_std",
+]
+
+patch_modal()

@@ -1,0 +1,73 @@
+"""Strategies to compare with, and one that wraps another."""
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from .common import check_pool
+
+
+def random_sampling(learner, X_pool, n_instances=1, random_state=None):
+    """Choose points at random, without replacement: the baseline.
+
+    Parameters
+    ----------
+    learner : modAL learner or committee
+        Not used.
+    X_pool : array-like of shape (n_pool, ...)
+    n_instances : int, default=1
+    random_state : int, RandomState or None, default=None
+        An int gives the same choice at each call; pass a ``RandomState`` for a sequence of choices
+        that can be repeated.
+
+    Returns
+    -------
+    indices : ndarray of shape (n_instances,)
+    probability : ndarray of shape (n_instances,)
+        Of each to have been chosen.
+    """
+    n_pool = check_pool(X_pool, n_instances)
+    indices = check_random_state(random_state).choice(n_pool, n_instances, replace=False)
+    return indices, np.full(n_instances, n_instances / n_pool)
+
+
+def cost_weighted(strategy, costs):
+    """Divide the scores of a strategy by what a label costs.
+
+    Parameters
+    ----------
+    strategy : callable
+        That can score the whole pool at once, each point on its own, such as `max_std`.
+    costs : callable
+        Called with the pool; gives what the label of each row costs, > 0, in any unit: for a DFT
+        calculation the number of electrons to the third power, say.
+
+    Returns
+    -------
+    callable
+        A strategy. Its scores are those of `strategy` per unit of cost.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcfgp import ActiveLearner, GaussianProcessRegressor
+    >>> from skcfgp.query import cost_weighted, max_std
+    >>> strategy = cost_weighted(max_std, lambda X: np.where(X[:, 0] > 5, 100.0, 1.0))
+    >>> learner = ActiveLearner(GaussianProcessRegressor(optimizer=None), strategy)
+    >>> learner.teach([[0.0]], [0.0])
+    >>> learner.query(np.array([[1.0], [3.0], [9.0]]))[0]
+    array([1])
+    """
+
+    def cost_weighted_strategy(learner, X_pool, n_instances=1, **options):
+        n_pool = check_pool(X_pool, n_instances)
+        cost = np.asarray(costs(X_pool), dtype=float)
+        if cost.shape != (n_pool,) or not (np.isfinite(cost) & (cost > 0)).all():
+            raise ValueError(
+                f"costs must give {n_pool} positive numbers, one for each row of the pool; got an "
+                f"array of shape {cost.shape} with a minimum of {cost.min(initial=np.inf)}."
+            )
+        indices, scores = strategy(learner, X_pool, n_instances=n_pool, **options)
+        order = np.lexsort((indices, -scores / cost[indices]))[:n_instances]
+        return indices[order], (scores / cost[indices])[order]
+
+    return cost_weighted_strategy

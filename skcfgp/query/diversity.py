@@ -1,0 +1,115 @@
+"""Choices that keep the points of a batch apart."""
+
+import numpy as np
+from scipy.spatial.distance import cdist
+from sklearn.utils import check_array
+
+from ..kernels import Laplacian
+from .common import check_pool, last_step
+from .uncertainty import max_std
+
+
+def greedy_k_center(learner, X_pool, n_instances=1):
+    """Choose the points that are furthest from every labelled point, one after another.
+
+    Features only: neither labels nor a standard deviation matter. For regression it is also known
+    as GSx.
+
+    Parameters
+    ----------
+    learner : modAL learner
+        Whose ``X_training`` are the labelled points.
+    X_pool : array-like of shape (n_pool, ...)
+    n_instances : int, default=1
+
+    Returns
+    -------
+    indices : ndarray of shape (n_instances,)
+        Positions in the pool, in the order of the choice; ties by lowest position.
+    distance : ndarray of shape (n_instances,)
+        Of each to the nearest point that is labelled or chosen before it, in the unit of the
+        features.
+
+    References
+    ----------
+    .. [1] Gonzalez, Theor. Comput. Sci. 38, 293 (1985). doi:10.1016/0304-3975(85)90224-5
+    .. [2] Wu, Lin, Huang, Inf. Sci. 474, 90 (2019). doi:10.1016/j.ins.2018.09.060
+    """
+    check_pool(X_pool, n_instances)
+    pool = check_array(last_step(learner, X_pool)[1], dtype=np.float64)
+    nearest = np.full(len(pool), np.inf)
+    if learner.X_training is not None:
+        labelled = check_array(last_step(learner, learner.X_training)[1], dtype=np.float64)
+        for rows in range(0, len(labelled), 1024):
+            nearest = np.minimum(nearest, cdist(pool, labelled[rows : rows + 1024]).min(axis=1))
+    indices, distances = [], []
+    for _ in range(n_instances):
+        indices.append(int(np.argmax(nearest)))
+        distances.append(nearest[indices[-1]])
+        nearest = np.minimum(nearest, cdist(pool, pool[indices[-1:]])[:, 0])
+        nearest[indices] = -np.inf
+    return np.array(indices), np.array(distances)
+
+
+def spaced_max_std(learner, X_pool, n_instances=1, spacing=1.0):
+    """Choose points of large standard deviation that are not close to each other.
+
+    The paper's proposal for batches: down the list by standard deviation, a point is taken if it is
+    at least `spacing` kernel lengths from those taken before. When nobody qualifies any more, the
+    spacing is halved, and the list is gone down again from its top.
+
+    Parameters
+    ----------
+    learner : modAL learner
+        Whose estimator, or the last step of whose ``Pipeline``, is a Gaussian process with a kernel
+        that has one length: a `Laplacian`, or one with a ``length_scale``, alone or in a sum or
+        product.
+    X_pool : array-like of shape (n_pool, ...)
+    n_instances : int, default=1
+    spacing : float, default=1.0
+        In units of the kernel length.
+
+    Returns
+    -------
+    indices : ndarray of shape (n_instances,)
+        Positions in the pool, in the order of the choice.
+    std : ndarray of shape (n_instances,)
+        Standard deviation of each, in the unit of y.
+
+    References
+    ----------
+    .. [1] Allotey, Butler, Thiyagalingam (2021), Section VI.
+    """
+    n_pool = check_pool(X_pool, n_instances)
+    if not spacing >= 0:
+        raise ValueError(f"spacing must be at least 0, got {spacing!r}.")
+    model, pool = last_step(learner, X_pool)
+    pool = check_array(pool, dtype=np.float64)
+    order, std = max_std(learner, X_pool, n_pool)
+    cutoff = spacing * _length_of(model.kernel_)
+    nearest, taken = np.full(n_pool, np.inf), []
+    while len(taken) < n_instances:
+        far = nearest[order] >= cutoff
+        far[np.isin(order, taken)] = False
+        if not far.any():
+            cutoff = cutoff / 2 if cutoff > 1e-9 * spacing else 0.0
+            continue
+        taken.append(int(order[np.argmax(far)]))
+        nearest = np.minimum(nearest, cdist(pool, pool[taken[-1:]])[:, 0])
+    position = np.argsort(order)
+    return np.array(taken), std[position[taken]]
+
+
+def _length_of(kernel):
+    """Return the one length of a kernel."""
+    lengths = {
+        float(value)
+        for name, value in kernel.get_params().items()
+        if name.split("__")[-1] == "length_scale" and np.ndim(value) == 0
+    }
+    if len(lengths) != 1:
+        raise ValueError(
+            f"spacing is in units of the kernel's length, but {kernel} has {len(lengths)} lengths; "
+            f"use a kernel with one, such as {Laplacian()}."
+        )
+    return lengths.pop()

@@ -1,0 +1,181 @@
+"""Strategies beyond max_std: each against its definition, written out."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from modAL.models import ActiveLearner as ModALActiveLearner
+from scipy.spatial.distance import cdist
+from sklearn.dummy import DummyRegressor
+from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skcfgp import ActiveLearner, GaussianProcessRegressor
+from skcfgp.kernels import Laplacian
+from skcfgp.posterior import PoolPosterior, as_process
+from skcfgp.query import (
+    cost_weighted,
+    greedy_k_center,
+    greedy_max_std,
+    integrated_variance,
+    max_std,
+    random_sampling,
+    spaced_max_std,
+)
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(70, 2))
+Y = np.sin(X).sum(axis=1)
+TRAIN, POOL, TARGET = X[:10], X[10:50], X[50:]
+OPTIONS = {"kernel": Laplacian(1.5, 2.0), "alpha": 1e-3, "optimizer": None, "normalize_y": True}
+
+
+@pytest.fixture(params=[GaussianProcessRegressor, SklearnGPR])
+def learner(request):
+    return ModALActiveLearner(
+        request.param(**OPTIONS), query_strategy=max_std, X_training=TRAIN, y_training=Y[:10]
+    )
+
+
+def std_after(rows, points):
+    """Standard deviation at points once the rows of the pool are labelled, with any label."""
+    unit = np.std(Y[:10])
+    gp = SklearnGPR(**OPTIONS | {"normalize_y": False})
+    gp.fit(np.vstack([TRAIN, POOL[rows]]), np.zeros(10 + len(rows)))
+    return gp.predict(points, return_std=True)[1] * unit
+
+
+@pytest.mark.parametrize("target", [None, TARGET])
+def test_integrated_variance(learner, target):
+    points = POOL if target is None else target
+    indices, gain = integrated_variance(learner, POOL, 3, X_target=target)
+    before, chosen = np.mean(std_after([], points) ** 2), []
+    for index, expected in zip(indices, gain, strict=True):
+        after = [
+            np.inf if i in chosen else np.mean(std_after([*chosen, i], points) ** 2)
+            for i in range(len(POOL))
+        ]
+        assert index == np.argmin(after)
+        assert before - after[index] == pytest.approx(expected, rel=1e-6)
+        before, chosen = after[index], [*chosen, index]
+
+
+def test_k_center(learner):
+    indices, distance = greedy_k_center(learner, POOL, 4)
+    centres = list(TRAIN)
+    for index, expected in zip(indices, distance, strict=True):
+        nearest = cdist(POOL, np.array(centres)).min(axis=1)
+        assert index == np.argmax(nearest)
+        assert expected == pytest.approx(nearest[index])
+        centres.append(POOL[index])
+    fresh = ActiveLearner(GaussianProcessRegressor(), greedy_k_center)
+    assert fresh.query(POOL, n_instances=2)[0][0] == 0
+
+
+def test_spaced_batch(learner):
+    spacing = 0.4
+    indices, std = spaced_max_std(learner, POOL, 6, spacing=spacing)
+    all_std = learner.predict(POOL, return_std=True)[1]
+    np.testing.assert_allclose(std, all_std[indices])
+    assert indices[0] == np.argmax(all_std)
+    apart = cdist(POOL[indices], POOL[indices]) + 1e9 * np.eye(6)
+    assert apart.min() >= spacing * 2.0  # kernel length 2
+    for k, index in enumerate(indices):  # nobody better was passed over who was far enough
+        better = np.flatnonzero(all_std > all_std[index])
+        better = better[~np.isin(better, indices[:k])]
+        if k and len(better):
+            assert (cdist(POOL[better], POOL[indices[:k]]).min(axis=1) < spacing * 2.0).all()
+    none, _ = spaced_max_std(learner, POOL, 6, spacing=0)
+    np.testing.assert_array_equal(none, max_std(learner, POOL, 6)[0])
+    everyone, _ = spaced_max_std(learner, POOL, 40, spacing=100)  # relaxed until all fit
+    assert sorted(everyone) == list(range(40))
+
+
+def test_spacing_needs_one_length():
+    gp = SklearnGPR(ConstantKernel(), optimizer=None).fit(TRAIN, Y[:10])
+    with pytest.raises(ValueError, match="0 lengths"):
+        spaced_max_std(ActiveLearner(gp), POOL, 2)
+    gp = SklearnGPR(1.0 * RBF(3.0), optimizer=None).fit(TRAIN, Y[:10])
+    assert len(spaced_max_std(ActiveLearner(gp), POOL, 2)[0]) == 2
+    with pytest.raises(ValueError, match="spacing"):
+        spaced_max_std(ActiveLearner(gp), POOL, 2, spacing=-1)
+
+
+def test_cost_weighted(learner):
+    cost = 1.0 + np.arange(len(POOL)) % 7
+    indices, scores = cost_weighted(max_std, lambda pool: cost)(learner, POOL, 5)
+    expected = learner.predict(POOL, return_std=True)[1] / cost
+    np.testing.assert_array_equal(indices, np.argsort(-expected)[:5])
+    np.testing.assert_allclose(scores, expected[indices])
+    for bad in (lambda pool: cost[:3], lambda pool: -cost, lambda pool: cost * np.nan):
+        with pytest.raises(ValueError, match="40 positive numbers"):
+            cost_weighted(max_std, bad)(learner, POOL, 5)
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        max_std,
+        greedy_max_std,
+        spaced_max_std,
+        integrated_variance,
+        partial(integrated_variance, X_target=TARGET),
+        greedy_k_center,
+        random_sampling,
+        cost_weighted(max_std, lambda pool: np.ones(len(pool))),
+    ],
+)
+def test_every_strategy_in_a_modal_loop_with_a_pipeline(strategy):
+    pipeline = make_pipeline(StandardScaler(), GaussianProcessRegressor(optimizer=None))
+    learner = ActiveLearner(pipeline, strategy, X_training=TRAIN, y_training=Y[:10])
+    left = np.arange(10, 50)
+    for n_instances in (1, 2, 5):
+        indices, rows = learner.query(X[left], n_instances=n_instances)
+        assert len(set(indices.tolist())) == n_instances
+        learner.teach(rows, Y[left[indices]])
+        left = np.delete(left, indices)
+    assert len(learner.estimator[-1].X_train_) == 18
+    with pytest.raises(ValueError, match="pool is empty"):
+        learner.query(X[:0])
+    with pytest.raises(ValueError, match="got 99"):
+        learner.query(X[left], n_instances=99)
+
+
+def test_a_model_without_covariance_is_refused():
+    learner = ActiveLearner(DummyRegressor(), X_training=TRAIN, y_training=Y[:10])
+    for strategy in (greedy_max_std, integrated_variance):
+        with pytest.raises(TypeError, match="got DummyRegressor"):
+            strategy(learner, POOL)
+    two = GaussianProcessRegressor().fit(TRAIN, np.c_[Y[:10], Y[:10]])
+    with pytest.raises(ValueError, match="one target"):
+        integrated_variance(ActiveLearner(two), POOL)
+
+
+def test_conditioning_a_posterior():
+    gp = GaussianProcessRegressor(**OPTIONS | {"normalize_y": False}).fit(TRAIN, Y[:10])
+    posterior = PoolPosterior(gp, POOL)
+    covariance = SklearnGPR(**OPTIONS | {"normalize_y": False}).fit(TRAIN, Y[:10])
+    covariance = covariance.predict(POOL, return_cov=True)[1]
+    np.testing.assert_allclose(posterior.covariance([3, 5], [1, 2]), covariance[[3, 5]][:, [1, 2]])
+    for index in (4, 17):
+        posterior.condition_on(index, y=Y[10 + index])
+    taught = SklearnGPR(**OPTIONS | {"normalize_y": False})
+    taught.fit(np.vstack([TRAIN, POOL[[4, 17]]]), Y[[*range(10), 14, 27]])
+    mean, std = taught.predict(POOL, return_std=True)
+    np.testing.assert_allclose(posterior.mean, mean, atol=1e-10)
+    np.testing.assert_allclose(posterior.std, std, atol=1e-8)
+    assert len(gp.X_train_) == 10
+    with pytest.raises(ValueError, match="make a new one"):
+        posterior.update()
+
+
+def test_as_process_predicts_the_same():
+    theirs = SklearnGPR(**OPTIONS).fit(TRAIN, Y[:10])
+    ours = as_process(theirs)
+    for found, expected in zip(
+        ours.predict(POOL, return_std=True), theirs.predict(POOL, return_std=True), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-10)
+    assert as_process(ours) is ours

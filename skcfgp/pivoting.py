@@ -50,9 +50,9 @@ class Pick(NamedTuple):
 
     index: int
     variance: float
-    mean: np.ndarray
-    extra_mean: np.ndarray
-    largest_left: float
+    mean: np.ndarray = None
+    extra_mean: np.ndarray = None
+    largest_left: float = np.nan
 
 
 def greedy_picks(gp, X_pool, n_picks, *, y_pool=None, X_extra=None, choose=None, block=BLOCK):

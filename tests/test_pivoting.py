@@ -12,6 +12,7 @@ from skcfgp import ActiveLearner, GaussianProcessRegressor, simulate, simulation
 from skcfgp.kernels import Laplacian
 from skcfgp.pivoting import greedy_picks
 from skcfgp.query import greedy_max_std, plan, random_sampling
+from skcfgp.shortlist import shortlist_picks
 
 KERNELS = [
     Laplacian(1.2, 2.0),
@@ -80,6 +81,42 @@ def test_ties_go_to_the_lowest_index():
     X = np.array([[0.0], [5e3], [1e4], [5e3 + 1e-9], [1.5e4]])  # all but the first are far away
     gp = GaussianProcessRegressor(alpha=1e-6, optimizer=None).fit(X[:1], [0.0])
     assert plan(gp, X, 3)[0].tolist() == [1, 2, 4]
+    assert [pick.index for pick in shortlist_picks(gp, X, 3, size=1)] == [1, 2, 4]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    n_pool=st.integers(1, 120),
+    size=st.integers(1, 40),
+    kernel=st.sampled_from(KERNELS),
+    doubled=st.booleans(),
+    normalize_y=st.booleans(),
+)
+def test_shortlist_makes_no_difference(n_pool, size, kernel, doubled, normalize_y):
+    """However short the list is at first, and whichever points tie."""
+    X, y = data(12 + n_pool, seed=n_pool, doubled=n_pool // 2 if doubled else 0)
+    gp = GaussianProcessRegressor(kernel, alpha=1e-3, normalize_y=normalize_y, optimizer=None)
+    gp.fit(X[:12], y[:12])
+    n = max(1, n_pool // 2)
+    expected = list(greedy_picks(gp, X[12:], n))
+    found = list(shortlist_picks(gp, X[12:], n, size=size))
+    assert [pick.index for pick in found] == [pick.index for pick in expected]
+    np.testing.assert_allclose(
+        [pick.variance for pick in found],
+        [pick.variance for pick in expected],
+        rtol=1e-6,
+        atol=1e-9,
+    )
+
+
+def test_plan_within_its_memory():
+    X, y = data(600)
+    gp = GaussianProcessRegressor(alpha=1e-4, optimizer=None).fit(X[:20], y[:20])
+    expected = [pick.index for pick in greedy_picks(gp, X[20:], 40)]
+    assert plan(gp, X[20:], 40)[0].tolist() == expected
+    assert plan(gp, X[20:], 40, max_bytes=8 * 580 * 60)[0].tolist() == expected
+    with pytest.raises(MemoryError, match="Ask for fewer points"):
+        plan(gp, X[20:], 400, max_bytes=8 * 580 * 60)
 
 
 def test_plan_needs_no_label_and_leaves_the_process_alone():

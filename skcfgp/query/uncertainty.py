@@ -6,6 +6,7 @@ from sklearn.utils import check_array
 from ..gaussian_process import GaussianProcessRegressor
 from ..pivoting import first_of_largest, greedy_picks
 from ..posterior import PoolPosterior, as_process
+from ..shortlist import shortlist_picks
 from .common import check_pool, last_step
 
 
@@ -50,7 +51,7 @@ def max_std(learner, X_pool, n_instances=1):
     return np.array(indices), std[indices]
 
 
-def plan(gp, X_pool, n):
+def plan(gp, X_pool, n, max_bytes=2**31):
     """List the next queries of a learner that takes the largest standard deviation.
 
     With the hyper-parameters fixed, the standard deviation does not depend on the labels. So the
@@ -63,6 +64,10 @@ def plan(gp, X_pool, n):
         Fitted Gaussian process: `skcfgp.GaussianProcessRegressor` or scikit-learn's own.
     X_pool : array-like of shape (n_pool, n_features)
     n : int
+    max_bytes : int, default=2**31
+        Largest matrix to hold. The covariance of the pool takes 8 n_pool^2 bytes; where that is
+        more, or `n` is a small part of the pool, a shortlist is held instead. The result is the
+        same.
 
     Returns
     -------
@@ -71,9 +76,12 @@ def plan(gp, X_pool, n):
     std : ndarray of shape (n,)
         Standard deviation of each when its turn comes, in the unit of y.
 
-    Notes
-    -----
-    The covariance of the pool is held: 8 n_pool^2 bytes.
+    Raises
+    ------
+    ValueError
+        If the pool is smaller than `n`.
+    MemoryError
+        If neither the covariance nor a shortlist fits.
 
     References
     ----------
@@ -83,8 +91,11 @@ def plan(gp, X_pool, n):
        fixed hyper-parameters a design made beforehand loses nothing.
     """
     check_pool(X_pool, n)
-    gp = as_process(gp)
-    picks = greedy_picks(gp, check_array(X_pool, dtype=np.float64), n)
+    gp, X_pool = as_process(gp), check_array(X_pool, dtype=np.float64)
+    if 16 * n < len(X_pool) or 8 * len(X_pool) ** 2 > max_bytes:
+        picks = shortlist_picks(gp, X_pool, n, max_bytes=max_bytes)
+    else:
+        picks = greedy_picks(gp, X_pool, n)
     found = [(pick.index, pick.variance) for pick in picks]
     indices, variance = np.array(found).T
     return indices.astype(int), np.sqrt(variance) * np.ravel(gp._y_train_std)[0]

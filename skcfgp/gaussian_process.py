@@ -1,20 +1,22 @@
-"""`GaussianProcessRegressor`: scikit-learn's, which also learns row by row.
+"""`GaussianProcessRegressor`: scikit-learn's, with a quicker `fit`, which also learns row by row.
 
-With hyper-parameters fixed, a new label changes only the last row of the Cholesky factor.
-`partial_fit` appends it in O(n^2), where `fit` needs O(n^3).
+For the Laplacian kernel the search for hyper-parameters is that of `skcfgp.likelihood`. With them
+fixed, a new label changes only the last row of the Cholesky factor: `partial_fit` appends it in
+O(n^2), where `fit` needs O(n^3).
 """
 
 import warnings
 
 import numpy as np
 from scipy.linalg import LinAlgError
-from sklearn import get_config
+from sklearn import clone, get_config
 from sklearn.gaussian_process import GaussianProcessRegressor as _SklearnGPR
 from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .cholesky import GrowingCholesky
 from .kernels import Laplacian
+from .likelihood import LaplacianSearch, split_kernel
 
 __all__ = ["GaussianProcessRegressor"]
 
@@ -41,6 +43,9 @@ class GaussianProcessRegressor(_SklearnGPR):
         Number of targets of the prior, before `fit`.
     random_state : int, RandomState or None, default=None
         Of the restarts.
+    warm_start : bool, default=False
+        Whether `fit` on the rows of the fit before, and more after them, calls `partial_fit` with
+        those: the hyper-parameters stay. Any other `fit` starts afresh.
 
     Attributes
     ----------
@@ -57,6 +62,13 @@ class GaussianProcessRegressor(_SklearnGPR):
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features,)
         Where X had feature names that are all strings.
+
+    Notes
+    -----
+    With ``Laplacian()`` or ``Laplacian() + WhiteKernel()`` and the optimizer "fmin_l_bfgs_b" the
+    search keeps the length scale below 100 times the median distance between the rows, and warns
+    with a ``ConvergenceWarning`` if it ends there. Other kernels and optimizers are left to
+    scikit-learn.
 
     See Also
     --------
@@ -79,6 +91,29 @@ class GaussianProcessRegressor(_SklearnGPR):
     [1. 0.] [0.28 1.  ]
     """
 
+    def __init__(
+        self,
+        kernel=None,
+        *,
+        alpha=1e-10,
+        optimizer="fmin_l_bfgs_b",
+        n_restarts_optimizer=0,
+        normalize_y=False,
+        copy_X_train=True,
+        n_targets=None,
+        random_state=None,
+        warm_start=False,
+    ):
+        self.kernel = kernel
+        self.alpha = alpha
+        self.optimizer = optimizer
+        self.n_restarts_optimizer = n_restarts_optimizer
+        self.normalize_y = normalize_y
+        self.copy_X_train = copy_X_train
+        self.n_targets = n_targets
+        self.random_state = random_state
+        self.warm_start = warm_start
+
     def fit(self, X, y):
         """Fit the hyper-parameters and the process.
 
@@ -91,11 +126,15 @@ class GaussianProcessRegressor(_SklearnGPR):
         -------
         self : GaussianProcessRegressor
         """
-        fitted = _SklearnGPR(**self._sklearn_params()).fit(X, y)
+        if self.warm_start and self._begins_as_before(X, y):
+            return self._fit_more(X, y)
+        fitted = self._fit_sklearn(X, y)
         state = {name: v for name, v in vars(fitted).items() if name not in fitted.get_params()}
         self._factor = GrowingCholesky(state.pop("L_"))
         vars(self).update(state)
         self._noise = np.broadcast_to(fitted.alpha, len(self.X_train_))
+        self._targets = np.array(y, dtype=float)
+        self._recipe_ = self._recipe()
         return self
 
     def partial_fit(self, X, y, alpha=None):
@@ -143,7 +182,8 @@ class GaussianProcessRegressor(_SklearnGPR):
             ) from error
         self.X_train_ = np.concatenate([self.X_train_, X])
         self._noise = np.concatenate([self._noise, noise])
-        self._set_targets(np.concatenate([self._raw_targets(), y]))
+        self._targets = np.concatenate([self._targets, y])
+        self._set_targets()
         return self
 
     def predict(self, X, return_std=False, return_cov=False):
@@ -209,8 +249,50 @@ class GaussianProcessRegressor(_SklearnGPR):
         state.pop("_pool_posterior", None)  # what a query keeps for the next one
         return state
 
+    def _fit_sklearn(self, X, y):
+        """Return scikit-learn's regressor, fitted with the quicker search where there is one."""
+        regressor = _SklearnGPR(**self._sklearn_params())
+        quick = self.optimizer == "fmin_l_bfgs_b" and split_kernel(regressor.kernel)
+        if not quick:
+            return regressor.fit(X, y)
+        search = regressor.optimizer = LaplacianSearch(regressor)
+        with warnings.catch_warnings():
+            # Its advice, to increase the bound, does not help on a ridge; ours follows.
+            warnings.filterwarnings("ignore", r"The optimal value .*length_scale .*upper bound")
+            regressor.fit(X, y)
+        search.warn_at_limit(regressor.kernel_)
+        regressor.optimizer = self.optimizer  # no cycle keeps the matrices in memory
+        return regressor
+
+    def _begins_as_before(self, X, y):
+        """Tell whether the first rows are the ones learnt, and the parameters those of then."""
+        if not self._is_fitted() or self._recipe() != self._recipe_:
+            return False
+        n = len(self.X_train_)
+        try:
+            return (
+                np.array_equal(X[:n], self.X_train_)
+                and np.array_equal(y[:n], self._targets)
+                and np.array_equal(np.broadcast_to(self.alpha, len(X))[:n], self._noise)
+            )
+        except (TypeError, ValueError):  # no rows of numbers: for `fit` to refuse
+            return False
+
+    def _fit_more(self, X, y):
+        n = len(self.X_train_)
+        if len(X) == n == len(y):
+            return self
+        noise = np.broadcast_to(self.alpha, len(X))
+        return self.partial_fit(X[n:], y[n:], alpha=noise[n:])
+
+    def _recipe(self):
+        """Return what decides on the hyper-parameters, besides the rows."""
+        kernel = clone(self.kernel, safe=False)
+        return kernel, self.optimizer, self.n_restarts_optimizer, self.normalize_y
+
     def _sklearn_params(self):
         params = self.get_params(deep=False)
+        params.pop("warm_start")
         return params | {"kernel": Laplacian() if self.kernel is None else self.kernel}
 
     def _as_sklearn(self):
@@ -244,11 +326,9 @@ class GaussianProcessRegressor(_SklearnGPR):
             )
         return X, check_array(y, ensure_2d=False, dtype=np.float64)
 
-    def _raw_targets(self):
-        return self.y_train_ * self._y_train_std + self._y_train_mean
-
-    def _set_targets(self, y):
-        """Set the targets, in their unit, and what follows from them; the factor is in place."""
+    def _set_targets(self):
+        """Set what follows from the targets; the factor is in place."""
+        y = self._targets
         if self.normalize_y:
             self._y_train_mean, std = np.mean(y, axis=0), np.std(y, axis=0)
             self._y_train_std = np.where(std < 10 * np.finfo(float).eps, 1.0, std)

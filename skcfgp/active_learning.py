@@ -51,8 +51,9 @@ class ActiveLearner(_ModALActiveLearner):
     --------
     >>> import numpy as np
     >>> from skcfgp import ActiveLearner, GaussianProcessRegressor
+    >>> from skcfgp.kernels import Laplacian
     >>> pool = np.linspace(0, 10, 101)[:, None]
-    >>> gp = GaussianProcessRegressor(optimizer=None)
+    >>> gp = GaussianProcessRegressor(Laplacian(length_scale=5.0), optimizer=None)
     >>> learner = ActiveLearner(gp, X_training=pool[:2], y_training=np.sin(pool[:2, 0]))
     >>> index, x = learner.query(pool)
     >>> index, x

@@ -33,11 +33,11 @@ class GrowingCholesky:
         return self._storage[: self.n, : self.n]
 
     def solve(self, B, overwrite=False):
-        """Solve L X = B.
+        """Solve L X = B, with as many leading rows of L as `B` has.
 
         Parameters
         ----------
-        B : ndarray of shape (n,) or (n, k)
+        B : ndarray of shape (m,) or (m, k)
         overwrite : bool, default=False
             Whether a Fortran-ordered B may be used for the result.
 
@@ -46,6 +46,10 @@ class GrowingCholesky:
         ndarray of the shape of `B`
         """
         return self._triangular_solve(B, transposed=False, overwrite=overwrite)
+
+    def solve_transposed(self, B):
+        """Solve L' X = B; see `solve`."""
+        return self._triangular_solve(B, transposed=True)
 
     def solve_both(self, B):
         """Solve L L' X = B; see `solve`."""
@@ -85,7 +89,7 @@ class GrowingCholesky:
         columns = B[:, None] if B.ndim == 1 else B
         # LAPACK takes the leading dimension of the storage, so the view is never copied.
         X, info = lapack.dtrtrs(
-            self._storage[:, : self.n],
+            self._storage[:, : len(B)],
             np.asfortranarray(columns, dtype=float),
             lower=1,
             trans=int(transposed),

@@ -62,15 +62,20 @@ class PoolPosterior:
     gp : GaussianProcessRegressor
         Fitted, with one target.
     X_pool : ndarray of shape (n_pool, n_features)
+    max_bytes : int, default=2**31
+        Largest matrix to hold.
 
     Attributes
     ----------
     X_pool : ndarray of shape (n_pool, n_features)
     n_labels : int
         Labels that are accounted for.
+    strategy_ : {"held", "streamed"}
+        Whether the rows of V for the first labels are held, or worked out anew, in chunks, whenever
+        they are needed since they would take more than `max_bytes`. The results are the same.
     """
 
-    def __init__(self, gp, X_pool):
+    def __init__(self, gp, X_pool, max_bytes=2**31):
         self.gp = gp
         self.X_pool = X_pool
         self._kernel = gp.kernel_
@@ -78,7 +83,14 @@ class PoolPosterior:
         self._variance = gp.kernel_.diag(X_pool).copy()
         self._V = np.empty((0, len(X_pool)))
         self._surprise = np.empty(0)
+        # Labels whose rows of V are not held: the first ones of a large pool.
+        n_train = len(gp.X_train_)
+        self.strategy_ = "held" if 8 * n_train * len(X_pool) <= max_bytes else "streamed"
+        self._n_streamed = 0
         self.n_labels = 0
+        if self.strategy_ == "streamed":
+            self._variance = (gp.predict(X_pool, return_std=True)[1] / self._unit()) ** 2
+            self._n_streamed = self.n_labels = n_train
         self.update()
 
     def is_current(self):
@@ -115,10 +127,9 @@ class PoolPosterior:
             rows = self.gp._factor.solve(rows)
         else:
             L = self.gp.L_[old:]
-            rows -= L[:, :old] @ self._V[:old]
+            rows -= self._times_V(L[:, :old])
             rows = solve_triangular(L[:, old:], rows, lower=True, check_finite=False)
-        self._reserve(new)
-        self._V[old:new] = rows
+        self._append(rows)
         self._variance -= np.einsum("ij,ij->j", rows, rows)
         self.n_labels = new
         return self
@@ -127,14 +138,13 @@ class PoolPosterior:
     def mean(self):
         """Posterior mean, ndarray of shape (n_pool,), in the unit of y."""
         whitened = self.gp._factor.solve(self.gp.y_train_)
-        mean = np.concatenate([whitened, self._surprise]) @ self._V[: self._n_rows]
-        return mean * np.ravel(self.gp._y_train_std)[0] + np.ravel(self.gp._y_train_mean)[0]
+        mean = self._times_V(np.concatenate([whitened, self._surprise])[None])[0]
+        return mean * self._unit() + np.ravel(self.gp._y_train_mean)[0]
 
     @property
     def std(self):
         """Posterior standard deviation, ndarray of shape (n_pool,), in the unit of y."""
-        std = np.sqrt(np.maximum(self._variance, 0.0))
-        return std * np.ravel(self.gp._y_train_std)[0]
+        return np.sqrt(np.maximum(self._variance, 0.0)) * self._unit()
 
     def condition_on(self, index, y=None):
         """Suppose that a point of the pool is labelled, without teaching the process.
@@ -145,14 +155,11 @@ class PoolPosterior:
         y : float, default=None
             Its label, in the unit of y. None leaves the mean as it is.
         """
-        unit = np.ravel(self.gp._y_train_std)[0]
         scale = np.sqrt(max(self._variance[index], 0.0) + self._noise_of_new())
-        surprise = 0.0 if y is None else (y - self.mean[index]) / unit / scale
-        row = self._covariance([index], slice(None))[0] / scale
-        n = self._n_rows
-        self._reserve(n + 1)
-        self._V[n] = row
-        self._variance -= row**2
+        surprise = 0.0 if y is None else (y - self.mean[index]) / self._unit() / scale
+        row = self._covariance([index], slice(None)) / scale
+        self._append(row)
+        self._variance -= row[0] ** 2
         self._surprise = np.append(self._surprise, surprise)
 
     def covariance(self, rows, columns=slice(None)):
@@ -166,7 +173,7 @@ class PoolPosterior:
         -------
         ndarray of shape (n_rows, n_columns), in the unit of y squared
         """
-        return self._covariance(rows, columns) * np.ravel(self.gp._y_train_std)[0] ** 2
+        return self._covariance(rows, columns) * self._unit() ** 2
 
     def variance_reduction(self, candidates, targets):
         """By how much the label of each candidate lowers the mean variance over the targets.
@@ -186,7 +193,7 @@ class PoolPosterior:
             for rows in gen_batches(len(positions), chunk)
         ]
         variance = np.maximum(self._variance[candidates], 0.0) + self._noise_of_new()
-        return np.concatenate(total) / variance * np.ravel(self.gp._y_train_std)[0] ** 2
+        return np.concatenate(total) / variance * self._unit() ** 2
 
     def keep(self, columns):
         """Forget the other points of the pool.
@@ -197,23 +204,44 @@ class PoolPosterior:
         """
         self.X_pool = self.X_pool[columns]
         self._variance = self._variance[columns]
-        self._V = self._V[: self._n_rows, columns]
+        self._V = self._V[: self._n_held, columns]
 
     @property
-    def _n_rows(self):
-        return self.n_labels + len(self._surprise)
+    def _n_held(self):
+        return self.n_labels - self._n_streamed + len(self._surprise)
+
+    def _unit(self):
+        return np.ravel(self.gp._y_train_std)[0]
 
     def _noise_of_new(self):
         """Variance of the noise on a new label, beyond that of a WhiteKernel."""
         return float(np.ravel(self.gp.alpha)[0])
 
     def _covariance(self, rows, columns):
-        V, X = self._V[: self._n_rows], self.X_pool
-        return self.gp.kernel_(X[rows], X[columns]) - V[:, rows].T @ V[:, columns]
+        X, n = self.X_pool, self._n_streamed
+        first = self.gp._factor.solve(self.gp.kernel_(self.gp.X_train_[:n], X[rows])) if n else None
+        held = self._V[: self._n_held, rows]
+        of_rows = held if first is None else np.vstack([first, held])
+        return self.gp.kernel_(X[rows], X[columns]) - self._times_V(of_rows.T, columns)
 
-    def _reserve(self, n):
-        if n > len(self._V):
-            capacity = n if self._n_rows == 0 else max(n, len(self._V) * 5 // 4)
-            larger = np.empty((capacity, len(self.X_pool)))
-            larger[: self._n_rows] = self._V[: self._n_rows]
+    def _times_V(self, A, columns=slice(None)):
+        """Multiply V from the left, whether it is held or not: ``A @ V[:, columns]``."""
+        n = self._n_streamed
+        product = A[:, n:] @ self._V[: self._n_held, columns]
+        if n:
+            # A V = A L^-1 K(X_train, pool)
+            weights = self.gp._factor.solve_transposed(A[:, :n].T).T
+            X, X_train = self.X_pool[columns], self.gp.X_train_[:n]
+            chunk = max(1, int(get_config()["working_memory"] * 2**20 // (16 * n)))
+            for rows in gen_batches(len(X), chunk):
+                product[:, rows] += weights @ self.gp.kernel_(X_train, X[rows])
+        return product
+
+    def _append(self, rows):
+        """Append rows to those of V that are held; the storage grows by a quarter at a time."""
+        n, new = self._n_held, self._n_held + len(rows)
+        if new > len(self._V):
+            larger = np.empty((new if n == 0 else max(new, len(self._V) * 5 // 4), rows.shape[1]))
+            larger[:n] = self._V[:n]
             self._V = larger
+        self._V[n:new] = rows

@@ -179,3 +179,33 @@ def test_as_process_predicts_the_same():
     ):
         np.testing.assert_allclose(found, expected, atol=1e-10)
     assert as_process(ours) is ours
+
+
+@pytest.mark.parametrize("normalize_y", [False, True])
+def test_streamed_posterior_is_the_held_one(normalize_y):
+    """What does not fit is worked out anew, with the same results at every step."""
+    options = OPTIONS | {"normalize_y": normalize_y}
+    processes = [GaussianProcessRegressor(**options).fit(TRAIN, Y[:10]) for _ in range(2)]
+    held = PoolPosterior(processes[0], POOL)
+    streamed = PoolPosterior(processes[1], POOL, max_bytes=100)
+    assert (held.strategy_, streamed.strategy_) == ("held", "streamed")
+
+    def compare():
+        np.testing.assert_allclose(streamed.mean, held.mean, atol=1e-10)
+        np.testing.assert_allclose(streamed.std, held.std, atol=1e-7)
+        rows = slice(3, 7)
+        np.testing.assert_allclose(streamed.covariance(rows), held.covariance(rows), atol=1e-10)
+        gain = [p.variance_reduction(slice(None), rows) for p in (streamed, held)]
+        np.testing.assert_allclose(*gain, rtol=1e-6)
+
+    compare()
+    for rows in ([4], [20, 21, 7]):
+        for process in processes:
+            process.partial_fit(POOL[rows], Y[10:][rows])
+        held.update()
+        streamed.update()
+        compare()
+    for posterior in (held, streamed):
+        posterior.keep(np.arange(5, 40))
+        posterior.condition_on(2, y=0.5)
+    compare()

@@ -1,6 +1,6 @@
 """`GaussianProcessRegressor`: scikit-learn's, with a quicker `fit`, which also learns row by row.
 
-For the Laplacian kernel the search for hyper-parameters is that of `skcfgp.likelihood`. With them
+For the Laplacian kernel the hyper-parameters are found by `skcfgp.likelihood_search`. With them
 fixed, a new label changes only the last row of the Cholesky factor: `partial_fit` appends it in
 O(n^2), where `fit` needs O(n^3).
 """
@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .cholesky import GrowingCholesky
 from .kernels import Laplacian
-from .likelihood import LaplacianSearch, split_kernel
+from .likelihood_search import LaplacianSearch, split_kernel
 
 __all__ = ["GaussianProcessRegressor"]
 
@@ -88,7 +88,7 @@ class GaussianProcessRegressor(_SklearnGPR):
     >>> gp = gp.partial_fit(X[15:], np.sin(X[15:, 0]))
     >>> mean, std = gp.predict([[1.0], [9.0]], return_std=True)
     >>> print(mean.round(2), std.round(2))
-    [1. 0.] [0.28 1.  ]
+    [0.84 0.  ] [0.26 1.  ]
     """
 
     def __init__(
@@ -131,10 +131,11 @@ class GaussianProcessRegressor(_SklearnGPR):
         fitted = self._fit_sklearn(X, y)
         state = {name: v for name, v in vars(fitted).items() if name not in fitted.get_params()}
         self._factor = GrowingCholesky(state.pop("L_"))
+        vars(self).pop("feature_names_in_", None)  # of another fit
         vars(self).update(state)
         self._noise = np.broadcast_to(fitted.alpha, len(self.X_train_))
         self._targets = np.array(y, dtype=float)
-        self._recipe_ = self._recipe()
+        self._fitted_recipe = self._recipe()
         return self
 
     def partial_fit(self, X, y, alpha=None):
@@ -266,24 +267,26 @@ class GaussianProcessRegressor(_SklearnGPR):
 
     def _begins_as_before(self, X, y):
         """Tell whether the first rows are the ones learnt, and the parameters those of then."""
-        if not self._is_fitted() or self._recipe() != self._recipe_:
+        if not self._is_fitted() or self._recipe() != self._fitted_recipe:
             return False
+        names = [list(getattr(self, "feature_names_in_", [])), list(getattr(X, "columns", []))]
         n = len(self.X_train_)
         try:
             return (
-                np.array_equal(X[:n], self.X_train_)
-                and np.array_equal(y[:n], self._targets)
+                names[0] == names[1]
+                and np.array_equal(_rows(X, slice(n)), self.X_train_)
+                and np.array_equal(_rows(y, slice(n)), self._targets)
                 and np.array_equal(np.broadcast_to(self.alpha, len(X))[:n], self._noise)
             )
         except (TypeError, ValueError):  # no rows of numbers: for `fit` to refuse
             return False
 
     def _fit_more(self, X, y):
-        n = len(self.X_train_)
-        if len(X) == n == len(y):
+        new = slice(len(self.X_train_), None)
+        if len(X) == len(y) == new.start:
             return self
-        noise = np.broadcast_to(self.alpha, len(X))
-        return self.partial_fit(X[n:], y[n:], alpha=noise[n:])
+        noise = np.broadcast_to(self.alpha, len(X))[new]
+        return self.partial_fit(_rows(X, new), _rows(y, new), alpha=noise)
 
     def _recipe(self):
         """Return what decides on the hyper-parameters, besides the rows."""
@@ -358,3 +361,7 @@ class GaussianProcessRegressor(_SklearnGPR):
         if mean.ndim > 1:
             return mean, std[:, None] * self._y_train_std
         return mean, std * np.ravel(self._y_train_std)[0]
+
+
+def _rows(values, rows):
+    return values.iloc[rows] if hasattr(values, "iloc") else values[rows]

@@ -51,6 +51,7 @@ def as_process(model):
     vars(process).update({name: v for name, v in vars(model).items() if name != "L_"})
     process._factor = GrowingCholesky(model.L_)
     process._noise = np.broadcast_to(model.alpha, len(model.X_train_))
+    process._targets = model.y_train_ * model._y_train_std + model._y_train_mean
     return process
 
 

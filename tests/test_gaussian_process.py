@@ -176,6 +176,96 @@ def test_partial_fit_that_fails_changes_nothing():
         np.testing.assert_array_equal(found, expected)
 
 
+def count_fits(monkeypatch):
+    """Count how often a process is fitted afresh."""
+    fits = []
+    whole = GaussianProcessRegressor._fit_sklearn
+
+    def count(self, X, y):
+        fits.append(len(y))
+        return whole(self, X, y)
+
+    monkeypatch.setattr(GaussianProcessRegressor, "_fit_sklearn", count)
+    return fits
+
+
+@pytest.mark.parametrize("normalize_y", [False, True])
+@pytest.mark.parametrize("n_targets", [1, 2])
+@pytest.mark.parametrize("per_row", [False, True])
+def test_warm_start_appends(monkeypatch, normalize_y, n_targets, per_row):
+    """A loop that refits on all rows, as modAL's does, is one fit; law 2 holds."""
+    X, y = data()
+    Y = y if n_targets == 1 else np.c_[y, y**2]
+    noise = np.linspace(0.01, 0.1, 60) if per_row else np.full(60, 1e-3)
+    fits = count_fits(monkeypatch)
+    gp = GaussianProcessRegressor(normalize_y=normalize_y, warm_start=True)
+    for n in (30, 31, 31, 45, 60):
+        gp.set_params(alpha=noise[:n] if per_row else 1e-3).fit(X[:n], Y[:n])
+    assert fits == [30]
+    whole = SklearnGPR(gp.kernel_, alpha=noise, normalize_y=normalize_y, optimizer=None).fit(X, Y)
+    T = data(20, seed=3)[0]
+    for found, expected in zip(
+        gp.predict(T, return_std=True), whole.predict(T, return_std=True), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+    assert gp.log_marginal_likelihood_value_ == pytest.approx(whole.log_marginal_likelihood_value_)
+
+
+def test_warm_start_starts_afresh_for_anything_else(monkeypatch):
+    X, y = data()
+    fits = count_fits(monkeypatch)
+    gp = GaussianProcessRegressor(warm_start=True, alpha=1e-3).fit(X[:40], y[:40])
+    changed = y.copy()
+    changed[3] += 1e-9
+    for X_new, y_new in (
+        (X, changed),  # another label
+        (X[::-1], changed[::-1]),  # another order
+        (X[:30], y[:30]),  # fewer rows
+        (X[:, :2], y),  # other features
+        (X, np.c_[y, y]),  # more targets
+        (X.tolist(), y.tolist()),
+    ):
+        before = len(fits)
+        gp.fit(X_new, y_new)
+        assert len(fits) == before + 1
+        assert len(gp.X_train_) == len(X_new)
+    for params in ({"alpha": 1e-2}, {"kernel": Laplacian(2.0)}, {"kernel__length_scale": 3.0}):
+        gp.set_params(**params).fit(X, y)
+        assert fits.pop() == 60
+    before = len(fits)
+    gp.set_params(warm_start=False).fit(X, y).fit(X, y)
+    assert len(fits) == before + 2
+
+
+def test_warm_start_takes_lists_and_frames(monkeypatch):
+    pd = pytest.importorskip("pandas")
+    X, y = data()
+    frame, labels = pd.DataFrame(X, index=np.arange(60.0) / 7).add_prefix("z"), pd.Series(y[::-1])
+    fits = count_fits(monkeypatch)
+    gp = GaussianProcessRegressor(warm_start=True).fit(frame[:40], labels[:40])
+    gp.fit(frame, labels)
+    assert fits == [40]
+    gp.fit(frame.add_prefix("other "), labels)
+    assert fits == [40, 60]
+    gp.fit(X[:40].tolist(), y[:40].tolist()).fit(X.tolist(), y.tolist())
+    assert fits == [40, 60, 40]
+    with pytest.raises(ValueError, match="NaN"):
+        gp.fit([*X.tolist(), [np.nan] * 4], [*y, 0.0])
+
+
+def test_warm_start_makes_an_unmodified_modal_loop_quick(monkeypatch):
+    pytest.importorskip("skcfgp.active_learning")  # modAL as it is on current releases
+    modal = pytest.importorskip("modAL.models")
+    X, y = data()
+    fits = count_fits(monkeypatch)
+    gp = GaussianProcessRegressor(warm_start=True)
+    learner = modal.ActiveLearner(gp, lambda *_: 0, X_training=X[:30], y_training=y[:30])
+    for row in range(30, 60):
+        learner.teach(X[[row]], y[[row]])
+    assert fits == [30]
+    assert len(gp.X_train_) == 60
+
+
 def test_float32_features():
     X, y = data()
     X32 = X.astype(np.float32)

@@ -1,0 +1,28 @@
+"""Finding hyper-parameters, against scikit-learn with the same kernel, on 1,800 latent vectors."""
+
+import pytest
+from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
+from sklearn.gaussian_process.kernels import WhiteKernel
+
+from skcfgp import GaussianProcessRegressor, MEGNetFeaturizer
+from skcfgp.datasets import load_formation_energy
+from skcfgp.kernels import Laplacian
+
+
+@pytest.fixture(scope="module")
+def labelled():
+    data = load_formation_energy(split="train")
+    featurizer = MEGNetFeaturizer("formation_energy_1800", verbose=0)
+    Z = featurizer.fit_transform(data.structures)
+    assert Z.shape == (1800, 32)
+    return Z, data.target
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("kernel", [Laplacian(), Laplacian() + WhiteKernel()], ids=str)
+def test_fit_against_scikit_learn(labelled, kernel, cpu_ratio):
+    ours, theirs = GaussianProcessRegressor(kernel), SklearnGPR(kernel)
+    ratio = cpu_ratio(lambda: ours.fit(*labelled), lambda: theirs.fit(*labelled), rounds=2)
+    found, expected = ours.log_marginal_likelihood_value_, theirs.log_marginal_likelihood_value_
+    assert found >= expected - 0.1
+    assert ratio > 8

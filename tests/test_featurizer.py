@@ -215,6 +215,7 @@ def test_training_from_scratch_and_fine_tuning(crystals):
     assert tuned.network_.card == frozen.network_.card
 
 
+@pytest.mark.filterwarnings("ignore:The length scale ended")  # 120 labels do not determine it
 def test_pipeline(formation_energy, tmp_path):
     """Fit, predict with std, clone, pickle, joblib: crystals in, error bars out."""
     data = formation_energy

@@ -6,7 +6,7 @@ from pymatgen.core import Lattice, Structure
 
 from skcfgp.network import Architecture, MEGNet, load_network, save_network, train
 from skcfgp.network import files as network_files
-from skcfgp.network.graphs import edge_batches, join_graphs, structure_graph
+from skcfgp.network.graphs import edge_batches, fold_graphs, join_graphs, structure_graph
 
 pytestmark = pytest.mark.network
 
@@ -122,6 +122,77 @@ def test_joined_graphs_and_batches(crystals):
     assert sorted(rows) == list(range(len(graphs)))
     for rows in edge_batches(graphs, 2000):
         assert len(rows) == 1 or sum(len(graphs[r].distances) for r in rows) <= 2000
+
+
+def test_folding_rock_salt(salt):
+    """8 sites with 6 unlike and 12 like neighbours each: 2 sites with 2 edges each."""
+    graph = structure_graph(salt, 4.5)
+    (folded,) = fold_graphs([graph], 3)
+    assert folded.atomic_numbers.tolist() == [11, 17]
+    assert folded.site_count.tolist() == [4, 4]
+    assert folded.first.tolist() == [0, 0, 1, 1]
+    lengths = 5.69 * np.where(folded.first == folded.second, 0.5**0.5, 0.5)
+    np.testing.assert_allclose(folded.distances, lengths, rtol=1e-6)
+    assert (folded.edge_count == np.where(folded.first == folded.second, 12, 6)).all()
+    assert len(graph.distances) == 8 * 18
+
+
+def test_folding_changes_no_layer(published, crystals):
+    """Against the network on the graphs as they are, also where an atom has no neighbour."""
+    from skcfgp.network.forward import as_tensors, forward
+
+    structures = [
+        *crystals[0],
+        Structure(Lattice.cubic(12), ["H", "H", "Ar"], [[0, 0, 0], [0.06, 0, 0], [0.5, 0.5, 0.5]]),
+    ]
+    graphs = [published.graph(s) for s in structures]
+    folded = fold_graphs(graphs, published.architecture.n_blocks)
+    for graph, part in zip(graphs, folded, strict=True):
+        assert part.site_count.sum() == len(graph.atomic_numbers)
+        assert (part.edge_count * part.site_count[part.first]).sum() == len(graph.distances)
+    assert 2 * sum(len(f.distances) for f in folded) < sum(len(g.distances) for g in graphs)
+    again = fold_graphs(folded, published.architecture.n_blocks)
+    assert all(one is other for one, other in zip(again, folded, strict=True))
+    batch = as_tensors(join_graphs(graphs))
+    expected = forward(published.weights, batch, published.architecture)
+    for layer, found in zip(LAYERS, published.compute(graphs, LAYERS), strict=True):
+        wanted = getattr(expected, layer).numpy()
+        np.testing.assert_allclose(found, wanted, atol=1e-5 * np.abs(wanted).max())
+
+
+def test_folding_depends_on_the_crystal_alone(crystals):
+    graphs = [structure_graph(s, 4.0) for s in crystals[0][:20]]
+    for graph, together in zip(graphs, fold_graphs(graphs, 3), strict=True):
+        for alone, other in zip(*fold_graphs([graph], 3), together, strict=True):
+            np.testing.assert_array_equal(alone, other)
+
+
+def test_dense_distances_are_not_chained_together():
+    from skcfgp.network import graphs as module
+
+    graph = module.Graph(
+        np.ones(2, np.int32),
+        (2.0 + 5e-7 * np.arange(1000)).astype(np.float32),
+        np.zeros(1000, np.int32),
+        np.ones(1000, np.int32),
+    )
+    (folded,) = fold_graphs([graph], 1)
+    assert folded.edge_count.sum() == 1000
+    assert folded.edge_count.max() <= 10
+
+
+def test_activation_does_not_overflow():
+    import tensorflow as tf
+
+    from skcfgp.network.forward import softplus2
+
+    x = tf.constant([-1e4, -100.0, -1.0, 0.0, 1.0, 79.0, 81.0, 1e4])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = softplus2(x)
+    exact = np.logaddexp(x.numpy().astype(float), 0) - np.log(2)
+    np.testing.assert_allclose(y, exact, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(tape.gradient(y, x), tf.sigmoid(x), rtol=1e-6)
 
 
 def test_no_bond_and_unknown_element(published, salt):

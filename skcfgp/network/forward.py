@@ -39,9 +39,16 @@ class Outputs(NamedTuple):
     output: tf.Tensor
 
 
+@tf.custom_gradient
 def softplus2(x):
-    """log((exp(x) + 1) / 2): zero at zero."""
-    return tf.nn.softplus(x) - LOG_2
+    """log((exp(x) + 1) / 2): zero at zero.
+
+    Written out, since two thirds of all time went to ``tf.nn.softplus``; where exp would overflow,
+    the straight line is exact.
+    """
+    line = x - LOG_2
+    value = tf.maximum(tf.math.log(tf.exp(tf.minimum(line, 80.0)) + 0.5), line)
+    return value, lambda upstream: upstream * tf.sigmoid(x)
 
 
 def forward(weights, batch, architecture):
@@ -68,6 +75,7 @@ def forward(weights, batch, architecture):
     edges = feed_forward(expand_distances(batch.distances, architecture), "preblock_bond")
     state = feed_forward(tf.zeros((1, architecture.n_state)), "preblock_state")
     state = tf.tile(state, (n_graphs, 1))
+    totals = count(batch)
 
     for block in range(architecture.n_blocks):
         inputs = sites, edges, state
@@ -76,14 +84,20 @@ def forward(weights, batch, architecture):
                 feed_forward(x, f"block_{block}_{kind}_ff")
                 for x, kind in zip(inputs, ("atom", "bond", "state"), strict=True)
             ]
-        new_sites, new_edges, new_state = graph_update(weights, f"megnet_{block}", *inputs, batch)
+        update = graph_update(weights, f"megnet_{block}", *inputs, batch, totals)
+        new_sites, new_edges, new_state = update
         sites, edges, state = sites + new_sites, edges + new_edges, state + new_state
 
-    n_passes = architecture.n_passes
+    edge_count = batch.edge_count * tf.gather(batch.site_count, batch.first)
+
+    def pool(x, kind, segments, counts):
+        name, n_passes = f"set2set_{kind}", architecture.n_passes
+        return set2set(weights, name, x, segments, counts, n_graphs, n_passes)
+
     pooled = tf.concat(
         [
-            set2set(weights, "set2set_atom", sites, batch.site_graph, n_graphs, n_passes),
-            set2set(weights, "set2set_bond", edges, batch.edge_graph, n_graphs, n_passes),
+            pool(sites, "atom", batch.site_graph, batch.site_count),
+            pool(edges, "bond", batch.edge_graph, edge_count),
             state,
         ],
         axis=-1,
@@ -97,7 +111,15 @@ def batch_spec():
     """Signature of a `GraphBatch` of tensors of any size."""
     integers, floats = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None,), tf.float32)
     return GraphBatch(
-        integers, floats, integers, integers, integers, integers, tf.TensorSpec((), tf.int32)
+        atomic_numbers=integers,
+        distances=floats,
+        first=integers,
+        second=integers,
+        site_graph=integers,
+        edge_graph=integers,
+        n_graphs=tf.TensorSpec((), tf.int32),
+        site_count=floats,
+        edge_count=floats,
     )
 
 
@@ -140,19 +162,35 @@ def dense(weights, x, name):
 def expand_distances(distances, architecture):
     """Gaussian basis of the distances, of shape (n_edges, n_gaussians)."""
     centers = tf.linspace(0.0, architecture.gaussian_max, architecture.n_gaussians)
-    return tf.exp(-(((distances[:, None] - centers) / architecture.gaussian_width) ** 2))
+    width = architecture.gaussian_width
+    return tf.exp(-tf.math.squared_difference(distances[:, None] / width, centers / width))
 
 
-def segment_mean(x, segments, n_segments):
-    """Mean over the rows of each segment; zero for one that is empty."""
-    total = tf.math.unsorted_segment_sum(x, segments, n_segments)
-    count = tf.math.unsorted_segment_sum(tf.ones_like(segments, x.dtype), segments, n_segments)
-    return total / tf.maximum(count, 1.0)[:, None]
+class Totals(NamedTuple):
+    """Columns to divide by: sites of each crystal, edges of each crystal and of each site."""
+
+    sites: tf.Tensor
+    edges: tf.Tensor
+    edges_around: tf.Tensor
 
 
-def graph_update(weights, name, sites, edges, state, batch):
+def count(batch):
+    around = sum_by_site(batch.edge_count, batch)
+    sites = tf.math.segment_sum(batch.site_count, batch.site_graph)
+    edges = tf.math.segment_sum(batch.site_count * around, batch.site_graph)
+    return Totals(sites[:, None], edges[:, None], tf.maximum(around, 1.0)[:, None])
+
+
+def sum_by_site(x, batch):
+    """Sum the rows of the edges that start from each site; zero where there is none."""
+    total = tf.math.segment_sum(x, batch.first)  # ends at the last site that has an edge
+    missing = tf.shape(batch.atomic_numbers)[0] - tf.shape(total)[0]
+    return tf.pad(total, [[0, missing], *[[0, 0]] * (len(x.shape) - 1)])
+
+
+def graph_update(weights, name, sites, edges, state, batch, totals):
     """One MEGNet layer: edges, then sites, then state."""
-    n_sites, n_graphs = tf.shape(sites)[0], tf.shape(state)[0]
+    site_count, edge_count = batch.site_count[:, None], batch.edge_count[:, None]
 
     def mlp(x, part, layers=(0, 1, 2)):
         for layer in layers:
@@ -173,18 +211,22 @@ def graph_update(weights, name, sites, edges, state, batch):
     hidden = tf.gather(from_first, batch.first) + tf.gather(from_second, batch.second)
     new_edges = mlp(softplus2(hidden + tf.matmul(edges, kernel[2])), "e", layers=(1, 2))
 
-    around = segment_mean(new_edges, batch.first, n_sites)
+    around = sum_by_site(edge_count * new_edges, batch)
+    mean_edge = tf.math.segment_sum(site_count * around, batch.site_graph)
     of_crystal = tf.gather(state, batch.site_graph)
-    new_sites = mlp(tf.concat([around, sites, of_crystal], axis=-1), "v")
+    new_sites = mlp(tf.concat([around / totals.edges_around, sites, of_crystal], axis=-1), "v")
 
-    mean_edge = segment_mean(new_edges, batch.edge_graph, n_graphs)
-    mean_site = segment_mean(new_sites, batch.site_graph, n_graphs)
-    new_state = mlp(tf.concat([mean_edge, mean_site, state], axis=-1), "u")
+    mean_site = tf.math.segment_sum(site_count * new_sites, batch.site_graph)
+    means = [mean_edge / totals.edges, mean_site / totals.sites]
+    new_state = mlp(tf.concat([*means, state], axis=-1), "u")
     return new_sites, new_edges, new_state
 
 
-def set2set(weights, name, x, segments, n_segments, n_passes):
-    """Pool the rows of each segment by attention (Vinyals et al., arXiv:1511.06391)."""
+def set2set(weights, name, x, segments, counts, n_segments, n_passes):
+    """Pool the rows of each segment by attention (Vinyals et al., arXiv:1511.06391).
+
+    A row counts as often as `counts` says.
+    """
     memory = tf.matmul(x, weights[f"{name}/x_to_m_weight"]) + weights[f"{name}/x_to_m_bias"]
     query_and_read = tf.zeros((n_segments, 2 * memory.shape[1]))
     for _ in range(n_passes):
@@ -194,10 +236,10 @@ def set2set(weights, name, x, segments, n_segments, n_passes):
         cell = hard_sigmoid(into) * tf.tanh(candidate)
         query = hard_sigmoid(out) * tf.tanh(cell)
         score = tf.reduce_sum(memory * tf.gather(query, segments), axis=-1)
-        highest = tf.stop_gradient(tf.math.unsorted_segment_max(score, segments, n_segments))
-        share = tf.exp(score - tf.gather(highest, segments))[:, None]
-        total = tf.math.unsorted_segment_sum(share, segments, n_segments)
-        read = tf.math.unsorted_segment_sum(memory * share, segments, n_segments) / total
+        highest = tf.stop_gradient(tf.math.segment_max(score, segments))
+        share = (counts * tf.exp(score - tf.gather(highest, segments)))[:, None]
+        total = tf.math.segment_sum(share, segments)
+        read = tf.math.segment_sum(memory * share, segments) / total
         query_and_read = tf.concat([query, read], axis=-1)
     return query_and_read
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._compat import import_megnet
 from ..elements import element_properties
-from .graphs import edge_batches, join_graphs, structure_graph
+from .graphs import edge_batches, fold_graphs, join_graphs, structure_graph
 
 __all__ = ["Architecture", "MEGNet"]
 
@@ -225,6 +225,7 @@ class MEGNet:
         from . import forward
 
         on_gpu = bool(prepare_gpus()) and "CPU" not in str(device).upper()
+        graphs = fold_graphs(graphs, self.architecture.n_blocks)
         results = [None] * len(layers)
         with tf.device(device):
             weights = {name: tf.constant(value) for name, value in self.weights.items()}

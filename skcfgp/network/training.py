@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from .graphs import join_graphs
+from .graphs import fold_graphs, join_graphs
 from .megnet import prepare_gpus
 
 __all__ = ["train"]
@@ -88,6 +88,8 @@ def train(
         )
     network.rescale_target(y[rows].mean(), y[rows].std() or 1.0)
     target = ((y - network.target_mean) / network.target_std).astype(np.float32)
+    if not distance_noise:  # which would make equal distances differ
+        graphs = fold_graphs(graphs, network.architecture.n_blocks)
     n_steps = epochs * -(-len(rows) // batch_size)
 
     with tf.device(device):
@@ -134,7 +136,11 @@ def _validation_error(network, graphs, y, rows, device):
 
 
 class _Trainer:
-    """Variables, optimiser and compiled step of one training."""
+    """Variables, optimiser and compiled step of one training.
+
+    All weights lie in one vector: an optimiser of one variable is a few large operations instead of
+    a few for each of a hundred weights, a third of the time of a step.
+    """
 
     def __init__(self, network, learning_rate, n_steps, weight_decay, distance_noise, seed):
         import tensorflow as tf
@@ -142,9 +148,9 @@ class _Trainer:
 
         from .forward import batch_spec, forward
 
-        variables = {name: tf.Variable(value) for name, value in network.weights.items()}
-        averages = {name: tf.Variable(value) for name, value in network.weights.items()}
-        names = list(variables)
+        shapes = {name: value.shape for name, value in network.weights.items()}
+        start = np.concatenate([value.ravel() for value in network.weights.values()])
+        vector, average = tf.Variable(start), tf.Variable(start)
         n_warm = max(1, n_steps // 20)
         generator = tf.random.Generator.from_seed(seed)
 
@@ -156,7 +162,7 @@ class _Trainer:
         optimizer = tf_keras.optimizers.AdamW(
             learning_rate, weight_decay=weight_decay, global_clipnorm=3.0, jit_compile=False
         )
-        optimizer.build(list(variables.values()))
+        optimizer.build([vector])
 
         @tf.function(input_signature=[batch_spec(), tf.TensorSpec((None,), tf.float32)])
         def step(batch, target):
@@ -164,20 +170,21 @@ class _Trainer:
                 noise = distance_noise * generator.normal(tf.shape(batch.distances))
                 batch = batch._replace(distances=batch.distances + noise)
             with tf.GradientTape() as tape:
-                prediction = forward(variables, batch, network.architecture).output
+                parts = tf.split(vector, [int(np.prod(shape)) for shape in shapes.values()])
+                pairs = zip(shapes.items(), parts, strict=True)
+                weights = {name: tf.reshape(part, shape) for (name, shape), part in pairs}
+                prediction = forward(weights, batch, network.architecture).output
                 loss = tf.reduce_mean(tf.abs(prediction[:, 0] - target))
-            gradients = tape.gradient(loss, [variables[name] for name in names])
+            gradient = tape.gradient(loss, vector)
             optimizer.learning_rate.assign(rate(optimizer.iterations))
-            # the kernel of the state inputs, which are zero, gets none
-            pairs = zip(gradients, (variables[name] for name in names), strict=True)
-            optimizer.apply_gradients([(g, v) for g, v in pairs if g is not None])
+            optimizer.apply_gradients([(gradient, vector)])
             # Early on, a plain mean of all steps; later, one that forgets.
             share = tf.maximum(AVERAGING, 1.0 / tf.cast(optimizer.iterations, tf.float32))
-            for name in names:
-                averages[name].assign_add(share * (variables[name] - averages[name]))
+            average.assign_add(share * (vector - average))
             return loss
 
-        self._step, self._averages, self._optimizer = step, averages, optimizer
+        self._step, self._average, self._optimizer = step, average, optimizer
+        self._shapes = shapes
 
     def epoch(self, graphs, target, rows, batch_size):
         """Take one step a batch; return the mean loss."""
@@ -194,7 +201,10 @@ class _Trainer:
         return total / len(rows)
 
     def copy_averages_to(self, network):
-        network.weights = {name: value.numpy() for name, value in self._averages.items()}
+        average, network.weights = self._average.numpy(), {}
+        for name, shape in self._shapes.items():
+            part, average = np.split(average, [int(np.prod(shape))])
+            network.weights[name] = part.reshape(shape)
 
     def learning_rate(self):
         return float(self._optimizer.learning_rate.numpy())

@@ -66,7 +66,7 @@ class GaussianProcessRegressor(_SklearnGPR):
     Notes
     -----
     With ``Laplacian()`` or ``Laplacian() + WhiteKernel()`` and the optimizer "fmin_l_bfgs_b" the
-    search keeps the length scale below 100 times the median distance between the rows, and warns
+    search keeps the length scale below 1,000 times the median distance between the rows, and warns
     with a ``ConvergenceWarning`` if it ends there. Other kernels and optimizers are left to
     scikit-learn.
 

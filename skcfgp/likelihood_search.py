@@ -20,7 +20,7 @@ from .likelihood import LaplacianLikelihood
 
 __all__ = ["LENGTH_LIMIT", "LaplacianSearch", "split_kernel"]
 
-LENGTH_LIMIT = 100.0  # in median distances
+LENGTH_LIMIT = 1000.0  # in median distances
 _FEW_ROWS = 500  # up to which several starts are searched
 _REACH = 2.0  # of one descent, in logarithms
 _WHITE = 1e-12, 1e12  # white noise relative to a^2 / l

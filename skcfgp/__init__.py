@@ -15,7 +15,7 @@ _NAMES = {
     "ActiveLearner": "active_learning",
     "GaussianProcessRegressor": "gaussian_process",
     "MEGNetFeaturizer": "featurizer",
-    "simulate": "active_learning",
+    "simulate": "simulation",
 }
 
 __all__ = ["__version__", *_NAMES]

@@ -7,9 +7,8 @@ from sklearn.utils import check_consistent_length
 
 from ._compat import patch_modal, stack_rows
 from .query import max_std
-from .simulation import simulate
 
-__all__ = ["ActiveLearner", "simulate"]
+__all__ = ["ActiveLearner"]
 
 patch_modal()
 

@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from ._compat import take_rows
+from .active_learning import ActiveLearner
 from .gaussian_process import GaussianProcessRegressor
 from .pivoting import greedy_picks
 from .posterior import PoolPosterior
@@ -130,8 +131,6 @@ def _cycles_in_one_go(gp, X, y, pool, test, n_cycles, query_strategy):
 
 def _cycles(estimator, X, y, initial, pool, test, n_cycles, n_instances, query_strategy):
     """Yield the row of each cycle: query, teach, measure."""
-    from .active_learning import ActiveLearner
-
     learner = ActiveLearner(estimator, query_strategy=query_strategy)
     learner.X_training, learner.y_training = take_rows(X, initial), y[initial]
     monitor = _Monitor(learner.estimator, X, y, pool, test)

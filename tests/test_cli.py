@@ -97,6 +97,30 @@ def test_demo(tmp_path):
 
 
 @pytest.mark.network
+def test_the_test_set_informs_nothing(monkeypatch):
+    """Law 7: other labels on the test set change no prediction and no choice."""
+    from skcfgp import datasets
+
+    load = datasets.load_formation_energy
+
+    def with_other_test_labels(**options):
+        data = load(**options)
+        data.target = np.where(data.split == "test", 1e3, data.target)
+        return data
+
+    honest = run_demo(n_cycles=5, n_seeds=1, verbose=0)
+    monkeypatch.setattr(datasets, "load_formation_energy", with_other_test_labels)
+    other = run_demo(n_cycles=5, n_seeds=1, verbose=0)
+    assert other.kernel == honest.kernel
+    np.testing.assert_array_equal(other.prediction, honest.prediction)
+    np.testing.assert_array_equal(other.std, honest.std)
+    for name, runs in honest.curves.items():
+        assert other.curves[name][0].indices.tolist() == runs[0].indices.tolist()
+        np.testing.assert_array_equal(other.curves[name][0].mae_pool, runs[0].mae_pool)
+        assert (other.curves[name][0].mae_test > 900).all()
+
+
+@pytest.mark.network
 def test_predict_a_folder(files, formation_energy, tmp_path):
     out = tmp_path / "out.csv"
     result = invoke("predict", files, "--out", out)

@@ -1,15 +1,17 @@
-"""`Laplacian`: the kernel of the paper, Eq. (1).
+"""`Laplacian`, the kernel of the paper, Eq. (1), and `OnColumns`, a kernel of some of the columns.
 
 k(x, y) = a^2 exp(-||x - y||_2 / l) is the Matern covariance with nu = 1/2, written with the paper's
-amplitude a and length l. The norm is Euclidean; scikit-learn's ``laplacian_kernel`` is another one,
-with the sum of absolute differences.
+amplitude a and length l. Features of two kinds, such as latent vectors and composition, have a
+length each: a sum or a product of two kernels, each on its own columns.
 """
 
 import numpy as np
 from scipy.spatial.distance import cdist, pdist, squareform
 from sklearn.gaussian_process.kernels import Hyperparameter, Kernel, StationaryKernelMixin
 
-__all__ = ["Laplacian"]
+__all__ = ["Laplacian", "OnColumns"]
+
+METRICS = ("euclidean", "cityblock")
 
 
 class Laplacian(StationaryKernelMixin, Kernel):
@@ -24,6 +26,9 @@ class Laplacian(StationaryKernelMixin, Kernel):
     amplitude_bounds : pair of floats > 0 or "fixed", default=(1e-5, 1e5)
     length_scale_bounds : pair of floats > 0 or "fixed", default=(1e-5, 1e5)
         Between which a search may move them, or ``"fixed"``.
+    metric : {"euclidean", "cityblock"}, default="euclidean"
+        Euclidean distance as in the paper, or the sum of absolute differences (L1), with which the
+        kernel is scikit-learn's ``laplacian_kernel`` with ``gamma=1 / length_scale``.
 
     References
     ----------
@@ -44,11 +49,13 @@ class Laplacian(StationaryKernelMixin, Kernel):
         length_scale=1.0,
         amplitude_bounds=(1e-5, 1e5),
         length_scale_bounds=(1e-5, 1e5),
+        metric="euclidean",
     ):
         self.amplitude = amplitude
         self.length_scale = length_scale
         self.amplitude_bounds = amplitude_bounds
         self.length_scale_bounds = length_scale_bounds
+        self.metric = metric
 
     @property
     def hyperparameter_amplitude(self):
@@ -77,13 +84,15 @@ class Laplacian(StationaryKernelMixin, Kernel):
         K_gradient : ndarray of shape (n_samples_X, n_samples_X, n_dims)
             With respect to the logarithm of each hyper-parameter that is not fixed.
         """
+        if self.metric not in METRICS:
+            raise ValueError(f"metric must be one of {METRICS}, got {self.metric!r}.")
         X = np.atleast_2d(X)
         if Y is None:
-            scaled = squareform(pdist(X))
+            scaled = squareform(pdist(X, self.metric))
         elif eval_gradient:
             raise ValueError("Gradient can only be evaluated when Y is None.")
         else:
-            scaled = cdist(X, np.atleast_2d(Y))
+            scaled = cdist(X, np.atleast_2d(Y), self.metric)
         scaled /= -self.length_scale
         K = np.exp(scaled, out=None if eval_gradient else scaled)
         K *= self.amplitude**2  # Eq. (1)
@@ -110,7 +119,153 @@ class Laplacian(StationaryKernelMixin, Kernel):
         return np.full(len(X), float(self.amplitude) ** 2)
 
     def __repr__(self):
+        metric = "" if self.metric == "euclidean" else f", metric={self.metric!r}"
         return (
             f"{type(self).__name__}(amplitude={self.amplitude:.3g}, "
-            f"length_scale={self.length_scale:.3g})"
+            f"length_scale={self.length_scale:.3g}{metric})"
         )
+
+
+class OnColumns(Kernel):
+    """A kernel that looks at some of the columns.
+
+    Parameters
+    ----------
+    kernel : kernel instance
+        Any of scikit-learn's or this package's.
+    columns : slice or list of int
+        Those of X that it is given.
+
+    Examples
+    --------
+    >>> from skcfgp.kernels import Laplacian, OnColumns
+    >>> kernel = OnColumns(Laplacian(), slice(2)) * OnColumns(Laplacian(), slice(2, None))
+    >>> kernel.theta.shape
+    (4,)
+    """
+
+    def __init__(self, kernel, columns):
+        self.kernel = kernel
+        self.columns = columns
+
+    def get_params(self, deep=True):
+        """Return the parameters; those of the inner kernel as ``kernel__<name>``.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+
+        Returns
+        -------
+        dict
+        """
+        params = {"kernel": self.kernel, "columns": self.columns}
+        if deep:
+            params |= {f"kernel__{name}": v for name, v in self.kernel.get_params().items()}
+        return params
+
+    @property
+    def hyperparameters(self):
+        """Those of the inner kernel."""
+        return [
+            Hyperparameter(f"kernel__{h.name}", h.value_type, h.bounds, h.n_elements)
+            for h in self.kernel.hyperparameters
+        ]
+
+    @property
+    def theta(self):
+        """Logarithms of the hyper-parameters that are not fixed."""
+        return self.kernel.theta
+
+    @theta.setter
+    def theta(self, theta):
+        self.kernel.theta = theta
+
+    @property
+    def bounds(self):
+        """Logarithms of the bounds of `theta`."""
+        return self.kernel.bounds
+
+    def __eq__(self, other):
+        return (
+            type(self) is type(other)
+            and self.kernel == other.kernel
+            and type(self.columns) is type(other.columns)
+            and np.all(self.columns == other.columns)
+        )
+
+    def __call__(self, X, Y=None, eval_gradient=False):
+        """Evaluate the inner kernel on the columns.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples_X, n_features)
+        Y : array-like of shape (n_samples_Y, n_features), default=None
+            None means `X`.
+        eval_gradient : bool, default=False
+            Whether to return the gradient too; only for ``Y=None``.
+
+        Returns
+        -------
+        K : ndarray of shape (n_samples_X, n_samples_Y)
+        K_gradient : ndarray of shape (n_samples_X, n_samples_X, n_dims)
+            With respect to the logarithm of each hyper-parameter that is not fixed.
+        """
+        Y = None if Y is None else self.take(Y)
+        return self.kernel(self.take(X), Y, eval_gradient=eval_gradient)
+
+    def diag(self, X):
+        """Evaluate k(x, x) for each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        return self.kernel.diag(self.take(X))
+
+    def take(self, X):
+        """Return the columns of X that the inner kernel is given.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_columns)
+
+        Raises
+        ------
+        ValueError
+            If X has not got them.
+        """
+        X = np.atleast_2d(X)
+        try:
+            part = X[:, self.columns]
+        except IndexError as error:
+            raise ValueError(
+                f"X has {X.shape[1]} columns, and the kernel {self} wants others."
+            ) from error
+        if not part.shape[1]:
+            raise ValueError(f"X has {X.shape[1]} columns, and none of them is for {self}.")
+        return part
+
+    def is_stationary(self):
+        """Tell whether the inner kernel depends on differences alone.
+
+        Returns
+        -------
+        bool
+        """
+        return self.kernel.is_stationary()
+
+    def __repr__(self):
+        columns = self.columns
+        if isinstance(columns, slice):
+            ends = ["" if end is None else str(end) for end in (columns.start, columns.stop)]
+            columns = "[" + ":".join(ends) + (f":{columns.step}]" if columns.step else "]")
+        return f"OnColumns({self.kernel}, {columns})"

@@ -180,12 +180,13 @@ class LaplacianSearch:
         # any more: no slope leads away from there.
         spacing = _spacing(likelihood.distances)
         length_scale = np.clip(max(length_scale, 0.3 * spacing), self._low[1], self._high[1])
+        little_noise = (0.1 if likelihood.n <= 2 * _FEW_ROWS else 0.01) * spacing
         slope = amplitude**2 / length_scale
         free = self._free[1:]
         # A white noise that is free takes in the noise that all rows have.
         absorbed = likelihood.noise.min() if free[1] else -noise_level
         known = (likelihood.noise - absorbed) / slope
-        white = np.clip(max((noise_level + absorbed) / slope, 0.1 * spacing), *_WHITE)
+        white = np.clip(max((noise_level + absorbed) / slope, little_noise), *_WHITE)
         values = np.array([length_scale, white if free[1] else 0.0])
         best = (-np.inf, *start.point)
 
@@ -281,8 +282,14 @@ def _climb(objective, x, limits, scale):
         The same of the curvatures that were found.
     """
 
+    known = {}  # a new box starts where the last one ended
+
     def negative(u):
-        value, gradient = _negative(*objective(u / scale))
+        point = u / scale
+        key = point.round(12).tobytes()
+        if key not in known:
+            known[key] = _negative(*objective(point))
+        value, gradient = known[key]
         return value, gradient / scale
 
     while len(x):

@@ -7,9 +7,14 @@ classes which the file names.
 import gzip
 import json
 
+from .ase_crystals import read_ase_database, read_ase_json
+
 __all__ = ["read_structure_file", "structure_files"]
 
-KNOWN = "POSCAR*, CONTCAR*, .vasp, .poscar, .cif, .xyz, .extxyz, .json and .jsonl, each also .gz"
+KNOWN = (
+    "POSCAR*, CONTCAR*, .vasp, .poscar, .cif, .xyz, .extxyz, .json and .jsonl, each also .gz, and "
+    ".db of ASE"
+)
 
 
 def structure_files(folder):
@@ -35,17 +40,21 @@ def structure_files(folder):
     return [(file.name, file) for file in files]
 
 
-def read_structure_file(path):
-    """Read one file.
+def read_structure_file(path, name):
+    """Read one file, crystal by crystal.
 
     Parameters
     ----------
     path : Path
+    name : object
+        Id of the file, for crystals that have none in it.
 
-    Returns
-    -------
-    list of (str or None, Structure, Atoms or dict)
-        The id, where the file has one, and the crystal as its parser gives it.
+    Yields
+    ------
+    id : object
+        The one in the file, else `name`, with a position after it if there are several crystals.
+    crystal : Structure, Crystal, Atoms, dict or ValueError
+        As its parser gives it, or why it is none.
 
     Raises
     ------
@@ -61,16 +70,31 @@ def read_structure_file(path):
     kind = _format_of(path)
     if kind is None:
         raise ValueError(f"the format of {path.name} is not known; known are {KNOWN}.")
+    empty = True
     try:
-        found = _READERS[kind](_text(path))
+        for row in _rows(path, kind, name):
+            empty = False
+            yield row
     except Exception as error:  # the parsers raise anything: IndexError, CifError, ...
         raise ValueError(f"{path} could not be read as {kind}: {error}") from error
-    if not found:
+    if empty:
         raise ValueError(f"{path} holds no crystal.")
-    return found
+
+
+def _rows(path, kind, name):
+    if kind == "db":
+        yield from read_ase_database(path)
+        return
+    found = list(_READERS[kind](_text(path)))
+    for i, (id_, record) in enumerate(found):
+        if id_ is None:
+            id_ = name if len(found) == 1 else f"{name}:{i}"
+        yield id_, record
 
 
 def _format_of(path):
+    if path.suffix.lower() == ".db":  # SQLite cannot read a compressed file
+        return "db"
     name = path.name.lower().removesuffix(".gz")
     if name.startswith(("poscar", "contcar")) or name.endswith((".poscar", ".vasp")):
         return "poscar"
@@ -123,6 +147,8 @@ def _read_json(text):
         return [_record(record) for record in content]
     if not isinstance(content, dict):
         raise ValueError("expected a list or an object of crystals.")
+    if "ids" in content and "nextid" in content:
+        return read_ase_json(text)
     if "lattice" in content or "lattice" in content.get("structure", ()):
         return [_record(content)]
     return list(content.items())  # id: crystal

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skcfgp.crystal import Crystal
 from skcfgp.datasets import load_dielectric, load_elastic, load_formation_energy
 
 
@@ -77,6 +78,20 @@ def test_as_frame():
     assert {"structure", "formula", "K_VRH", "G_VRH", "poisson_ratio"} == set(data.frame.columns)
     X, y = load_elastic(return_X_y=True, as_frame=True)
     assert X.index.equals(y.index)
+
+
+def test_arrays_are_the_same_crystals():
+    for load in (load_formation_energy, load_dielectric, load_elastic):
+        arrays, data = load(structures="arrays"), load()
+        np.testing.assert_array_equal(arrays.target, data.target)
+        for crystal, structure in zip(arrays.structures, data.structures, strict=True):
+            assert isinstance(crystal, Crystal)
+            assert (crystal.lattice == structure.lattice.matrix).all()
+            assert (crystal.frac_coords == structure.frac_coords).all()
+            assert crystal.atomic_numbers.tolist() == list(structure.atomic_numbers)
+            assert crystal.properties == structure.properties
+    with pytest.raises(ValueError, match="'arrays', got 'ase'"):
+        load_elastic(structures="ase")
 
 
 def test_loaded_crystals_are_the_callers():

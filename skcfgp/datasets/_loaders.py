@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-from pymatgen.core import Element, Lattice, Structure
 from sklearn.utils import Bunch
+
+from ..crystal import Crystal
 
 DATA = Path(__file__).parent / "data"
 
@@ -22,7 +23,7 @@ UNITS = {
 }
 
 
-def load_formation_energy(*, return_X_y=False, as_frame=False, split=None):
+def load_formation_energy(*, return_X_y=False, as_frame=False, split=None, structures="pymatgen"):
     """Load 3,938 crystals and their formation energies (FLLA, Materials Project DFT).
 
     Parameters
@@ -36,11 +37,14 @@ def load_formation_energy(*, return_X_y=False, as_frame=False, split=None):
         One part of the published split, or all three (``"paper"``: the 1,800, then the 1,427, then
         the 700). None gives everything, in the order of the source, including 11 crystals with no
         two atoms within 4 angstrom, which belong to no part.
+    structures : {"pymatgen", "arrays"}, default="pymatgen"
+        Give crystals as pymatgen ``Structure``, or as `skcfgp.crystal.Crystal`, which takes a small
+        part of the time and all that this package needs.
 
     Returns
     -------
     Bunch
-        ``structures`` (object array of shape (n_samples,) of pymatgen ``Structure``), ``target``
+        ``structures`` (object array of shape (n_samples,)), ``target``
         (``formation_energy_per_atom``, float, eV/atom), ``target_name``, ``unit``, ``material_id``,
         ``formula``, ``split`` ("train", "pool", "test" or "unbonded"), ``energy_above_hull``
         (eV/atom), ``DESCR``.
@@ -56,12 +60,13 @@ def load_formation_energy(*, return_X_y=False, as_frame=False, split=None):
     parts |= {name: (name,) for name in ("train", "pool", "test")}
     if split not in parts:
         raise ValueError(f"split must be one of {list(parts)}, got {split!r}.")
-    return _load(
-        "formation_energy", "formation_energy_per_atom", return_X_y, as_frame, parts[split]
-    )
+    target = "formation_energy_per_atom"
+    return _load("formation_energy", target, return_X_y, as_frame, structures, parts[split])
 
 
-def load_dielectric(*, target="refractive_index", return_X_y=False, as_frame=False):
+def load_dielectric(
+    *, target="refractive_index", return_X_y=False, as_frame=False, structures="pymatgen"
+):
     """Load 1,056 crystals and their dielectric properties (Materials Project DFPT).
 
     Parameters
@@ -70,7 +75,7 @@ def load_dielectric(*, target="refractive_index", return_X_y=False, as_frame=Fal
             default="refractive_index"
         Refractive index, total or electronic polycrystalline dielectric constant (all
         dimensionless), or band gap (eV).
-    return_X_y, as_frame : bool, default=False
+    return_X_y, as_frame, structures
         As in `load_formation_energy`.
 
     Returns
@@ -80,17 +85,17 @@ def load_dielectric(*, target="refractive_index", return_X_y=False, as_frame=Fal
         four properties by name, ``DESCR``.
     """
     _check_target(target, ("refractive_index", "poly_total", "poly_electronic", "band_gap"))
-    return _load("dielectric", target, return_X_y, as_frame)
+    return _load("dielectric", target, return_X_y, as_frame, structures)
 
 
-def load_elastic(*, target="K_VRH", return_X_y=False, as_frame=False):
+def load_elastic(*, target="K_VRH", return_X_y=False, as_frame=False, structures="pymatgen"):
     """Load 1,181 crystals and their elastic moduli (Materials Project DFT).
 
     Parameters
     ----------
     target : {"K_VRH", "G_VRH", "poisson_ratio"}, default="K_VRH"
         Voigt-Reuss-Hill bulk or shear modulus (GPa), or Poisson ratio.
-    return_X_y, as_frame : bool, default=False
+    return_X_y, as_frame, structures
         As in `load_formation_energy`.
 
     Returns
@@ -100,7 +105,7 @@ def load_elastic(*, target="K_VRH", return_X_y=False, as_frame=False):
         three properties by name, ``DESCR``.
     """
     _check_target(target, ("K_VRH", "G_VRH", "poisson_ratio"))
-    return _load("elastic", target, return_X_y, as_frame)
+    return _load("elastic", target, return_X_y, as_frame, structures)
 
 
 def _check_target(target, known):
@@ -108,13 +113,15 @@ def _check_target(target, known):
         raise ValueError(f"target must be one of {known}, got {target!r}.")
 
 
-def _load(name, target, return_X_y, as_frame, parts=None):
+def _load(name, target, return_X_y, as_frame, structures, parts=None):
+    if structures not in ("pymatgen", "arrays"):
+        raise ValueError(f"structures must be 'pymatgen' or 'arrays', got {structures!r}.")
     with np.load(DATA / f"{name}.npz", allow_pickle=False) as arrays:
         table = {key: arrays[key] for key in arrays.files}
     rows = np.arange(len(table["material_id"]))
     if parts is not None:
         rows = np.concatenate([np.flatnonzero(table["split"] == part) for part in parts])
-    structures = _structures(name, table, rows)
+    structures = _crystals(name, table, rows, as_structures=structures == "pymatgen")
     columns = {
         key: table[key][rows]
         for key in ("material_id", "formula", "split", *UNITS)
@@ -143,17 +150,17 @@ def _load(name, target, return_X_y, as_frame, parts=None):
     )
 
 
-def _structures(name, table, rows):
+def _crystals(name, table, rows, as_structures):
     ends = np.cumsum(table["n_sites"], dtype=int)
     starts = ends - table["n_sites"]
-    elements = [None, *(Element.from_Z(z) for z in range(1, table["atomic_numbers"].max() + 1))]
-    structures = np.empty(len(rows), dtype=object)
+    crystals = np.empty(len(rows), dtype=object)
     for i, row in enumerate(rows):
         sites = slice(starts[row], ends[row])
-        structures[i] = Structure(
-            Lattice(table["lattice"][row]),
-            [elements[z] for z in table["atomic_numbers"][sites]],
+        crystal = Crystal(
+            table["lattice"][row],
             table["frac_coords_1e6"][sites] / 1e6,
-            properties={"material_id": str(table["material_id"][row]), "dataset": name},
+            table["atomic_numbers"][sites],
+            {"material_id": str(table["material_id"][row]), "dataset": name},
         )
-    return structures
+        crystals[i] = crystal.to_structure() if as_structures else crystal
+    return crystals

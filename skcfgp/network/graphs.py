@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from pymatgen.optimization.neighbors import find_points_in_spheres
 
+from ..crystal import cell_of
+
 __all__ = [
     "Graph",
     "GraphBatch",
@@ -69,10 +71,9 @@ class GraphBatch(NamedTuple):
 
 
 def structure_graph(structure, cutoff):
-    """Build the graph of a pymatgen ``Structure``; see `build_graph`."""
-    return build_graph(
-        structure.lattice.matrix, structure.cart_coords, structure.atomic_numbers, cutoff
-    )
+    """Build the graph of a pymatgen ``Structure`` or a `Crystal`; see `build_graph`."""
+    lattice = cell_of(structure)
+    return build_graph(lattice, structure.frac_coords @ lattice, structure.atomic_numbers, cutoff)
 
 
 def build_graph(lattice, cart_coords, atomic_numbers, cutoff):
@@ -103,7 +104,7 @@ def build_graph(lattice, cart_coords, atomic_numbers, cutoff):
         coords,
         r=float(cutoff),
         pbc=np.ones(3, dtype=int),
-        lattice=np.ascontiguousarray(lattice, dtype=float),
+        lattice=np.array(lattice, dtype=float, order="C"),
         tol=1e-8,
     )
     bonds = np.flatnonzero((first != second) | (distances > 1e-8))

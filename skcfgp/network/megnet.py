@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from .._compat import import_megnet
+from ..crystal import ELEMENTS
 from ..elements import element_properties
 from .graphs import edge_batches, fold_graphs, join_graphs, structure_graph
 
@@ -188,16 +189,23 @@ class MEGNet:
     def graph(self, structure):
         """Build the graph of one crystal, within this network's limits.
 
+        Parameters
+        ----------
+        structure : pymatgen.core.Structure or Crystal
+
+        Returns
+        -------
+        skcfgp.network.graphs.Graph
+
         Raises
         ------
         ValueError
             If no two atoms are within the cut-off, or an element is past the network's table.
         """
-        numbers = structure.atomic_numbers
-        if max(numbers) >= self.architecture.n_species:
-            symbol = structure[numbers.index(max(numbers))].specie.symbol
+        heaviest = int(np.max(structure.atomic_numbers))
+        if heaviest >= self.architecture.n_species:
             raise ValueError(
-                f"the element {symbol} (atomic number {max(numbers)}) is not known to this "
+                f"the element {ELEMENTS[heaviest]} (atomic number {heaviest}) is not known to this "
                 f"network, whose table ends at {self.architecture.n_species - 1}."
             )
         return structure_graph(structure, self.architecture.cutoff)

@@ -4,6 +4,7 @@ import numpy as np
 from modAL.models import ActiveLearner as _ModALActiveLearner
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import has_fit_parameter
 
 from ._compat import patch_modal, stack_rows
 from .query import max_std
@@ -45,6 +46,9 @@ class ActiveLearner(_ModALActiveLearner):
         The fitted estimator.
     X_training, y_training : array-like
         Everything that was learnt, in order.
+    selected : ndarray of bool, of shape (n_samples,)
+        Which of these came by `teach`, after the initial rows. An estimator whose ``fit`` takes
+        ``selected``, such as `skcfgp.CalibratedRegressor`, is told.
 
     Examples
     --------
@@ -73,6 +77,7 @@ class ActiveLearner(_ModALActiveLearner):
         force_all_finite=True,
     ):
         self.bootstrap_init = bootstrap_init
+        self._n_taught = 0
         super().__init__(
             estimator,
             query_strategy=query_strategy,
@@ -105,18 +110,20 @@ class ActiveLearner(_ModALActiveLearner):
         """
         y = self._check_rows(X, y)
         if only_new:
+            fit_kwargs = self._tell_selected(np.ones(len(y), dtype=bool), bootstrap) | fit_kwargs
             self._fit_on_new(X, y, bootstrap=bootstrap, **fit_kwargs)
             return
-        before = self.X_training, self.y_training
+        before = self.X_training, self.y_training, self._n_taught
         afresh = bootstrap or fit_kwargs or self.X_training is None or not self._learn(X, y)
         if self.X_training is not None:
+            self._n_taught += len(y)
             X, y = stack_rows([self.X_training, X]), stack_rows([self.y_training, y])
         self.X_training, self.y_training = X, y
         if afresh:
             try:
                 self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
             except BaseException:
-                self.X_training, self.y_training = before
+                self.X_training, self.y_training, self._n_taught = before
                 raise
 
     def fit(self, X, y, bootstrap=False, **fit_kwargs):
@@ -134,8 +141,17 @@ class ActiveLearner(_ModALActiveLearner):
         -------
         self : ActiveLearner
         """
-        self.X_training, self.y_training = X, self._check_rows(X, y)
+        y = self._check_rows(X, y)
+        if X is not self.X_training:
+            self._n_taught = 0
+        self.X_training, self.y_training = X, y
         return self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
+
+    @property
+    def selected(self):
+        """Which of the rows learnt came by `teach`, after the initial ones."""
+        n_labels = 0 if self.y_training is None else len(self.y_training)
+        return np.arange(n_labels) >= n_labels - self._n_taught
 
     def __repr__(self, N_CHAR_MAX=700):
         strategy = getattr(self.query_strategy, "__name__", repr(self.query_strategy))
@@ -144,6 +160,18 @@ class ActiveLearner(_ModALActiveLearner):
             f"{type(self).__name__}({self.estimator.__repr__(N_CHAR_MAX)}, "
             f"query_strategy={strategy}, {n_labels} labels)"
         )
+
+    def _fit_to_known(self, bootstrap=False, **fit_kwargs):
+        fit_kwargs = self._tell_selected(self.selected, bootstrap) | fit_kwargs
+        return super()._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
+
+    def _tell_selected(self, selected, bootstrap):
+        """Return what tells the estimator, or the last step of a ``Pipeline``, which rows."""
+        model, prefix = self.estimator, ""
+        if isinstance(model, Pipeline):
+            model, prefix = model[-1], f"{model.steps[-1][0]}__"
+        takes = selected.any() and not bootstrap and has_fit_parameter(model, "selected")
+        return {f"{prefix}selected": selected} if takes else {}
 
     def _learn(self, X, y):
         """Let the estimator learn the new rows alone, if it can; tell whether it could."""

@@ -1,9 +1,19 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
+from sklearn.preprocessing import FunctionTransformer
 
 from skcfgp import GaussianProcessRegressor, simulate
-from skcfgp.displays import LearningCurveDisplay, ParityDisplay, ResidualDisplay
+from skcfgp.displays import (
+    CalibrationCurveDisplay,
+    ErrorBarDisplay,
+    LatentMapDisplay,
+    LearningCurveDisplay,
+    ParityDisplay,
+    ResidualDisplay,
+    TrainingHistoryDisplay,
+)
 from skcfgp.query import random_sampling
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -25,15 +35,14 @@ def gp():
     return GaussianProcessRegressor(optimizer=None).fit(X[:40], Y[:40])
 
 
-@pytest.mark.parametrize("cls", [ParityDisplay, ResidualDisplay])
+@pytest.mark.parametrize("cls", [ErrorBarDisplay, ParityDisplay, ResidualDisplay])
 def test_from_estimator_is_from_predictions(cls, gp):
     by_estimator = cls.from_estimator(gp, X[40:], Y[40:], unit="eV")
     mean, std = gp.predict(X[40:], return_std=True)
     by_predictions = cls.from_predictions(Y[40:], mean, std, unit="eV")
     for display in (by_estimator, by_predictions):
-        np.testing.assert_array_equal(display.y_pred, mean)
-        np.testing.assert_array_equal(display.y_std, std)
-        assert "(eV)" in display.ax_.get_xlabel()
+        np.testing.assert_array_equal(np.sort(display.y_pred), np.sort(mean))
+        np.testing.assert_array_equal(np.sort(display.y_std), np.sort(std))
         assert "(eV)" in display.ax_.get_ylabel()
         assert display.figure_ is display.ax_.figure
 
@@ -45,7 +54,174 @@ def test_parity_draws_two_sigma(gp):
     low, high = np.array(bars.lines[2][0].get_segments())[:, :, 1].T
     np.testing.assert_allclose(high - low, 4 * std)
     without = ParityDisplay.from_predictions(Y[40:], mean)
-    assert not without.ax_.containers[0].has_yerr
+    assert not without.ax_.containers
+
+
+def test_parity_kinds():
+    y = RNG.normal(size=6000)
+    std = np.ones(6000)
+    points = ParityDisplay.from_predictions(y[:5000], y[:5000])
+    assert not points.ax_.containers
+    assert len(points.ax_.collections[0].get_offsets()) == 5000
+    with_bars = ParityDisplay.from_predictions(y[:1000], y[:1000], std[:1000])
+    assert with_bars.ax_.containers[0].has_yerr
+    many_bars = ParityDisplay.from_predictions(y[:1001], y[:1001], std[:1001])
+    assert not many_bars.ax_.containers
+    for display in (ParityDisplay.from_predictions(y, y), points.plot(kind="density")):
+        (cells,) = display.ax_.collections
+        assert cells.get_array().sum() == len(display.y_true)
+    with pytest.raises(ValueError, match="kind must be one of"):
+        points.plot(kind="violin")
+    with pytest.raises(ValueError, match="needs y_std"):
+        points.plot(kind="errorbar")
+
+
+def test_titles_keep_the_digits_of_the_error():
+    for unit, expected in (("", "0.121"), ("1", "0.121"), ("eV", "0.121 eV")):
+        display = ParityDisplay.from_predictions([0.0, 0.0], [0.121, -0.121], unit=unit)
+        assert display.ax_.get_title() == f"n = 2, MAE = {expected}"
+
+
+def test_error_bars_of_a_random_choice():
+    y = RNG.normal(size=300)
+    std = np.arange(1, 301) / 300
+    options = {"random_state": 3, "unit": "eV", "name": "band gap"}
+    display = ErrorBarDisplay.from_predictions(y, y + 0.7, std, **options)
+    assert len(np.unique(display.y_std)) == 100  # no crystal twice
+    rows = np.round(display.y_std * 300).astype(int) - 1
+    np.testing.assert_array_equal(display.y_true, y[rows])
+    np.testing.assert_allclose(display.y_pred, y[rows] + 0.7)
+    again = ErrorBarDisplay.from_predictions(y, y + 0.7, std, **options)
+    np.testing.assert_array_equal(again.y_true, display.y_true)
+    (bars,) = display.ax_.containers
+    order = np.argsort(display.y_true)
+    low, high = np.array(bars.lines[2][0].get_segments())[:, :, 1].T
+    np.testing.assert_allclose(high - low, 4 * display.y_std[order])
+    inside = (2 * display.y_std >= 0.7).sum()
+    labels = display.ax_.get_legend_handles_labels()[1]
+    assert {f"true, inside the bar: {inside}", f"true, outside the bar: {100 - inside}"} < {*labels}
+    assert display.ax_.get_ylabel() == "band gap (eV)"
+    assert display.ax_.get_title() == "100 crystals of 300, at random"
+    few = ErrorBarDisplay.from_predictions(y[:7], y[:7], std[:7])
+    np.testing.assert_array_equal(np.sort(few.y_true), np.sort(y[:7]))
+
+
+def test_residual_names_crystals_by_formula(salt):
+    class Fixed:
+        def predict(self, X, return_std):
+            return np.full(len(X), 5.0), np.ones(len(X))
+
+    display = ResidualDisplay.from_estimator(Fixed(), [salt, salt], [5.0, 0.0], n_worst=1)
+    assert [text.get_text() for text in display.ax_.texts] == ["NaCl"]
+    with pytest.raises(ValueError, match="as many labels"):
+        ResidualDisplay.from_predictions([1.0], [1.0], [1.0], labels=["a", "b"])
+
+
+@pytest.mark.parametrize("form", ["interval", "quantile"])
+def test_calibration_curve_of_equal_residuals(form):
+    # All crystals enter at one probability u: the curve is a step, its area u^2/2 + (1 - u)^2/2.
+    u = 0.3
+    z = norm.ppf(u) if form == "quantile" else norm.ppf(0.5 + u / 2)
+    std = RNG.uniform(0.5, 2.0, size=50)
+    y_pred = RNG.normal(size=50)
+    display = CalibrationCurveDisplay.from_predictions(
+        y_pred + z * std, y_pred, std, form=form, n_levels=2000
+    )
+    np.testing.assert_array_equal(display.observed, display.probability >= u)
+    assert display.area == pytest.approx(u**2 / 2 + (1 - u) ** 2 / 2, abs=1e-3)
+    assert form in display.ax_.get_title()
+
+
+def test_calibration_of_several_models_on_the_same_axes(gp):
+    first = CalibrationCurveDisplay.from_estimator(gp, X[40:], Y[40:])
+    second = CalibrationCurveDisplay.from_estimator(gp, X[40:], Y[40:], name="b", ax=first.ax_)
+    assert second.ax_ is first.ax_
+    labels = first.ax_.get_legend_handles_labels()[1]
+    assert [label.split(",")[0] for label in labels] == [
+        "perfect",
+        "95% of perfect",
+        "GaussianProcessRegressor",
+        "b",
+    ]
+    with pytest.raises(ValueError, match="form must be 'interval' or 'quantile'"):
+        CalibrationCurveDisplay.from_estimator(gp, X, Y, form="central")
+    with pytest.raises(ValueError, match="y_std must be positive, got 0 in row 1"):
+        CalibrationCurveDisplay.from_predictions([0.0, 0.0], [0.0, 0.0], [1.0, 0.0])
+
+
+def test_latent_map_keeps_neighbours_together():
+    Z = np.vstack([RNG.normal(size=(40, 5)), RNG.normal(size=(40, 5)) + 20])
+    cluster = np.repeat([0.0, 1.0], 40)
+    display = LatentMapDisplay.from_vectors(
+        Z, cluster, perplexity=10, random_state=0, name="band gap", unit="eV"
+    )
+    distance = np.linalg.norm(display.embedding[:, None] - display.embedding, axis=2)
+    np.fill_diagonal(distance, np.inf)
+    np.testing.assert_array_equal(cluster[distance.argmin(axis=1)], cluster)
+    points = display.ax_.collections[0]
+    np.testing.assert_array_equal(points.get_array(), cluster)
+    assert points.colorbar.ax.get_ylabel() == "band gap (eV)"
+    same = FunctionTransformer().fit(Z)
+    again = LatentMapDisplay.from_estimator(same, Z, cluster, perplexity=10, random_state=0)
+    np.testing.assert_array_equal(again.embedding, display.embedding)
+
+
+def test_latent_map_refuses_failed_crystals():
+    Z = RNG.normal(size=(50, 3))
+    Z[7] = np.nan
+    with pytest.raises(ValueError, match=r"1 rows .* position 7.*failures_"):
+        LatentMapDisplay.from_vectors(Z, np.zeros(50))
+    with pytest.raises(ValueError, match=r"\(49, n\)"):
+        LatentMapDisplay.from_vectors(Z, np.zeros(49))
+
+
+def test_training_history():
+    history = {"loss": [3.0, 2.0, 1.0], "val_mae": [3.0, 1.5, 2.0], "learning_rate": [1, 1, 1]}
+    display = TrainingHistoryDisplay.from_history(history, unit="eV")
+    loss, validation, best = display.ax_.lines
+    np.testing.assert_array_equal(loss.get_ydata(), history["loss"])
+    np.testing.assert_array_equal(validation.get_ydata(), history["val_mae"])
+    np.testing.assert_array_equal(best.get_data(), [[2], [1.5]])
+    assert best.get_label() == "kept: epoch 2, 1.5 eV"
+    assert display.ax_.get_ylabel() == "mean absolute error (eV)"
+    history["val_mae"] = [np.nan] * 3  # nothing set aside: the last epoch is kept
+    assert len(TrainingHistoryDisplay.from_history(history).ax_.lines) == 1
+    with pytest.raises(ValueError, match=r"lacks \['val_mae'\]"):
+        TrainingHistoryDisplay.from_history({"loss": [1.0]})
+
+
+@pytest.mark.network
+def test_training_history_of_networks(crystals, salt):
+    from skcfgp import MEGNetFeaturizer
+
+    bundled = MEGNetFeaturizer("formation_energy_1800", verbose=0).fit(crystals[0])
+    display = TrainingHistoryDisplay.from_estimator(bundled)
+    assert "(eV/atom)" in display.ax_.get_ylabel()
+    training = bundled.network_.card["training"]
+    assert len(display.ax_.lines[0].get_ydata()) == training["epochs"]
+    assert display.ax_.lines[2].get_xdata()[0] == training["best_epoch"]
+    tuned = MEGNetFeaturizer("formation_energy_1800", epochs=2, random_state=0, verbose=0)
+    display = TrainingHistoryDisplay.from_estimator(tuned.fit(*crystals), unit="eV/atom")
+    np.testing.assert_array_equal(display.ax_.lines[0].get_ydata(), tuned.history_["loss"])
+    with pytest.raises(ValueError, match="was not trained"):
+        TrainingHistoryDisplay.from_estimator(MEGNetFeaturizer(verbose=0).fit([salt]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"y_pred": [1.0, 2.0]}, "one length"),
+        ({"y_true": [[1.0], [2.0], [3.0]]}, "1-D"),
+        ({"y_pred": [1.0, np.nan, 3.0]}, "y_pred has nan at position 1"),
+        ({"y_std": [1.0, 1.0, -1.0]}, "y_std has -1.0 at position 2"),
+        ({"y_true": [], "y_pred": [], "y_std": []}, "at least one row"),
+    ],
+)
+@pytest.mark.parametrize("cls", [ErrorBarDisplay, ParityDisplay, ResidualDisplay])
+def test_bad_columns(cls, change, message):
+    good = {key: [1.0, 2.0, 3.0] for key in ("y_true", "y_pred", "y_std")}
+    with pytest.raises(ValueError, match=message):
+        cls.from_predictions(**good | change)
 
 
 def test_residual_names_the_worst_and_counts(gp):
@@ -85,3 +261,7 @@ def test_learning_curve():
     assert display.ax_.get_ylabel() == "MAE on the fixed test set (eV/atom)"
     with pytest.raises(ValueError, match="metric"):
         LearningCurveDisplay.from_simulations(curves, metric="r2")
+    with pytest.raises(ValueError, match="runs of 'random' must have the same numbers of labels"):
+        LearningCurveDisplay.from_simulations(
+            {"random": [curves["random"][0], curves["random"][1][:3]]}
+        )

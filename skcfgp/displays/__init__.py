@@ -1,0 +1,23 @@
+"""The paper's figures as scikit-learn Displays.
+
+A Display holds the numbers; ``plot(ax=None)`` draws them and keeps ``ax_`` and ``figure_``. To draw
+on your own axes, several models on the same for instance, pass ``ax``. matplotlib is loaded when
+something is drawn.
+"""
+
+from .calibration import CalibrationCurveDisplay
+from .history import TrainingHistoryDisplay
+from .latent import LatentMapDisplay
+from .learning import LearningCurveDisplay
+from .parity import ErrorBarDisplay, ParityDisplay
+from .residual import ResidualDisplay
+
+__all__ = [
+    "CalibrationCurveDisplay",
+    "ErrorBarDisplay",
+    "LatentMapDisplay",
+    "LearningCurveDisplay",
+    "ParityDisplay",
+    "ResidualDisplay",
+    "TrainingHistoryDisplay",
+]

@@ -1,0 +1,109 @@
+"""`TrainingHistoryDisplay`: how the training of a network went."""
+
+import numpy as np
+
+from ._base import Display, axis_label, quantity
+
+__all__ = ["TrainingHistoryDisplay"]
+
+
+class TrainingHistoryDisplay(Display):
+    """Training and validation error of each epoch, as figure 6 of the paper.
+
+    Parameters
+    ----------
+    history : dict of str to list of float
+        ``loss`` (mean absolute error while training) and ``val_mae``, one value an epoch, in the
+        unit of the target; what `skcfgp.network.train` returns. Other entries are not drawn.
+    best_epoch : int or None
+        Whose weights are kept, counted from 1. None takes the smallest ``val_mae``.
+    unit : str
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    """
+
+    def __init__(self, history, *, best_epoch=None, unit=""):
+        self.history = history
+        self.best_epoch = best_epoch
+        self.unit = unit
+
+    @classmethod
+    def from_estimator(cls, featurizer, *, ax=None, unit=None, **plot_options):
+        """Draw the training of the network of a fitted `skcfgp.MEGNetFeaturizer`.
+
+        Parameters
+        ----------
+        featurizer : MEGNetFeaturizer
+            Trained by `fit` (``epochs > 0``), or with a network whose card tells its training, as
+            ``"formation_energy_1800"`` does.
+        ax : matplotlib Axes, default=None
+        unit : str, default=None
+            None takes the unit of the card, where the training is the card's.
+        **plot_options
+            Passed to `plot`.
+
+        Returns
+        -------
+        TrainingHistoryDisplay
+
+        Raises
+        ------
+        ValueError
+            If it was not trained and its network says nothing about its training.
+        """
+        if hasattr(featurizer, "history_"):
+            return cls.from_history(featurizer.history_, ax=ax, unit=unit or "", **plot_options)
+        card = featurizer.network_.card or {}
+        training = card.get("training", {})
+        if "history" not in training:
+            raise ValueError(
+                "this featurizer was not trained (epochs=0), and the card of its network holds no "
+                "history. Train it, or pass a history to from_history."
+            )
+        unit = card.get("unit", "") if unit is None else unit
+        best_epoch = training.get("best_epoch")
+        return cls.from_history(
+            training["history"], best_epoch=best_epoch, unit=unit, ax=ax, **plot_options
+        )
+
+    @classmethod
+    def from_history(cls, history, *, best_epoch=None, unit="", ax=None, **plot_options):
+        """Draw a history; see the parameters of the class."""
+        if missing := {"loss", "val_mae"} - set(history):
+            raise ValueError(f"history lacks {sorted(missing)}; it has {sorted(history)}.")
+        return cls(history, best_epoch=best_epoch, unit=unit).plot(ax=ax, **plot_options)
+
+    def plot(self, ax=None, *, loss_kw=None, val_mae_kw=None, best_kw=None):
+        """Draw; the error on a logarithmic axis.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+        loss_kw, val_mae_kw, best_kw : dict, default=None
+            Options of the two lines and of the mark at the epoch that is kept.
+
+        Returns
+        -------
+        self : TrainingHistoryDisplay
+        """
+        from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+        ax = self._axes(ax)
+        validation = np.asarray(self.history["val_mae"], dtype=float)
+        epochs = np.arange(1, len(validation) + 1)
+        ax.plot(epochs, self.history["loss"], **{"label": "training"} | (loss_kw or {}))
+        if np.isfinite(validation).any():  # NaN if nothing was set aside
+            ax.plot(epochs, validation, **{"label": "validation"} | (val_mae_kw or {}))
+            best = self.best_epoch or int(np.nanargmin(validation)) + 1
+            options = {"marker": "o", "ls": "none", "color": "k", "ms": 5, "zorder": 3}
+            options["label"] = f"kept: epoch {best}, {quantity(validation[best - 1], self.unit)}"
+            ax.plot(best, validation[best - 1], **options | (best_kw or {}))
+        ax.set(yscale="log", xlabel="epoch", ylabel=axis_label("mean absolute error", self.unit))
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.yaxis.set_minor_formatter(NullFormatter())
+        ax.legend()
+        return self

@@ -1,0 +1,128 @@
+"""`LatentMapDisplay`: a plane map of the latent vectors."""
+
+import numpy as np
+
+from ._base import Display, axis_label, columns
+
+__all__ = ["LatentMapDisplay"]
+
+
+class LatentMapDisplay(Display):
+    """Latent vectors in the plane by t-SNE, coloured by the target, as figure 2 of the paper.
+
+    Neighbours in the map are neighbours in the space that the Gaussian process sees, so a target
+    that changes smoothly over the map is one that it can learn. Distances between clusters, their
+    sizes and the axes have no meaning.
+
+    Parameters
+    ----------
+    embedding : ndarray of shape (n_samples, 2)
+    y : ndarray of shape (n_samples,)
+    name, unit : str
+        Of the target, for the colour bar.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+
+    References
+    ----------
+    .. [1] van der Maaten, Hinton, "Visualizing Data using t-SNE", J. Mach. Learn. Res. 9, 2579
+       (2008). https://jmlr.org/papers/v9/vandermaaten08a.html
+    """
+
+    def __init__(self, embedding, y, *, name="target", unit=""):
+        self.embedding = embedding
+        self.y = y
+        self.name = name
+        self.unit = unit
+
+    @classmethod
+    def from_estimator(cls, featurizer, X, y, *, ax=None, **options):
+        """Compute the latent vectors and draw.
+
+        Parameters
+        ----------
+        featurizer : transformer
+            Fitted: a `skcfgp.MEGNetFeaturizer`, or a pipeline without its last step, ``cfgp[:-1]``.
+        X : array-like of shape (n_samples, ...)
+        y : array-like of shape (n_samples,)
+        ax : matplotlib Axes, default=None
+        **options
+            Passed to `from_vectors`.
+
+        Returns
+        -------
+        LatentMapDisplay
+        """
+        return cls.from_vectors(featurizer.transform(X), y, ax=ax, **options)
+
+    @classmethod
+    def from_vectors(
+        cls,
+        Z,
+        y,
+        *,
+        perplexity=30.0,
+        random_state=None,
+        ax=None,
+        name="target",
+        unit="",
+        **plot_options,
+    ):
+        """Embed vectors and draw.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        perplexity : float, default=30.0
+            About the number of neighbours that each crystal keeps; less than n_samples. The
+            paper's code takes 150.
+        random_state : int, RandomState or None, default=None
+        ax : matplotlib Axes, default=None
+        name, unit : str
+        **plot_options
+            Passed to `plot`.
+
+        Returns
+        -------
+        LatentMapDisplay
+        """
+        (y,) = columns(y=y)
+        Z = np.asarray(Z, dtype=float)
+        if Z.ndim != 2 or len(Z) != len(y):
+            raise ValueError(f"{len(y)} targets need Z of shape ({len(y)}, n), got {Z.shape}.")
+        failed = np.flatnonzero(~np.isfinite(Z).all(axis=1))
+        if len(failed):
+            raise ValueError(
+                f"{len(failed)} rows of Z are not finite, the first at position {failed[0]}. Drop "
+                "the crystals that could not be used (failures_ of the featurizer) from Z and y."
+            )
+        from sklearn.manifold import TSNE
+
+        tsne = TSNE(perplexity=perplexity, random_state=random_state)
+        return cls(tsne.fit_transform(Z), y, name=name, unit=unit).plot(ax=ax, **plot_options)
+
+    def plot(self, ax=None, *, scatter_kw=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+        scatter_kw : dict, default=None
+            Options of the points.
+
+        Returns
+        -------
+        self : LatentMapDisplay
+        """
+        ax = self._axes(ax)
+        options = {"c": self.y, "cmap": "viridis", "s": 6, "linewidths": 0}
+        points = ax.scatter(*self.embedding.T, **options | (scatter_kw or {}))
+        ax.figure.colorbar(points, ax=ax, label=axis_label(self.name, self.unit))
+        ax.set(xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
+        ax.set_aspect("equal", adjustable="datalim")
+        ax.set_title(f"n = {len(self.y)}", fontsize="medium")
+        return self

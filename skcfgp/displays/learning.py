@@ -1,0 +1,78 @@
+"""`LearningCurveDisplay`: what a label is worth, strategy by strategy."""
+
+import numpy as np
+
+from ._base import Display, axis_label
+
+__all__ = ["LearningCurveDisplay"]
+
+METRICS = {
+    "mae_test": "MAE on the fixed test set",
+    "mae_pool": "MAE on the remaining pool",
+    "max_std": "largest standard deviation in the pool",
+}
+
+
+class LearningCurveDisplay(Display):
+    """Error against number of labels, one line a strategy, as figure 5 of the paper.
+
+    Parameters
+    ----------
+    curves : dict of str to list of DataFrame
+        Results of `skcfgp.simulate` by the name of the strategy, one for each seed.
+    metric : {"mae_test", "mae_pool", "max_std"}
+    unit : str
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    """
+
+    def __init__(self, curves, *, metric="mae_test", unit=""):
+        self.curves = curves
+        self.metric = metric
+        self.unit = unit
+
+    @classmethod
+    def from_simulations(cls, curves, *, metric="mae_test", unit="", ax=None, **plot_options):
+        """Draw results of `skcfgp.simulate`; a single one may stand without a list."""
+        if metric not in METRICS:
+            raise ValueError(f"metric must be one of {list(METRICS)}, got {metric!r}.")
+        curves = {k: list(v) if isinstance(v, list | tuple) else [v] for k, v in curves.items()}
+        for name, runs in curves.items():
+            if not runs or any(
+                list(run["n_labelled"]) != list(runs[0]["n_labelled"]) for run in runs
+            ):
+                raise ValueError(
+                    f"the {len(runs)} runs of {name!r} must have the same numbers of labels; give "
+                    "runs of other lengths another name."
+                )
+        return cls(curves, metric=metric, unit=unit).plot(ax=ax, **plot_options)
+
+    def plot(self, ax=None, *, line_kw=None):
+        """Draw the median over seeds, and the band from the lowest to the highest.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+        line_kw : dict, default=None
+            Options of the lines.
+
+        Returns
+        -------
+        self : LearningCurveDisplay
+        """
+        ax = self._axes(ax)
+        for name, runs in self.curves.items():
+            n = runs[0]["n_labelled"]
+            values = np.array([run[self.metric] for run in runs])
+            label = name if len(runs) == 1 else f"{name} (median of {len(runs)} seeds)"
+            (line,) = ax.plot(n, np.median(values, axis=0), label=label, **(line_kw or {}))
+            if len(runs) > 1:
+                ax.fill_between(
+                    n, values.min(axis=0), values.max(axis=0), color=line.get_color(), alpha=0.2
+                )
+        ax.set(xlabel="number of labels", ylabel=axis_label(METRICS[self.metric], self.unit))
+        ax.legend()
+        return self

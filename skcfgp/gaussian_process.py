@@ -9,14 +9,17 @@ import warnings
 
 import numpy as np
 from scipy.linalg import LinAlgError
-from sklearn import clone, get_config
+from sklearn import clone
 from sklearn.gaussian_process import GaussianProcessRegressor as _SklearnGPR
-from sklearn.utils import check_array, gen_batches
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .cholesky import GrowingCholesky
+from .chunking import in_chunks
+from .contradictions import warn_of_contradictions
 from .kernels import Laplacian
-from .likelihood_search import LaplacianSearch, split_kernel
+from .objectives import leave_one_out
+from .searches import choose_search
 
 __all__ = ["GaussianProcessRegressor"]
 
@@ -46,6 +49,13 @@ class GaussianProcessRegressor(_SklearnGPR):
     warm_start : bool, default=False
         Whether `fit` on the rows of the fit before, and more after them, calls `partial_fit` with
         those: the hyper-parameters stay. Any other `fit` starts afresh.
+    n_jobs : int, default=None
+        Threads of `predict`, each with a chunk of the rows. None means 1 unless a joblib context
+        says otherwise, -1 all processors.
+    objective : {"marginal_likelihood", "leave_one_out"}, default="marginal_likelihood"
+        What the hyper-parameters maximise: the probability of the labels, or that of each label
+        given all others (its mean and standard deviation). `fit` can be told which rows count for
+        the latter.
 
     Attributes
     ----------
@@ -103,6 +113,8 @@ class GaussianProcessRegressor(_SklearnGPR):
         n_targets=None,
         random_state=None,
         warm_start=False,
+        n_jobs=None,
+        objective="marginal_likelihood",
     ):
         self.kernel = kernel
         self.alpha = alpha
@@ -113,22 +125,34 @@ class GaussianProcessRegressor(_SklearnGPR):
         self.n_targets = n_targets
         self.random_state = random_state
         self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.objective = objective
 
-    def fit(self, X, y):
+    def fit(self, X, y, unseen=None):
         """Fit the hyper-parameters and the process.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        unseen : array-like of shape (n_samples,), bool, default=None
+            Rows whose leave-one-out predictions choose the hyper-parameters, with
+            ``objective="leave_one_out"``. Where a network that was trained on some of the labels
+            made the features, those of the other rows: on labels that a network has seen its
+            features look better than they are. None means all rows.
 
         Returns
         -------
         self : GaussianProcessRegressor
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X, y or `unseen` is not valid.
         """
         if self.warm_start and self._begins_as_before(X, y):
             return self._fit_more(X, y)
-        fitted = self._fit_sklearn(X, y)
+        fitted = self._fit_sklearn(X, y, unseen)
         state = {name: v for name, v in vars(fitted).items() if name not in fitted.get_params()}
         self._factor = GrowingCholesky(state.pop("L_"))
         vars(self).pop("feature_names_in_", None)  # of another fit
@@ -136,6 +160,8 @@ class GaussianProcessRegressor(_SklearnGPR):
         self._noise = np.broadcast_to(fitted.alpha, len(self.X_train_))
         self._targets = np.array(y, dtype=float)
         self._fitted_recipe = self._recipe()
+        self._set_likelihood()
+        warn_of_contradictions(self)
         return self
 
     def partial_fit(self, X, y, alpha=None):
@@ -206,16 +232,18 @@ class GaussianProcessRegressor(_SklearnGPR):
 
         Notes
         -----
-        Rows are taken in chunks that fit into scikit-learn's ``working_memory``.
+        Rows are taken in chunks of at most 32 MiB, and less if scikit-learn's ``working_memory``,
+        shared among the ``n_jobs`` threads, is less.
         """
         if return_cov or not self._is_fitted():
             return self._as_sklearn().predict(X, return_std=return_std, return_cov=return_cov)
         X = self._validate(X)
-        chunk = int(get_config()["working_memory"] * 2**20 // (16 * len(self.X_train_)))
-        parts = [
-            self._predict_chunk(X[rows], return_std)
-            for rows in gen_batches(X.shape[0], max(chunk, 1))
-        ]
+        parts = in_chunks(
+            lambda rows: self._predict_chunk(X[rows], return_std),
+            X.shape[0],
+            row_bytes=16 * len(self.X_train_),
+            n_jobs=self.n_jobs,
+        )
         mean = np.concatenate([mean for mean, _ in parts])
         return (mean, np.concatenate([std for _, std in parts])) if return_std else mean
 
@@ -239,6 +267,25 @@ class GaussianProcessRegressor(_SklearnGPR):
         check_is_fitted(self, "alpha_")
         return self._as_sklearn().log_marginal_likelihood(theta, eval_gradient, clone_kernel)
 
+    def predict_leave_one_out(self):
+        """Predict each label that was learnt from all others, with these hyper-parameters.
+
+        Returns
+        -------
+        mean : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            In the unit of y, as is the standard deviation.
+        std : ndarray of the same shape
+            Of the label: with its noise.
+
+        References
+        ----------
+        .. [1] Rasmussen, Williams, "Gaussian Processes for Machine Learning" (2006), Eq. (5.12).
+        """
+        check_is_fitted(self, "alpha_")
+        mean, std = leave_one_out(self._factor, self.y_train_)
+        std = np.multiply.outer(std, self._y_train_std).reshape(mean.shape)
+        return mean * self._y_train_std + self._y_train_mean, std
+
     @property
     def L_(self):
         """Lower Cholesky factor of the kernel matrix."""
@@ -250,18 +297,18 @@ class GaussianProcessRegressor(_SklearnGPR):
         state.pop("_pool_posterior", None)  # what a query keeps for the next one
         return state
 
-    def _fit_sklearn(self, X, y):
-        """Return scikit-learn's regressor, fitted with the quicker search where there is one."""
+    def _fit_sklearn(self, X, y, unseen):
+        """Return scikit-learn's regressor, fitted with a search of this package if there is one."""
         regressor = _SklearnGPR(**self._sklearn_params())
-        quick = self.optimizer == "fmin_l_bfgs_b" and split_kernel(regressor.kernel)
-        if not quick:
+        search = choose_search(regressor, self.objective, unseen, len(y))
+        if search is None:
             return regressor.fit(X, y)
-        search = regressor.optimizer = LaplacianSearch(regressor)
+        regressor.optimizer = search
         with warnings.catch_warnings():
-            # Its advice, to increase the bound, does not help on a ridge; ours follows.
-            warnings.filterwarnings("ignore", r"The optimal value .*length_scale .*upper bound")
+            for pattern in search.superseded:
+                warnings.filterwarnings("ignore", pattern)
             regressor.fit(X, y)
-        search.warn_at_limit(regressor.kernel_)
+        search.warn_at_bounds(regressor.kernel_)
         regressor.optimizer = self.optimizer  # no cycle keeps the matrices in memory
         return regressor
 
@@ -291,11 +338,12 @@ class GaussianProcessRegressor(_SklearnGPR):
     def _recipe(self):
         """Return what decides on the hyper-parameters, besides the rows."""
         kernel = clone(self.kernel, safe=False)
-        return kernel, self.optimizer, self.n_restarts_optimizer, self.normalize_y
+        search = self.optimizer, self.n_restarts_optimizer, self.objective
+        return kernel, *search, self.normalize_y
 
     def _sklearn_params(self):
         params = self.get_params(deep=False)
-        params.pop("warm_start")
+        del params["warm_start"], params["n_jobs"], params["objective"]
         return params | {"kernel": Laplacian() if self.kernel is None else self.kernel}
 
     def _as_sklearn(self):
@@ -337,8 +385,11 @@ class GaussianProcessRegressor(_SklearnGPR):
             self._y_train_std = np.where(std < 10 * np.finfo(float).eps, 1.0, std)
         self.y_train_ = (y - self._y_train_mean) / self._y_train_std
         self.alpha_ = self._factor.solve_both(self.y_train_)
+        self._set_likelihood()
+
+    def _set_likelihood(self):
         # Alg 2.1, page 19, line 7, summed over targets
-        n, n_targets = len(y), 1 if y.ndim == 1 else y.shape[1]
+        n, n_targets = len(self.y_train_), 1 if self.y_train_.ndim == 1 else self.y_train_.shape[1]
         half_log_det = np.log(np.diag(self.L_)).sum() + 0.5 * n * np.log(2 * np.pi)
         fit = 0.5 * np.sum(self.y_train_ * self.alpha_)
         self.log_marginal_likelihood_value_ = float(-fit - n_targets * half_log_det)

@@ -23,14 +23,17 @@ class LaplacianLikelihood:
         Targets are independent and share the kernel: their likelihoods are added up.
     noise : float or ndarray of shape (n_samples,)
         Known variance of each label, in the squared unit of y.
+    metric : str, default="euclidean"
+        Of the kernel.
     """
 
-    def __init__(self, X, y, noise):
+    def __init__(self, X, y, noise, metric="euclidean"):
         self.X = X
         self.Y = np.asfortranarray(np.reshape(y, (len(X), -1)), dtype=float)
         self.noise = np.broadcast_to(np.asarray(noise, dtype=float), len(X))
         self.n, self.n_targets = self.Y.shape
-        self.distances = pdist(X)
+        self.metric = metric
+        self.distances = pdist(X, metric)
 
     def __call__(self, amplitude, length_scale, noise_level):
         """Return the value and its gradient with respect to the three logarithms.
@@ -81,7 +84,7 @@ class LaplacianLikelihood:
 
     def thinned(self):
         """Return the likelihood of every second row."""
-        return LaplacianLikelihood(self.X[::2], self.Y[::2], self.noise[::2])
+        return LaplacianLikelihood(self.X[::2], self.Y[::2], self.noise[::2], self.metric)
 
     def _evaluate(self, length_scale, ratio, amplitude_bounds):
         """Return the value, the amplitude and three derivatives.

@@ -15,12 +15,12 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process.kernels import Sum, WhiteKernel
 
+from .covariance import LENGTH_LIMIT
 from .kernels import Laplacian
 from .likelihood import LaplacianLikelihood
 
-__all__ = ["LENGTH_LIMIT", "LaplacianSearch", "split_kernel"]
+__all__ = ["LaplacianSearch", "split_kernel"]
 
-LENGTH_LIMIT = 1000.0  # in median distances
 _FEW_ROWS = 500  # up to which several starts are searched
 _REACH = 2.0  # of one descent, in logarithms
 _WHITE = 1e-12, 1e12  # white noise relative to a^2 / l
@@ -78,6 +78,9 @@ class LaplacianSearch:
         Whose ``fit`` calls the search: by then it holds the checked rows.
     """
 
+    #: Its advice, to increase the bound, does not help on a ridge; that of `warn_at_bounds` does.
+    superseded = (r"The optimal value .*length_scale .*upper bound",)
+
     def __init__(self, regressor):
         self.regressor = regressor
         self.likelihood = None
@@ -110,7 +113,7 @@ class LaplacianSearch:
             white.set_params(noise_level=point.noise_level)
         return kernel.theta, -value
 
-    def warn_at_limit(self, kernel):
+    def warn_at_bounds(self, kernel):
         """Warn if the length scale that was found is at its upper limit.
 
         Parameters
@@ -138,7 +141,7 @@ class LaplacianSearch:
         """Compute the distances and the limits; return a start on the scale of the data."""
         regressor = self.regressor
         self.likelihood = LaplacianLikelihood(
-            regressor.X_train_, regressor.y_train_, regressor.alpha
+            regressor.X_train_, regressor.y_train_, regressor.alpha, laplacian.metric
         )
         parameters = [laplacian.hyperparameter_amplitude, laplacian.hyperparameter_length_scale]
         parameters.append(None if white is None else white.hyperparameter_noise_level)
@@ -281,7 +284,6 @@ def _climb(objective, x, limits, scale):
     scale : ndarray of shape (k,)
         The same of the curvatures that were found.
     """
-
     known = {}  # a new box starts where the last one ended
 
     def negative(u):

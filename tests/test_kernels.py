@@ -4,9 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 from sklearn.base import clone
-from sklearn.gaussian_process.kernels import Matern
+from sklearn.gaussian_process.kernels import RBF, Matern, WhiteKernel
+from sklearn.metrics.pairwise import laplacian_kernel
 
-from skcfgp.kernels import Laplacian
+from skcfgp.kernels import Laplacian, OnColumns
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(12, 3)), RNG.normal(size=(7, 3))
@@ -60,3 +61,55 @@ def test_behaves_like_a_scikit_learn_kernel():
     assert repr(kernel) == "Laplacian(amplitude=2, length_scale=3)"
     with pytest.raises(ValueError, match="Y is None"):
         kernel(X, Y, eval_gradient=True)
+
+
+def test_on_l1_distance_it_is_scikit_learns_laplacian_kernel():
+    kernel = Laplacian(1.5, 2.0, metric="cityblock")
+    np.testing.assert_allclose(kernel(X, Y), 2.25 * laplacian_kernel(X, Y, gamma=0.5))
+    np.testing.assert_allclose(kernel(X), 2.25 * laplacian_kernel(X, gamma=0.5))
+    assert repr(kernel) == "Laplacian(amplitude=1.5, length_scale=2, metric='cityblock')"
+    with pytest.raises(ValueError, match="metric must be one of"):
+        Laplacian(metric="chebyshev")(X)
+
+
+@pytest.mark.parametrize("inner", [Laplacian(1.2, 0.7), RBF(2.0) + WhiteKernel(0.1)], ids=str)
+@pytest.mark.parametrize("columns", [slice(2), [2, 0], slice(None, None, 2)], ids=str)
+def test_on_columns_is_the_kernel_of_these_columns(inner, columns):
+    kernel = OnColumns(inner, columns)
+    part = X[:, columns], Y[:, columns]
+    np.testing.assert_allclose(kernel(X, Y), inner(*part))
+    np.testing.assert_allclose(kernel.diag(X), inner.diag(part[0]))
+    ours, theirs = kernel(X, eval_gradient=True), inner(part[0], eval_gradient=True)
+    np.testing.assert_allclose(ours[0], theirs[0])
+    np.testing.assert_allclose(ours[1], theirs[1])
+    np.testing.assert_array_equal(kernel.theta, inner.theta)
+    moved = kernel.clone_with_theta(kernel.theta + 1)
+    np.testing.assert_allclose(moved.theta, inner.theta + 1)
+    np.testing.assert_allclose(kernel.theta, inner.theta)  # the original has not moved
+
+
+def test_on_columns_behaves_like_a_scikit_learn_kernel():
+    kernel = OnColumns(Laplacian(), slice(2)) * OnColumns(RBF(), [2])
+    assert clone(kernel) == kernel
+    assert kernel != OnColumns(Laplacian(), slice(1)) * OnColumns(RBF(), [2])
+    assert kernel.k1.is_stationary()
+    names = [h.name for h in kernel.hyperparameters]
+    expected = (1, "amplitude"), (1, "length_scale"), (2, "length_scale")
+    assert names == [
+        "k1__kernel__amplitude",
+        "k1__kernel__length_scale",
+        "k2__kernel__length_scale",
+    ]
+    kernel.set_params(k1__kernel__length_scale=7.0)
+    assert kernel.k1.kernel.length_scale == 7.0
+    assert repr(kernel) == (
+        "OnColumns(Laplacian(amplitude=1, length_scale=7), [:2]) * "
+        "OnColumns(RBF(length_scale=1), [2])"
+    )
+
+
+def test_columns_that_are_not_there():
+    with pytest.raises(ValueError, match="X has 3 columns"):
+        OnColumns(Laplacian(), [5])(X)
+    with pytest.raises(ValueError, match="none of them"):
+        OnColumns(Laplacian(), slice(5, None))(X)

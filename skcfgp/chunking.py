@@ -1,0 +1,47 @@
+"""Work on many rows in chunks that stay in fast memory, by threads where that is asked for."""
+
+from joblib import effective_n_jobs
+from sklearn import get_config
+from sklearn.utils import gen_batches
+from sklearn.utils.parallel import Parallel, delayed
+from threadpoolctl import threadpool_limits
+
+__all__ = ["in_chunks"]
+
+#: Larger arrays are slower: the allocator asks the system for their pages anew each time.
+CHUNK_BYTES = 2**25
+
+
+def in_chunks(function, n_rows, row_bytes, n_jobs=None):
+    """Call a function on one slice of rows after another.
+
+    Parameters
+    ----------
+    function : callable
+        Called with a slice. NumPy and BLAS, in which it should spend its time, let other threads
+        run.
+    n_rows : int
+    row_bytes : int
+        Memory that a row takes while the function runs.
+    n_jobs : int, default=None
+        Threads, in the sense of joblib. With several, each has one BLAS thread.
+
+    Returns
+    -------
+    list
+        What the function returned, in the order of the rows.
+
+    Notes
+    -----
+    A chunk takes at most 32 MiB, and all that run at once at most scikit-learn's
+    ``working_memory``, but each has at least one row.
+    """
+    n_threads = effective_n_jobs(n_jobs)
+    allowed = min(CHUNK_BYTES, get_config()["working_memory"] * 2**20 / n_threads)
+    chunks = list(gen_batches(n_rows, max(1, int(allowed // row_bytes))))
+    if min(n_threads, len(chunks)) == 1:
+        return [function(rows) for rows in chunks]
+    with threadpool_limits(1, user_api="blas"):
+        return Parallel(n_jobs=n_threads, prefer="threads", require="sharedmem")(
+            delayed(function)(rows) for rows in chunks
+        )

@@ -1,0 +1,67 @@
+"""Which search for the hyper-parameters suits a kernel and an objective."""
+
+import numpy as np
+from sklearn.utils import column_or_1d
+
+from .covariance import is_quick
+from .hyperparameter_search import HyperparameterSearch
+from .likelihood_search import LaplacianSearch, split_kernel
+
+__all__ = ["OBJECTIVES", "choose_search"]
+
+OBJECTIVES = ("marginal_likelihood", "leave_one_out")
+
+
+def choose_search(regressor, objective, unseen, n_samples):
+    """Choose what to use instead of scikit-learn's search.
+
+    Parameters
+    ----------
+    regressor : sklearn.gaussian_process.GaussianProcessRegressor
+        With its kernel and its optimizer; not fitted.
+    objective : str
+        Of `OBJECTIVES`.
+    unseen : array-like of shape (n_samples,), bool, or None
+        Rows whose leave-one-out predictions count; None means all.
+    n_samples : int
+
+    Returns
+    -------
+    LaplacianSearch, HyperparameterSearch or None
+        None for scikit-learn's own.
+
+    Raises
+    ------
+    ValueError
+        If `objective` or `unseen` is not valid, or they do not go together.
+    """
+    if objective not in OBJECTIVES:
+        raise ValueError(f"objective must be one of {OBJECTIVES}, got {objective!r}.")
+    optimizer, kernel = regressor.optimizer, regressor.kernel
+    if objective == "leave_one_out":
+        rows = _rows_that_count(unseen, n_samples)
+        return None if optimizer is None else HyperparameterSearch(regressor, rows, optimizer)
+    if unseen is not None:
+        raise ValueError(
+            "the marginal likelihood is that of all rows: to choose the hyper-parameters on the "
+            "unseen ones, set objective='leave_one_out'."
+        )
+    if optimizer != "fmin_l_bfgs_b":
+        return None
+    if split_kernel(kernel):
+        return LaplacianSearch(regressor)
+    return HyperparameterSearch(regressor) if is_quick(kernel) else None
+
+
+def _rows_that_count(unseen, n_samples):
+    if unseen is None:
+        return np.arange(n_samples)
+    mask = column_or_1d(unseen)
+    if mask.dtype != bool or len(mask) != n_samples:
+        raise ValueError(
+            f"unseen must be {n_samples} values True or False, one for each row; got {len(mask)} "
+            f"of {mask.dtype}."
+        )
+    if not mask.any():
+        raise ValueError("no row is unseen: nothing is left to choose the hyper-parameters by.")
+    return np.flatnonzero(mask)

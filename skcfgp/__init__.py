@@ -13,8 +13,11 @@ __version__ = "0.1.0"
 # ``import skcfgp`` loads neither TensorFlow nor matplotlib.
 _NAMES = {
     "ActiveLearner": "active_learning",
+    "CalibratedRegressor": "recalibration",
+    "CompositionFeaturizer": "composition",
     "GaussianProcessRegressor": "gaussian_process",
     "MEGNetFeaturizer": "featurizer",
+    "make_cfgp": "cfgp",
     "simulate": "simulation",
 }
 

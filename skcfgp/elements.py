@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from pymatgen.core import Element
 
-__all__ = ["PROPERTIES", "element_properties"]
+__all__ = ["PROPERTIES", "atomic_masses", "element_properties"]
 
 #: Column name (with unit) of `element_properties`.
 PROPERTIES = (
@@ -51,6 +51,25 @@ def element_properties(n_elements=94):
     table = np.where(np.isnan(table), np.nanmedian(table, axis=0), table)
     table.setflags(write=False)
     return table
+
+
+@lru_cache
+def atomic_masses(n_elements=94):
+    """Tabulate the atomic masses.
+
+    Parameters
+    ----------
+    n_elements : int, default=94
+        Elements from hydrogen to this atomic number.
+
+    Returns
+    -------
+    ndarray of shape (n_elements,)
+        In dalton. Read only.
+    """
+    masses = np.array([float(Element.from_Z(z).atomic_mass) for z in range(1, n_elements + 1)])
+    masses.setflags(write=False)
+    return masses
 
 
 def _row(element):

@@ -1,6 +1,5 @@
 """`MEGNetFeaturizer`: crystals to the latent vectors of a MEGNet."""
 
-import warnings
 from functools import lru_cache
 from numbers import Integral
 
@@ -10,6 +9,8 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from tqdm import tqdm
 
 from .feature_store import DiskStore, MemoryStore
+from .leakage import LeakageWarning, warn_of_leak
+from .masks import marked_rows
 from .network import BUNDLED, PUBLISHED, Architecture, MEGNet, load_network, train
 from .structures import (
     Failure,
@@ -30,10 +31,6 @@ _MEMORY = MemoryStore()
 _load_named_network = lru_cache(maxsize=8)(load_network)
 
 
-class LeakageWarning(UserWarning):
-    """The network was trained on labels that it should not have seen."""
-
-
 class MEGNetFeaturizer(TransformerMixin, BaseEstimator):
     """Turn crystals into the activations of a layer of a MEGNet.
 
@@ -51,15 +48,20 @@ class MEGNetFeaturizer(TransformerMixin, BaseEstimator):
         ``"readout_1"`` the next, 16 wide, and ``"set2set"`` what goes into the first: pooled sites,
         bonds and state, 96 wide. A list is concatenated.
     epochs : int, default=0
-        Epochs for which `fit` trains the network on ``(X, y)``. 0 leaves it as it is.
+        Epochs for which `fit` trains the network on ``(X, y)``. 0 leaves it as it is. The last
+        layer of a network of another property is fitted to y before the first step.
     batch_size : int, default=32
         Crystals per training step.
     learning_rate : float, default=2e-3
-        Highest learning rate. For fine-tuning a tenth of it is a good start.
+        Highest learning rate, also for fine-tuning: with a tenth of it the validation errors were
+        1.3 to 2.3 times as large after 30 epochs on four properties.
     weight_decay : float, default=0.0
         Decoupled weight decay.
     distance_noise : float, default=0.0
         Standard deviation, in angstrom, of noise added to every distance in every training step.
+    dropout : float, default=0.0
+        Probability with which each unit is dropped in a training step. `transform` drops none; see
+        `skcfgp.network_regressor.MEGNetRegressor` for a prediction that does.
     validation_fraction : float, default=0.1
         Part of the rows that `fit` sets aside to choose the best epoch.
     patience : int or None, default=None
@@ -127,6 +129,7 @@ class MEGNetFeaturizer(TransformerMixin, BaseEstimator):
         learning_rate=2e-3,
         weight_decay=0.0,
         distance_noise=0.0,
+        dropout=0.0,
         validation_fraction=0.1,
         patience=None,
         cutoff=4.0,
@@ -144,6 +147,7 @@ class MEGNetFeaturizer(TransformerMixin, BaseEstimator):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.distance_noise = distance_noise
+        self.dropout = dropout
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.cutoff = cutoff
@@ -154,7 +158,7 @@ class MEGNetFeaturizer(TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, unseen=None):
         """Load the network and, with ``epochs > 0``, train it.
 
         Parameters
@@ -163,6 +167,11 @@ class MEGNetFeaturizer(TransformerMixin, BaseEstimator):
             Crystals, in any form that `skcfgp.structures.check_structures` takes.
         y : array-like of shape (n_samples,), default=None
             Target; needed for training only.
+        unseen : array-like of shape (n_samples,), bool, default=None
+            Rows that the network does not train on: they are set aside to choose the best epoch,
+            instead of a random part. A Gaussian process after it can then choose its
+            hyper-parameters by them, see `skcfgp.GaussianProcessRegressor`. A network that is not
+            trained (``epochs=0``) sees none, so then it makes no difference.
 
         Returns
         -------
@@ -177,11 +186,11 @@ class MEGNetFeaturizer(TransformerMixin, BaseEstimator):
         rows = convert_structures(X)
         if not len(rows.structures):
             raise ValueError("X holds no crystal: found array with 0 sample(s).")
-        self._warn_of_leak(rows.structures)
+        warn_of_leak(self.weights, rows.structures)
         network = self._initial_network()
         if self.epochs:
             network = network.copy()
-            self.history_, self.validation_indices_ = self._train(network, rows, y)
+            self.history_, self.validation_indices_ = self._train(network, rows, y, unseen)
         self.network_ = network
         self._digest = network.digest()
         self.failures_ = []
@@ -281,18 +290,6 @@ class MEGNetFeaturizer(TransformerMixin, BaseEstimator):
                 "a trained network."
             )
 
-    def _warn_of_leak(self, structures):
-        if str(self.weights) not in PUBLISHED or "Eform" not in str(self.weights):
-            return
-        if any(s.properties.get("dataset") == "formation_energy" for s in structures):
-            warnings.warn(
-                f"the network {self.weights!r} was trained on the formation energies of these very "
-                "crystals: errors on them will look far too small. Use "
-                "weights='formation_energy_1800', which has seen the training part only.",
-                LeakageWarning,
-                stacklevel=3,
-            )
-
     def _initial_network(self):
         if str(self.weights) in (*BUNDLED, *PUBLISHED):
             return _load_named_network(str(self.weights))
@@ -302,7 +299,7 @@ class MEGNetFeaturizer(TransformerMixin, BaseEstimator):
             Architecture(cutoff=float(self.cutoff)), self.random_state, self.embedding
         )
 
-    def _train(self, network, X, y):
+    def _train(self, network, X, y, unseen):
         """Train the network in place; return the history and the rows set aside."""
         if y is None:
             raise ValueError("epochs > 0 needs the target y to train on, got y=None.")
@@ -312,6 +309,7 @@ class MEGNetFeaturizer(TransformerMixin, BaseEstimator):
         if not np.isfinite(y).all():
             position = np.flatnonzero(~np.isfinite(y))[0]
             raise ValueError(f"y has NaN or infinity at position {position}.")
+        validation = None if unseen is None else marked_rows("unseen", unseen, len(y))
         graphs = [_graph(network, X, row) for row in range(len(y))]
         with self._progress(self.epochs, "epoch", "training") as bar:
 
@@ -328,8 +326,11 @@ class MEGNetFeaturizer(TransformerMixin, BaseEstimator):
                 learning_rate=self.learning_rate,
                 weight_decay=self.weight_decay,
                 distance_noise=self.distance_noise,
+                dropout=self.dropout,
                 validation_fraction=self.validation_fraction,
+                validation=validation,
                 patience=self.patience,
+                adapt_readout=self.weights is not None,
                 random_state=self.random_state,
                 device=self.device,
                 on_epoch=show,

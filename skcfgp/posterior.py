@@ -63,6 +63,7 @@ class PoolPosterior:
     gp : GaussianProcessRegressor
         Fitted, with one target.
     X_pool : ndarray of shape (n_pool, n_features)
+        Put a test set below it to follow that too: the columns do not depend on each other.
     max_bytes : int, default=2**31
         Largest matrix to hold.
 

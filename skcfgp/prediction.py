@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import GaussianProcessRegressor, MEGNetFeaturizer
-from .kernels import Laplacian
+from .cfgp import make_cfgp
 from .structures import Failure, Structures, check_structures, object_array
 
 __all__ = ["predict_files", "read_labelled"]
@@ -61,7 +60,7 @@ def read_labelled(path, target=None):
 
 
 def predict_files(files, labelled, weights, layer, unit=""):
-    """Predict the crystals in files by a Gaussian process on latent vectors.
+    """Predict the crystals in files by the recommended pipeline.
 
     Parameters
     ----------
@@ -81,33 +80,41 @@ def predict_files(files, labelled, weights, layer, unit=""):
         A row for each crystal: ``id, formula, prediction, std, unit, error``.
     """
     crystals = _read(files)
-    featurizer = MEGNetFeaturizer(weights, layer, on_error="nan")
-    gp = GaussianProcessRegressor(Laplacian(), alpha=1e-6, normalize_y=labelled is not None)
+    cfgp = make_cfgp(weights)
+    cfgp.set_params(
+        features__megnet__megnetfeaturizer__layer=layer,
+        features__megnet__megnetfeaturizer__on_error="nan",
+        features__composition__compositionfeaturizer__on_error="nan",
+    )
+    features, gp = cfgp["features"], cfgp["gp"]
     if labelled is None:
         from .datasets import load_formation_energy
 
-        train, pool = (load_formation_energy(split=part) for part in ("train", "pool"))
-        featurizer.fit(train.structures)
-        gp.fit(featurizer.transform(train.structures), train.target)
-        gp.partial_fit(featurizer.transform(pool.structures), pool.target)
+        train, pool = (
+            load_formation_energy(split=part, structures="arrays") for part in ("train", "pool")
+        )
+        X = features.fit(train.structures).transform(train.structures)
+        card = features["megnet"][0].network_.card
+        unseen = np.isin(train.material_id, card.get("validation_material_id", train.material_id))
+        gp.fit(X, train.target, unseen=unseen)
+        gp.partial_fit(features.transform(pool.structures), pool.target)
         unit = train.unit
     else:
         structures, y = labelled
-        Z = featurizer.fit(structures).transform(structures)
-        if featurizer.failures_:
-            first = featurizer.failures_[0]
-            raise ValueError(f"labelled crystal {first.id!r}: {first.reason}")
-        gp.fit(Z, y)
+        X = features.fit(structures).transform(structures)
+        for failure in _failures(features):
+            raise ValueError(f"labelled crystal {failure.id!r}: {failure.reason}")
+        gp.fit(X, y)
     usable = [row for row, structure in enumerate(crystals.structures) if structure is not None]
     mean, std = np.full((2, len(crystals.ids)), np.nan)
     reasons = {failure.index: failure.reason for failure in crystals.failures}
     if usable:
-        Z = featurizer.transform(crystals.structures[usable])
-        reasons |= {usable[f.index]: f.reason for f in featurizer.failures_}
+        X = features.transform(crystals.structures[usable])
+        reasons |= {usable[f.index]: f.reason for f in _failures(features)}
         rows = [row for row in usable if row not in reasons]
         if rows:
-            known = ~np.isnan(Z).any(axis=1)
-            mean[rows], std[rows] = gp.predict(Z[known], return_std=True)
+            known = ~np.isnan(X).any(axis=1)
+            mean[rows], std[rows] = gp.predict(X[known], return_std=True)
     return [
         {
             "id": id_,
@@ -119,6 +126,11 @@ def predict_files(files, labelled, weights, layer, unit=""):
         }
         for row, (id_, structure) in enumerate(zip(crystals.ids, crystals.structures, strict=True))
     ]
+
+
+def _failures(features):
+    """Crystals of the last ``transform`` that either featurizer could not use."""
+    return [f for name in ("composition", "megnet") for f in features[name][0].failures_]
 
 
 def _read(files):

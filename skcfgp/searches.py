@@ -1,11 +1,11 @@
 """Which search for the hyper-parameters suits a kernel and an objective."""
 
 import numpy as np
-from sklearn.utils import column_or_1d
 
 from .covariance import is_quick
 from .hyperparameter_search import HyperparameterSearch
 from .likelihood_search import LaplacianSearch, split_kernel
+from .masks import marked_rows
 
 __all__ = ["OBJECTIVES", "choose_search"]
 
@@ -39,7 +39,8 @@ def choose_search(regressor, objective, unseen, n_samples):
         raise ValueError(f"objective must be one of {OBJECTIVES}, got {objective!r}.")
     optimizer, kernel = regressor.optimizer, regressor.kernel
     if objective == "leave_one_out":
-        rows = _rows_that_count(unseen, n_samples)
+        everything = np.arange(n_samples)
+        rows = everything if unseen is None else marked_rows("unseen", unseen, n_samples)
         return None if optimizer is None else HyperparameterSearch(regressor, rows, optimizer)
     if unseen is not None:
         raise ValueError(
@@ -51,17 +52,3 @@ def choose_search(regressor, objective, unseen, n_samples):
     if split_kernel(kernel):
         return LaplacianSearch(regressor)
     return HyperparameterSearch(regressor) if is_quick(kernel) else None
-
-
-def _rows_that_count(unseen, n_samples):
-    if unseen is None:
-        return np.arange(n_samples)
-    mask = column_or_1d(unseen)
-    if mask.dtype != bool or len(mask) != n_samples:
-        raise ValueError(
-            f"unseen must be {n_samples} values True or False, one for each row; got {len(mask)} "
-            f"of {mask.dtype}."
-        )
-    if not mask.any():
-        raise ValueError("no row is unseen: nothing is left to choose the hyper-parameters by.")
-    return np.flatnonzero(mask)

@@ -1,21 +1,30 @@
 """Greedy choice of the largest variance from a pool whose covariance does not fit into memory.
 
 A variance only falls as labels arrive, so one that was worked out earlier bounds what it is now
-(lazy evaluation; Minoux 1978). One pass over the pool in chunks gives every variance once. Then the
-exact choice is made among a shortlist of the largest: as long as what is chosen there is larger
-than everything outside once was, no point outside can have been better. When that ends, the
-shortlist is doubled.
+(lazy evaluation; Minoux 1978). One pass over the pool in chunks gives a bound for every point. Then
+the exact choice is made among a shortlist of the largest: as long as what is chosen there is larger
+than every bound outside, no point outside can be better. When that ends, the shortlist grows.
+
+Bounds may be loose, so the pass may run in single precision; see `skcfgp.screening_bound`.
 """
+
+import logging
 
 import numpy as np
 
 from .pivoting import TIE, Pick, first_of_largest
 from .posterior import PoolPosterior
+from .screening_bound import single_precision_bound
 
 __all__ = ["shortlist_picks"]
 
+logger = logging.getLogger(__name__)
 
-def shortlist_picks(gp, X_pool, n_picks, *, size=None, max_bytes=2**31):
+#: Pool, in numbers of labels, from which on single precision is quicker: it factorises again.
+LARGE_POOL = 4
+
+
+def shortlist_picks(gp, X_pool, n_picks, *, size=None, max_bytes=2**31, screening="auto"):
     """Yield the points of largest posterior variance, each given those before it.
 
     Parameters
@@ -29,6 +38,10 @@ def shortlist_picks(gp, X_pool, n_picks, *, size=None, max_bytes=2**31):
         difference to the result.
     max_bytes : int, default=2**31
         Largest matrix to hold: 8 bytes for each of the shortlist times the labels and the picks.
+    screening : {"auto", "float32", "float64"}, default="auto"
+        Precision of the pass over the pool; "auto" is single where the pool is more than four times
+        the labels. The choice itself is in double precision either way, and every point outside
+        the shortlist is certified to be worse, so it makes no difference to the result.
 
     Yields
     ------
@@ -37,20 +50,25 @@ def shortlist_picks(gp, X_pool, n_picks, *, size=None, max_bytes=2**31):
 
     Raises
     ------
+    ValueError
+        If there is no such precision.
     MemoryError
         If the shortlist would have to grow beyond `max_bytes`.
     """
-    unit = np.ravel(gp._y_train_std)[0]
-    bound = (gp.predict(X_pool, return_std=True)[1] / unit) ** 2
-    order = np.argsort(-bound, kind="stable")
+    unit, n_labels = np.ravel(gp._y_train_std)[0], len(gp.X_train_) + n_picks
+    if screening == "auto":
+        large = len(X_pool) > LARGE_POOL * len(gp.X_train_)
+        screening = "float32" if large else "float64"
+    bound, order = _screen(gp, X_pool, screening)
     size = max(1024, 4 * n_picks) if size is None else size
     picked, posterior = [], None
     while len(picked) < n_picks:
         if posterior is None:
             size = min(size, len(order))
-            _check_memory(size, len(gp.X_train_) + n_picks, max_bytes)
+            _check_memory(size, n_labels, max_bytes)
             rows = np.sort(order[:size])
             outside = bound[order[size]] if size < len(order) else -np.inf
+            logger.debug("%d picked; shortlist of %d from %d", len(picked), size, len(order))
             posterior = PoolPosterior(gp, X_pool[rows])
             gone = np.searchsorted(rows, picked).tolist()
             for position in gone:
@@ -58,13 +76,31 @@ def shortlist_picks(gp, X_pool, n_picks, *, size=None, max_bytes=2**31):
         variance = (posterior.std / unit) ** 2
         variance[gone] = -np.inf
         j = first_of_largest(variance)
-        if variance[j] * (1 - 2 * TIE) <= outside:
-            size, posterior = 2 * size, None
+        least = variance[j] * (1 - 2 * TIE)
+        if least <= outside:
+            needed, allowed = np.count_nonzero(bound >= least), max_bytes // (8 * n_labels)
+            if needed > allowed and screening == "float32":  # too loose for this memory
+                screening = "float64"
+                bound, order = _screen(gp, X_pool, screening)
+                needed = np.count_nonzero(bound >= least)
+            size, posterior = max(needed, min(2 * size, allowed)), None
             continue
         gone.append(j)
         picked.append(int(rows[j]))
         posterior.condition_on(j)
         yield Pick(picked[-1], variance[j])
+
+
+def _screen(gp, X_pool, screening):
+    """Return a bound on the variance of each point, and their order by it."""
+    logger.debug("screening of %d points in %s", len(X_pool), screening)
+    if screening == "float32":
+        bound = single_precision_bound(gp, X_pool)
+    elif screening == "float64":
+        bound = (gp.predict(X_pool, return_std=True)[1] / np.ravel(gp._y_train_std)[0]) ** 2
+    else:
+        raise ValueError(f'screening must be "auto", "float32" or "float64", got {screening!r}.')
+    return bound, np.argsort(-bound, kind="stable")
 
 
 def _check_memory(size, n_labels, max_bytes):

@@ -73,6 +73,7 @@ def test_demo(tmp_path):
         "learning_curves.csv",
         "parity.png",
         "residual.png",
+        "calibration.png",
         "learning_curve.png",
     ]
     assert all(path.stat().st_size > 1000 for path in paths)

@@ -267,3 +267,21 @@ def test_on_the_cpu_by_name(crystals):
 def test_quiet_when_not_a_terminal(crystals, capfd, fresh_memory):
     MEGNetFeaturizer(NAME, verbose=1).fit(crystals[0]).transform(crystals[0])
     assert "featurizing" not in capfd.readouterr().err
+
+
+def test_unseen_rows_are_not_trained_on(crystals):
+    """Their labels only choose the epoch: of a single one there is nothing to choose."""
+    X, y = crystals
+    unseen = np.arange(len(y)) % 6 == 0
+    options = {"epochs": 1, "batch_size": 10, "random_state": 0, "verbose": 0}
+    other = np.where(unseen, 7.0, y)
+    vectors = []
+    for target in (y, other):
+        featurizer = MEGNetFeaturizer(NAME, **options).fit(X, target, unseen=unseen)
+        np.testing.assert_array_equal(featurizer.validation_indices_, np.flatnonzero(unseen))
+        vectors.append(featurizer.transform(X))
+    np.testing.assert_array_equal(*vectors)
+    with pytest.raises(ValueError, match="unseen must be 60 values"):
+        MEGNetFeaturizer(NAME, **options).fit(X, y, unseen=unseen[1:])
+    with pytest.raises(ValueError, match="none of 60 is left"):
+        MEGNetFeaturizer(NAME, **options).fit(X, y, unseen=np.ones(60, dtype=bool))

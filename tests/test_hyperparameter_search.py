@@ -135,7 +135,7 @@ def test_a_bound_that_is_in_the_way_is_named():
         ({}, np.ones(10, bool), "set objective='leave_one_out'"),
         ({"objective": "leave_one_out"}, np.ones(9, bool), "10 values True or False"),
         ({"objective": "leave_one_out"}, np.arange(10), "10 values True or False"),
-        ({"objective": "leave_one_out"}, np.zeros(10, bool), "no row is unseen"),
+        ({"objective": "leave_one_out"}, np.zeros(10, bool), "unseen marks no row"),
     ],
 )
 def test_errors(options, unseen, message):

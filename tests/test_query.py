@@ -57,6 +57,59 @@ def test_kept_posterior_equals_predicting_afresh(n_first, picks, doubled, normal
         left = np.delete(left, indices)
 
 
+OPERATIONS = ["query", "teach", "partial_fit", "append", "refit", "return", "shuffle"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    cls=st.sampled_from([ActiveLearner, ModALActiveLearner]),
+    operations=st.lists(
+        st.tuples(st.sampled_from(OPERATIONS), st.integers(1, 4)), min_size=1, max_size=12
+    ),
+    doubled=st.booleans(),
+    normalize_y=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_any_order_of_query_teach_partial_fit_and_fit(cls, operations, doubled, normalize_y, seed):
+    """After each step the process and its choice are those of scikit-learn, fitted afresh."""
+    X, y = data(80, seed=seed)
+    if doubled:
+        X[40:] = X[:40]
+    rng = np.random.default_rng(seed)
+    options = {"alpha": 1e-3, "normalize_y": normalize_y}
+    gp = ours(warm_start=True, **options)
+    learner = learner_of(gp, X[:5], y[:5], cls)
+    labelled, left = np.arange(5), np.arange(5, 80)
+    for operation, k in operations:
+        new = rng.choice(left, k, replace=False)
+        if operation == "teach":
+            new = left[max_std(learner, X[left], k)[0]]
+            learner.X_training, learner.y_training = X[labelled], y[labelled]
+            learner.teach(X[new], y[new])
+        elif operation == "partial_fit":
+            gp.partial_fit(X[new], y[new])
+        elif operation == "append":
+            rows = np.concatenate([labelled, new])
+            gp.fit(X[rows], y[rows])
+        else:
+            new = new[:0]
+        if operation == "refit":
+            labelled = rng.permutation(labelled)
+            gp.fit(X[labelled], y[labelled])
+        labelled = np.concatenate([labelled, new])
+        left = np.setdiff1d(left, new, assume_unique=True)
+        if operation == "return":  # labelled points are in the pool again
+            left = np.union1d(left, labelled[:k])
+        if operation == "shuffle":
+            left = rng.permutation(left)
+        naive = plain(**options).fit(X[labelled], y[labelled])
+        mean, std = naive.predict(X[left], return_std=True)
+        np.testing.assert_allclose(gp.predict(X[left]), mean, atol=1e-8)
+        indices, found = max_std(learner, X[left], k)
+        np.testing.assert_allclose(found, std[indices], atol=1e-8)
+        np.testing.assert_allclose(found, np.sort(std)[::-1][:k], atol=1e-8)
+
+
 def test_posterior_is_kept_for_what_is_left_of_the_pool(monkeypatch):
     built = []
     monkeypatch.setattr(

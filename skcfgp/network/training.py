@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from .dropout import count_units, thin
 from .graphs import fold_graphs, join_graphs
 from .megnet import prepare_gpus
 
@@ -23,8 +24,11 @@ def train(
     learning_rate=2e-3,
     weight_decay=0.0,
     distance_noise=0.0,
+    dropout=0.0,
     validation_fraction=0.1,
+    validation=None,
     patience=None,
+    adapt_readout=False,
     random_state=None,
     device=None,
     on_epoch=None,
@@ -51,12 +55,20 @@ def train(
     distance_noise : float, default=0.0
         Standard deviation, in angstrom, of Gaussian noise that is added to every distance in every
         step: the network cannot learn crystals by heart from their exact distances.
+    dropout : float, default=0.0
+        Probability with which each unit is dropped in a step, anew in each step and for all its
+        crystals alike; see `skcfgp.network.dropout`. Nothing is dropped in validation.
     validation_fraction : float, default=0.1
         Part of the rows that is set aside, drawn at random, to choose the best epoch. With 0
         nothing is set aside and the last epoch is kept.
+    validation : ndarray of int, default=None
+        The rows to set aside, instead of a random part.
     patience : int or None, default=None
         Stop after so many epochs without a better validation error. None runs all epochs, which
         the falling learning rate is made for.
+    adapt_readout : bool, default=False
+        Start with a least-squares fit of the last layer, if the network predicts the rows worse
+        than their mean does: as when it was trained on another property, whose value is far off.
     random_state : int, RandomState or None
     device : str or None
     on_epoch : callable or None
@@ -76,25 +88,37 @@ def train(
     import tensorflow as tf
     from sklearn.utils import check_random_state
 
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must be in [0, 1), got {dropout!r}.")
     prepare_gpus()
     rng = check_random_state(random_state)
     y = np.asarray(y, dtype=float)
     order = rng.permutation(len(y))
-    n_validation = round(validation_fraction * len(y))
-    validation, rows = np.sort(order[:n_validation]), order[n_validation:]
+    if validation is None:
+        validation = np.sort(order[: round(validation_fraction * len(y))])
+    rows = order[~np.isin(order, validation)]
     if not len(rows):
         raise ValueError(
-            f"validation_fraction={validation_fraction} leaves none of {len(y)} rows to train on."
+            f"{len(validation)} rows are set aside for validation; none of {len(y)} is left to "
+            "train on."
         )
     network.rescale_target(y[rows].mean(), y[rows].std() or 1.0)
     target = ((y - network.target_mean) / network.target_std).astype(np.float32)
     if not distance_noise:  # which would make equal distances differ
         graphs = fold_graphs(graphs, network.architecture.n_blocks)
+    if adapt_readout:
+        _adapt_readout(network, [graphs[row] for row in rows], target[rows], device)
     n_steps = epochs * -(-len(rows) // batch_size)
 
     with tf.device(device):
         trainer = _Trainer(
-            network, learning_rate, n_steps, weight_decay, distance_noise, rng.randint(2**31 - 1)
+            network,
+            learning_rate,
+            n_steps,
+            weight_decay,
+            distance_noise,
+            dropout,
+            rng.randint(2**31 - 1),
         )
         history = {"loss": [], "val_mae": [], "learning_rate": []}
         best = np.inf
@@ -127,6 +151,19 @@ def train(
     return history, validation
 
 
+def _adapt_readout(network, graphs, target, device):
+    """Fit the last layer to a standardised target that the network does not predict."""
+    from sklearn.linear_model import RidgeCV
+
+    units, output = network.compute(graphs, ["readout_1", "output"], device=device)
+    if np.mean((output[:, 0] - target) ** 2) < 1.0:  # the error of the mean
+        return
+    scale = units.std(axis=0) + 1e-6
+    ridge = RidgeCV(np.logspace(-3, 3, 7)).fit(units / scale, target)
+    network.weights["readout_2/kernel"] = (ridge.coef_ / scale)[:, None].astype(np.float32)
+    network.weights["readout_2/bias"] = np.float32([ridge.intercept_])
+
+
 def _validation_error(network, graphs, y, rows, device):
     if not len(rows):
         return float("nan")
@@ -142,7 +179,9 @@ class _Trainer:
     a few for each of a hundred weights, a third of the time of a step.
     """
 
-    def __init__(self, network, learning_rate, n_steps, weight_decay, distance_noise, seed):
+    def __init__(
+        self, network, learning_rate, n_steps, weight_decay, distance_noise, dropout, seed
+    ):
         import tensorflow as tf
         import tf_keras
 
@@ -152,6 +191,7 @@ class _Trainer:
         start = np.concatenate([value.ravel() for value in network.weights.values()])
         vector, average = tf.Variable(start), tf.Variable(start)
         n_warm = max(1, n_steps // 20)
+        n_units = count_units(network.weights)
         generator = tf.random.Generator.from_seed(seed)
 
         def rate(step):
@@ -173,6 +213,9 @@ class _Trainer:
                 parts = tf.split(vector, [int(np.prod(shape)) for shape in shapes.values()])
                 pairs = zip(shapes.items(), parts, strict=True)
                 weights = {name: tf.reshape(part, shape) for (name, shape), part in pairs}
+                if dropout:
+                    kept = tf.cast(generator.uniform((n_units,)) >= dropout, tf.float32)
+                    weights = thin(weights, kept / (1.0 - dropout))
                 prediction = forward(weights, batch, network.architecture).output
                 loss = tf.reduce_mean(tf.abs(prediction[:, 0] - target))
             gradient = tape.gradient(loss, vector)

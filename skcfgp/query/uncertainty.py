@@ -1,5 +1,7 @@
 """Largest standard deviation: one at a time, as a batch, or the whole queue at once."""
 
+import logging
+
 import numpy as np
 from sklearn.utils import check_array
 
@@ -8,6 +10,8 @@ from ..pivoting import first_of_largest, greedy_picks
 from ..posterior import PoolPosterior, as_process
 from ..shortlist import shortlist_picks
 from .common import check_pool, last_step
+
+logger = logging.getLogger(__name__)
 
 
 def max_std(learner, X_pool, n_instances=1):
@@ -51,7 +55,7 @@ def max_std(learner, X_pool, n_instances=1):
     return np.array(indices), std[indices]
 
 
-def plan(gp, X_pool, n, max_bytes=2**31):
+def plan(gp, X_pool, n, max_bytes=2**31, screening="auto"):
     """List the next queries of a learner that takes the largest standard deviation.
 
     With the hyper-parameters fixed, the standard deviation does not depend on the labels. So the
@@ -67,7 +71,10 @@ def plan(gp, X_pool, n, max_bytes=2**31):
     max_bytes : int, default=2**31
         Largest matrix to hold. The covariance of the pool takes 8 n_pool^2 bytes; where that is
         more, or `n` is a small part of the pool, a shortlist is held instead. The result is the
-        same.
+        same; which way was taken is logged, at the level "debug".
+    screening : {"auto", "float32", "float64"}, default="auto"
+        Precision of the pass over the pool that makes a shortlist. The result is the same: see
+        `skcfgp.shortlist.shortlist_picks`.
 
     Returns
     -------
@@ -93,8 +100,10 @@ def plan(gp, X_pool, n, max_bytes=2**31):
     check_pool(X_pool, n)
     gp, X_pool = as_process(gp), check_array(X_pool, dtype=np.float64)
     if 16 * n < len(X_pool) or 8 * len(X_pool) ** 2 > max_bytes:
-        picks = shortlist_picks(gp, X_pool, n, max_bytes=max_bytes)
+        logger.debug("%d of %d by a shortlist", n, len(X_pool))
+        picks = shortlist_picks(gp, X_pool, n, max_bytes=max_bytes, screening=screening)
     else:
+        logger.debug("%d of %d by pivoted Cholesky of their covariance", n, len(X_pool))
         picks = greedy_picks(gp, X_pool, n)
     found = [(pick.index, pick.variance) for pick in picks]
     indices, variance = np.array(found).T
@@ -129,22 +138,26 @@ def greedy_max_std(learner, X_pool, n_instances=1):
 def _pool_std(learner, X_pool):
     model, features = last_step(learner, X_pool)
     if isinstance(model, GaussianProcessRegressor) and np.ndim(model.y_train_) == 1:
-        return _posterior(model, check_array(features, dtype=np.float64)).std
+        posterior, left = _posterior(model, check_array(features, dtype=np.float64))
+        return posterior.std[left]
     if model is not None:
         return model.predict(features, return_std=True)[1]
     return learner.predict(X_pool, return_std=True)[1]
 
 
 def _posterior(gp, X_pool):
-    """Return the posterior over the pool, from that of the last query where it fits."""
-    posterior = getattr(gp, "_pool_posterior", None)
+    """Return a posterior and which of its points the pool is; that of the last query if it fits."""
+    posterior, left = getattr(gp, "_pool_posterior", (None, None))
     if posterior is not None and posterior.is_current():
-        left = _rows_left(posterior.X_pool, X_pool)
-        if left is not None:
-            if len(left) < len(posterior.X_pool):
+        still = _rows_left(posterior.X_pool[left], X_pool)
+        if still is not None:
+            left = left[still]
+            if len(left) < 0.8 * len(posterior.X_pool):  # to forget is to copy what is left
                 posterior.keep(left)
-            return posterior.update()
-    gp._pool_posterior = PoolPosterior(gp, np.array(X_pool))
+                left = np.arange(len(left))
+            gp._pool_posterior = posterior.update(), left
+            return gp._pool_posterior
+    gp._pool_posterior = PoolPosterior(gp, np.array(X_pool)), np.arange(len(X_pool))
     return gp._pool_posterior
 
 

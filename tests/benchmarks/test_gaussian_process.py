@@ -28,7 +28,12 @@ def labelled():
 def test_fit_against_scikit_learn(labelled, kernel, least, cpu_ratio):
     ours, theirs = GaussianProcessRegressor(kernel), SklearnGPR(kernel)
     with threadpool_limits(1):  # several threads that wait for each other count as work
-        ratio = cpu_ratio(lambda: ours.fit(*labelled), lambda: theirs.fit(*labelled), rounds=2)
+        ratio = cpu_ratio(
+            lambda: ours.fit(*labelled),
+            lambda: theirs.fit(*labelled),
+            rounds=2,
+            baseline_name="scikit-learn, same kernel",
+        )
     found, expected = ours.log_marginal_likelihood_value_, theirs.log_marginal_likelihood_value_
     assert found >= expected - 0.1
     assert ratio > least

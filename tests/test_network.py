@@ -404,7 +404,7 @@ def test_interrupted_training_keeps_the_best_weights(training, crystals):
 
 
 def test_nothing_left_to_train_on(training):
-    with pytest.raises(ValueError, match="leaves none"):
+    with pytest.raises(ValueError, match="none of 60 is left to train on"):
         training(validation_fraction=0.999)
 
 

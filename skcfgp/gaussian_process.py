@@ -300,7 +300,7 @@ class GaussianProcessRegressor(_SklearnGPR):
     def _fit_sklearn(self, X, y, unseen):
         """Return scikit-learn's regressor, fitted with a search of this package if there is one."""
         regressor = _SklearnGPR(**self._sklearn_params())
-        search = choose_search(regressor, self.objective, unseen, len(y))
+        search = choose_search(regressor, self.objective, unseen)
         if search is None:
             return regressor.fit(X, y)
         regressor.optimizer = search

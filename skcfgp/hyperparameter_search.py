@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
 from .covariance import covariance_of
+from .masks import marked_rows
 from .objectives import Objective
 
 __all__ = ["HyperparameterSearch"]
@@ -28,8 +29,9 @@ class HyperparameterSearch:
     ----------
     regressor : sklearn.gaussian_process.GaussianProcessRegressor
         Whose ``fit`` calls the search: by then it holds the checked rows.
-    rows : ndarray of int, default=None
-        Those whose leave-one-out predictions count. None means the marginal likelihood.
+    objective : {"marginal_likelihood", "leave_one_out"}
+    unseen : array-like of shape (n_samples,), bool, default=None
+        Rows whose leave-one-out predictions count; None means all.
     optimizer : callable or "fmin_l_bfgs_b"
         A callable is given the objective and started once, on all rows.
     """
@@ -37,9 +39,16 @@ class HyperparameterSearch:
     #: Warnings of scikit-learn that `warn_at_bounds` replaces.
     superseded = (r"The optimal value .* bound",)
 
-    def __init__(self, regressor, rows=None, optimizer="fmin_l_bfgs_b"):
+    def __init__(
+        self,
+        regressor,
+        objective="marginal_likelihood",
+        unseen=None,
+        optimizer="fmin_l_bfgs_b",
+    ):
         self.regressor = regressor
-        self.rows = rows
+        self.objective = objective
+        self.unseen = unseen
         self.optimizer = optimizer
         self._levels = []
 
@@ -101,9 +110,11 @@ class HyperparameterSearch:
         """Yield the objective on more and more rows, in the end on all."""
         X, y = self.regressor.X_train_, self.regressor.y_train_
         noise = np.broadcast_to(self.regressor.alpha, len(X))
-        counts = np.zeros(len(X), dtype=bool)
-        if self.rows is not None:
-            counts[self.rows] = True
+        leave_one_out = self.objective == "leave_one_out"
+        counts = np.full(len(X), leave_one_out)
+        if self.unseen is not None:
+            counts[:] = False
+            counts[marked_rows("unseen", self.unseen, len(X))] = True
         step = 1
         while len(X) > step * _FEW_ROWS and not callable(self.optimizer):
             step *= 2
@@ -111,7 +122,7 @@ class HyperparameterSearch:
             kept = np.zeros(len(X), dtype=bool)
             for part in (np.flatnonzero(counts), np.flatnonzero(~counts)):
                 kept[part[:: step if len(part) > _FEW_ROWS else 1]] = True
-            rows = None if self.rows is None else np.flatnonzero(counts[kept])
+            rows = np.flatnonzero(counts[kept]) if leave_one_out else None
             covariance = covariance_of(self.regressor.kernel_, X[kept])
             yield Objective(covariance, y[kept], noise[kept], rows)
             step //= 2

@@ -1,18 +1,15 @@
 """Which search for the hyper-parameters suits a kernel and an objective."""
 
-import numpy as np
-
 from .covariance import is_quick
 from .hyperparameter_search import HyperparameterSearch
 from .likelihood_search import LaplacianSearch, split_kernel
-from .masks import marked_rows
 
 __all__ = ["OBJECTIVES", "choose_search"]
 
 OBJECTIVES = ("marginal_likelihood", "leave_one_out")
 
 
-def choose_search(regressor, objective, unseen, n_samples):
+def choose_search(regressor, objective, unseen):
     """Choose what to use instead of scikit-learn's search.
 
     Parameters
@@ -23,7 +20,6 @@ def choose_search(regressor, objective, unseen, n_samples):
         Of `OBJECTIVES`.
     unseen : array-like of shape (n_samples,), bool, or None
         Rows whose leave-one-out predictions count; None means all.
-    n_samples : int
 
     Returns
     -------
@@ -33,15 +29,15 @@ def choose_search(regressor, objective, unseen, n_samples):
     Raises
     ------
     ValueError
-        If `objective` or `unseen` is not valid, or they do not go together.
+        If `objective` is not valid, or `unseen` does not go with it.
     """
     if objective not in OBJECTIVES:
         raise ValueError(f"objective must be one of {OBJECTIVES}, got {objective!r}.")
     optimizer, kernel = regressor.optimizer, regressor.kernel
     if objective == "leave_one_out":
-        everything = np.arange(n_samples)
-        rows = everything if unseen is None else marked_rows("unseen", unseen, n_samples)
-        return None if optimizer is None else HyperparameterSearch(regressor, rows, optimizer)
+        if optimizer is None:
+            return None
+        return HyperparameterSearch(regressor, objective, unseen, optimizer)
     if unseen is not None:
         raise ValueError(
             "the marginal likelihood is that of all rows: to choose the hyper-parameters on the "

@@ -1,0 +1,113 @@
+"""Row 7: seconds of each step at the paper's sizes, on this machine."""
+
+import os
+import platform
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from ..gaussian_process import GaussianProcessRegressor
+from ..simulation import simulate
+from .networks import train_network
+from .settings import PAPER
+
+__all__ = ["cost", "synthetic_vectors"]
+
+
+def synthetic_vectors(n, random_state=0):
+    """Make vectors of the shape of latent ones, 32 wide and clustered, and a smooth target.
+
+    Parameters
+    ----------
+    n : int
+    random_state : int, default=0
+
+    Returns
+    -------
+    X : ndarray of shape (n, 32)
+    y : ndarray of shape (n,)
+    """
+    rng = np.random.default_rng(random_state)
+    centres = rng.gamma(2.0, 0.4, size=(200, 32))
+    X = np.abs(centres[rng.integers(200, size=n)] + 0.15 * rng.normal(size=(n, 32)))
+    return X, np.sin(X[:, :8]).sum(axis=1)
+
+
+def cost(settings, data, results):
+    """Stage: training, hyper-parameters, and 6,000 cycles with the error on pool and test set.
+
+    Parameters
+    ----------
+    settings : Settings
+    data : Data
+    results : dict
+
+    Returns
+    -------
+    dict
+        ``n_train``, ``n_pool``, ``n_test``, ``n_cycles``; ``training_s`` (an epoch, measured, times
+        ``epochs``), ``seconds_per_epoch``, ``training_measured`` (whether the network was trained
+        in full in this run), ``hyperparameters_s``, ``loop_s``; ``machine``.
+    """
+    sizes = {
+        key: round(PAPER[key] * settings.cost_scale) for key in ("n_train", "n_pool", "n_test")
+    }
+    n_cycles = round(PAPER["n_cycles_long"] * settings.cost_scale)
+    X, y = synthetic_vectors(sum(sizes.values()), settings.random_state)
+    first, last = sizes["n_train"], sizes["n_train"] + sizes["n_pool"]
+    start = time.perf_counter()
+    gp = GaussianProcessRegressor().fit(X[:first], y[:first])
+    seconds = time.perf_counter() - start
+    fixed = GaussianProcessRegressor(gp.kernel_, optimizer=None)
+    start = time.perf_counter()
+    simulate(
+        fixed,
+        X,
+        y,
+        initial=np.arange(first),
+        pool=np.arange(first, last),
+        test=np.arange(last, len(X)),
+        n_cycles=n_cycles,
+    )
+    loop = time.perf_counter() - start
+    trained = [name for name in results if name.startswith("network_")]
+    if trained:
+        per_epoch = float(np.mean([results[name]["seconds_per_epoch"] for name in trained]))
+    else:
+        per_epoch = _seconds_per_epoch(data)
+    return sizes | {
+        "n_cycles": n_cycles,
+        "n_trained_on": len(data.train),
+        "seconds_per_epoch": per_epoch,
+        "epochs": settings.epochs,
+        "training_s": per_epoch * settings.epochs,
+        "training_measured": bool(trained),
+        "hyperparameters_s": seconds,
+        "loop_s": loop,
+        "machine": f"{_processor()}, {os.cpu_count()} processors visible",
+    }
+
+
+def _seconds_per_epoch(data):
+    """Time two epochs on the initial set, less what one costs with its compilation."""
+    seconds = []
+    with tempfile.TemporaryDirectory() as folder:
+        for epochs in (1, 3):
+            start = time.perf_counter()
+            rows = data.train
+            train_network(
+                data.structures[rows], data.y[rows], Path(folder) / str(epochs), epochs=epochs
+            )
+            seconds.append(time.perf_counter() - start)
+    return (seconds[1] - seconds[0]) / 2
+
+
+def _processor():
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        names = [line.split(":")[1].strip() for line in text.splitlines() if "model name" in line]
+        return names[0]
+    except (OSError, IndexError):
+        return platform.processor() or platform.machine()

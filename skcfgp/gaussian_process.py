@@ -294,7 +294,8 @@ class GaussianProcessRegressor(_SklearnGPR):
 
     def __getstate__(self):
         state = super().__getstate__()
-        state.pop("_pool_posterior", None)  # what a query keeps for the next one
+        for kept in ("_pool_posterior", "_variance_reduction"):  # by a query for the next one
+            state.pop(kept, None)
         return state
 
     def _fit_sklearn(self, X, y, unseen):

@@ -14,6 +14,7 @@ from skcfgp import ActiveLearner, GaussianProcessRegressor
 from skcfgp.kernels import Laplacian
 from skcfgp.posterior import PoolPosterior
 from skcfgp.query import max_std, random_sampling, uncertainty
+from skcfgp.query.common import rows_left
 
 
 def data(n=80, seed=0):
@@ -134,12 +135,12 @@ def test_rows_left():
     old = np.arange(12.0)[:, None]
     for removed in ([], [0], [11], [3], [0, 1, 5, 11], [4, 5]):
         new = np.delete(old, removed, axis=0)
-        found = uncertainty._rows_left(old, new)
+        found = rows_left(old, new)
         np.testing.assert_array_equal(found, np.delete(np.arange(12), removed))
-    assert uncertainty._rows_left(old, old[::-1]) is None
-    assert uncertainty._rows_left(old, np.vstack([old, [[12.0]]])) is None
-    assert uncertainty._rows_left(old, np.delete(old, 3, axis=0) + 0.5) is None
-    assert uncertainty._rows_left(old, np.vstack([old[1:5], old[6:], [[99.0]]])) is None
+    assert rows_left(old, old[::-1]) is None
+    assert rows_left(old, np.vstack([old, [[12.0]]])) is None
+    assert rows_left(old, np.delete(old, 3, axis=0) + 0.5) is None
+    assert rows_left(old, np.vstack([old[1:5], old[6:], [[99.0]]])) is None
 
 
 def test_pool_posterior_follows_and_says_when_it_cannot():

@@ -1,5 +1,6 @@
 """What the query strategies share."""
 
+import numpy as np
 from sklearn.pipeline import Pipeline
 
 
@@ -21,3 +22,29 @@ def last_step(learner, X_pool):
     if not isinstance(model, Pipeline):
         return model, X_pool
     return model[-1], model[:-1].transform(X_pool) if len(model) > 1 else X_pool
+
+
+def rows_left(old, new, max_removed=64):
+    """Find which rows of `old` make up `new`, in order; None if `new` is not what is left of it.
+
+    Parameters
+    ----------
+    old : ndarray of shape (n_old, n_features)
+    new : ndarray of shape (n_new, n_features)
+
+    Returns
+    -------
+    ndarray of int, of shape (n_new,), or None
+    """
+    n_removed = len(old) - len(new)
+    if not 0 <= n_removed <= max_removed or old.shape[1:] != new.shape[1:]:
+        return None
+    left, skipped, done = [], 0, 0
+    while done < len(new) and skipped <= n_removed:
+        candidates = old[done + skipped : len(new) + skipped]
+        same = np.all(candidates == new[done:], axis=1)
+        run = len(same) if same.all() else int(np.argmin(same))
+        left.append(np.arange(done + skipped, done + skipped + run))
+        done += run
+        skipped += 1
+    return np.concatenate(left) if left and done == len(new) else None

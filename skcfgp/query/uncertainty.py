@@ -9,7 +9,7 @@ from ..gaussian_process import GaussianProcessRegressor
 from ..pivoting import first_of_largest, greedy_picks
 from ..posterior import PoolPosterior, as_process
 from ..shortlist import shortlist_picks
-from .common import check_pool, last_step
+from .common import check_pool, last_step, rows_left
 
 logger = logging.getLogger(__name__)
 
@@ -149,7 +149,7 @@ def _posterior(gp, X_pool):
     """Return a posterior and which of its points the pool is; that of the last query if it fits."""
     posterior, left = getattr(gp, "_pool_posterior", (None, None))
     if posterior is not None and posterior.is_current():
-        still = _rows_left(posterior.X_pool[left], X_pool)
+        still = rows_left(posterior.X_pool[left], X_pool)
         if still is not None:
             left = left[still]
             if len(left) < 0.8 * len(posterior.X_pool):  # to forget is to copy what is left
@@ -159,29 +159,3 @@ def _posterior(gp, X_pool):
             return gp._pool_posterior
     gp._pool_posterior = PoolPosterior(gp, np.array(X_pool)), np.arange(len(X_pool))
     return gp._pool_posterior
-
-
-def _rows_left(old, new, max_removed=64):
-    """Find which rows of `old` make up `new`, in order; None if `new` is not what is left of it.
-
-    Parameters
-    ----------
-    old : ndarray of shape (n_old, n_features)
-    new : ndarray of shape (n_new, n_features)
-
-    Returns
-    -------
-    ndarray of int, of shape (n_new,), or None
-    """
-    n_removed = len(old) - len(new)
-    if not 0 <= n_removed <= max_removed or old.shape[1:] != new.shape[1:]:
-        return None
-    left, skipped, done = [], 0, 0
-    while done < len(new) and skipped <= n_removed:
-        candidates = old[done + skipped : len(new) + skipped]
-        same = np.all(candidates == new[done:], axis=1)
-        run = len(same) if same.all() else int(np.argmin(same))
-        left.append(np.arange(done + skipped, done + skipped + run))
-        done += run
-        skipped += 1
-    return np.concatenate(left) if left and done == len(new) else None

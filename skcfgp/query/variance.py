@@ -5,7 +5,11 @@ from sklearn.utils import check_array
 
 from ..pivoting import first_of_largest
 from ..posterior import PoolPosterior, as_process
-from .common import check_pool, last_step
+from ..variance_reduction import VarianceReduction
+from .common import check_pool, last_step, rows_left
+
+#: Largest memory for what is kept between queries; beyond it each query starts afresh, in chunks.
+MAX_BYTES = 2**31
 
 
 def integrated_variance(learner, X_pool, n_instances=1, X_target=None):
@@ -14,6 +18,10 @@ def integrated_variance(learner, X_pool, n_instances=1, X_target=None):
     A label at x lowers the variance at t by cov(x, t)^2 / (var(x) + noise), whatever its value. The
     choice is the x with the largest mean of that over the targets. Where `max_std` goes to the
     edges of the pool, this goes to where a label says something about many crystals.
+
+    With a `skcfgp.GaussianProcessRegressor` the covariance of pool and targets is kept between
+    queries: with the same targets, and the same pool or what is left of it, a query after one new
+    label costs O(n_pool (n_target + n_train)). The choice is the same.
 
     Parameters
     ----------
@@ -35,7 +43,9 @@ def integrated_variance(learner, X_pool, n_instances=1, X_target=None):
 
     Notes
     -----
-    Takes about n_pool n_target n_train multiplications for each point.
+    The first query takes about n_pool n_target n_train multiplications and holds
+    8 n_pool (n_target + n_train) bytes. Where that is more than 2 GiB nothing is kept, and every
+    point takes as many multiplications.
 
     References
     ----------
@@ -44,18 +54,43 @@ def integrated_variance(learner, X_pool, n_instances=1, X_target=None):
     .. [2] Seo, Wallat, Graepel, Obermayer, "Gaussian process regression: active data selection and
        test point rejection" (IJCNN 2000). doi:10.1109/IJCNN.2000.861310
     """
-    n_pool = check_pool(X_pool, n_instances)
+    check_pool(X_pool, n_instances)
     model, pool = last_step(learner, X_pool)
-    pool = check_array(pool, dtype=np.float64)
-    points = pool
+    pool, target = check_array(pool, dtype=np.float64), None
     if X_target is not None:
         target = check_array(last_step(learner, X_target)[1], dtype=np.float64)
-        points = np.vstack([pool, target])
-    targets = slice(None) if X_target is None else slice(n_pool, None)
-    posterior = PoolPosterior(as_process(model), points)
+    gp = as_process(model)
+    n_target = len(pool) if target is None else len(target)
+    if 8 * len(pool) * (n_target + len(gp.X_train_)) > MAX_BYTES:
+        return _choose_in_chunks(gp, pool, n_instances, target)
+    return _kept(gp, pool, target).choose(n_instances)
+
+
+def _kept(gp, pool, target):
+    """Return what the last query has left behind, brought up to date, if it fits; or a new one."""
+    kept = getattr(gp, "_variance_reduction", None)
+    if kept is not None and kept.is_current() and _equal(kept.X_target, target):
+        still = rows_left(kept.X_pool[kept.left], pool)
+        if still is not None:
+            kept.update().keep_left(still)
+            return kept
+    gp._variance_reduction = None  # its memory is free before the new one takes as much
+    gp._variance_reduction = VarianceReduction(gp, np.array(pool), target)
+    return gp._variance_reduction
+
+
+def _equal(old, new):
+    return old is new if old is None or new is None else np.array_equal(old, new)
+
+
+def _choose_in_chunks(gp, pool, n_instances, target):
+    """Choose without holding the covariance."""
+    points = pool if target is None else np.vstack([pool, target])
+    targets = slice(None) if target is None else slice(len(pool), None)
+    posterior = PoolPosterior(gp, points)
     indices, gains = [], []
     for _ in range(n_instances):
-        gain = posterior.variance_reduction(slice(n_pool), targets)
+        gain = posterior.variance_reduction(slice(len(pool)), targets)
         gain[indices] = -np.inf
         indices.append(first_of_largest(gain))
         gains.append(gain[indices[-1]])

@@ -1,0 +1,94 @@
+"""From crystals to the numbers that a campaign keeps: what does not depend on any label."""
+
+import numpy as np
+
+from .results_file import Refusal
+
+__all__ = ["RECIPES", "compute_features", "make_parts"]
+
+RECIPES = ("recommended", "paper", "paper values", "composition")
+
+
+def make_parts(recipe, weights):
+    """Split a recipe into what works on crystals and what learns from labels.
+
+    Parameters
+    ----------
+    recipe : {"recommended", "paper", "paper values", "composition"}
+        The first three are those of `skcfgp.make_cfgp`; the last one needs no network: statistics
+        of the composition, volume per atom and density.
+    weights : str or Path
+        The network, see `skcfgp.MEGNetFeaturizer`.
+
+    Returns
+    -------
+    extractors : list of transformers
+        Crystals to numbers.
+    standardise : bool
+        Whether the numbers are standardised.
+    gp : GaussianProcessRegressor
+    """
+    if recipe not in RECIPES:
+        raise ValueError(f"recipe must be one of {RECIPES}, got {recipe!r}.")
+    if recipe == "composition":
+        from sklearn.gaussian_process.kernels import WhiteKernel
+
+        from ..composition import CompositionFeaturizer
+        from ..gaussian_process import GaussianProcessRegressor
+        from ..kernels import Laplacian
+
+        laplacian = Laplacian(1.0, 100.0, length_scale_bounds=(1e-2, 1e6), metric="cityblock")
+        gp = GaussianProcessRegressor(
+            laplacian + WhiteKernel(1e-2, (1e-6, 1e1)), normalize_y=True, objective="leave_one_out"
+        )
+        return [CompositionFeaturizer(on_error="nan")], True, gp
+    from ..cfgp import make_cfgp
+
+    cfgp = make_cfgp(weights, recipe=recipe, random_state=0)
+    features = cfgp["features"]
+    if recipe == "recommended":
+        extractors = [features["composition"][0], features["megnet"][0]]
+    else:
+        extractors = [features]
+    return [e.set_params(on_error="nan") for e in extractors], recipe == "recommended", cfgp["gp"]
+
+
+def compute_features(pool, recipe, weights):
+    """Compute the features of crystals; those that cannot be used move to ``pool.refused``.
+
+    Parameters
+    ----------
+    pool : Pool
+    recipe, weights : str
+        See `make_parts`.
+
+    Returns
+    -------
+    features : ndarray of shape (n_samples, n_features)
+        Of the crystals that are left in `pool`.
+    digest : str or None
+        Of the network; None if there is none.
+    """
+    from ..structures import object_array
+
+    extractors, _, _ = make_parts(recipe, weights)
+    if not pool.ids:
+        raise ValueError(
+            "there is no crystal that can be used."
+            + "".join(f"\n  {refusal}" for refusal in pool.refused[:20])
+        )
+    structures, columns, reasons, digest = object_array(pool.structures), [], {}, None
+    for extractor in extractors:
+        columns.append(extractor.fit(structures).transform(structures).astype(np.float64))
+        reasons |= {failure.index: failure.reason for failure in extractor.failures_}
+        if hasattr(extractor, "network_"):
+            digest = extractor.network_.digest()
+    good = [row for row in range(len(pool.ids)) if row not in reasons]
+    pool.refused += [
+        Refusal(None, pool.ids[row], " ".join(reasons[row].split())) for row in sorted(reasons)
+    ]
+    for name in ("ids", "structures", "columns"):
+        setattr(pool, name, [getattr(pool, name)[row] for row in good])
+    if not good:
+        return compute_features(pool, recipe, weights)  # which says that nothing is left
+    return np.hstack(columns)[good], digest

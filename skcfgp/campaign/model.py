@@ -1,0 +1,138 @@
+"""The Gaussian process of a campaign, as a function of its features and labels.
+
+The hyper-parameters are found on the first m labels in their order of arrival, where m grows by a
+tenth at a time. So they follow from the labels alone: whoever asks again, after a crash or on
+another machine, gets the same model, and between two searches a new label costs little.
+"""
+
+import hashlib
+import json
+import math
+
+import numpy as np
+
+from .features import make_parts
+
+__all__ = ["MIN_LABELS", "MIN_SEARCH", "fit_process", "searched_labels"]
+
+#: With fewer labels there is no spread to scale a model by.
+MIN_LABELS = 2
+
+#: With fewer labels the hyper-parameters are those of the scale of the data.
+MIN_SEARCH = 20
+
+#: A search on more labels takes them evenly from all.
+MAX_SEARCH = 800
+
+
+def searched_labels(n_labels):
+    """Tell on how many labels the hyper-parameters are found, when there are so many.
+
+    Parameters
+    ----------
+    n_labels : int
+
+    Returns
+    -------
+    int
+        0 if they are not searched for. It grows by a tenth at a time.
+
+    Examples
+    --------
+    >>> from skcfgp.campaign.model import searched_labels
+    >>> [searched_labels(n) for n in (19, 20, 21, 22, 100)]
+    [0, 20, 20, 22, 94]
+    """
+    if n_labels < MIN_SEARCH:
+        return 0
+    m = MIN_SEARCH
+    while (larger := m + m // 10) <= n_labels:
+        m = larger
+    return m
+
+
+def scale_features(features, standardise):
+    """Standardise the columns over all crystals of the campaign, labelled or not.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_crystals, n_features)
+    standardise : bool
+
+    Returns
+    -------
+    ndarray of shape (n_crystals, n_features)
+    """
+    if not standardise:
+        return features
+    from sklearn.preprocessing import StandardScaler
+
+    return StandardScaler().fit_transform(features)
+
+
+def fit_process(features, rows, y, recipe, weights, recall=None, keep=None):
+    """Fit the process to labels.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_crystals, n_features)
+        Scaled, of all crystals of the campaign.
+    rows : list of int
+        Labelled crystals, in the order of arrival.
+    y : list of float
+    recipe, weights : str
+        See `skcfgp.campaign.features.make_parts`.
+    recall : callable, default=None
+        ``recall(key)`` returns hyper-parameters that were found before, or None.
+    keep : callable, default=None
+        ``keep(key, theta)`` is told of those that were found now.
+
+    Returns
+    -------
+    GaussianProcessRegressor
+    """
+    _, _, gp = make_parts(recipe, weights)
+    X, y = features[rows], np.array(y, dtype=float)
+    kernel = gp.kernel
+    if kernel.theta.size:
+        m = searched_labels(len(y))
+        key = _key(features.shape, rows[:m], y[:m], recipe)
+        theta = None if recall is None or not m else recall(key)
+        if theta is None:
+            theta = _search(gp, X[:m], y[:m]) if m else _scale_of_data(kernel, features)
+            if m and keep is not None:
+                keep(key, theta)
+        kernel = kernel.clone_with_theta(np.array(theta))
+    return gp.set_params(kernel=kernel, optimizer=None).fit(X, y)
+
+
+def _search(gp, X, y):
+    from sklearn import clone
+
+    step = math.ceil(len(y) / MAX_SEARCH)
+    return clone(gp).fit(X[::step], y[::step]).kernel_.theta.tolist()
+
+
+def _scale_of_data(kernel, features):
+    """Lengths that are median distances, and unit variance."""
+    from ..covariance import covariance_of
+
+    some = features[:: math.ceil(len(features) / 500)]
+    covariance = covariance_of(kernel, some)
+    return np.clip(covariance.start(1.0), *kernel.bounds.T).tolist()
+
+
+def _key(shape, rows, y, recipe):
+    content = json.dumps([list(shape), list(map(int, rows)), y.tolist(), recipe])
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+
+def recall_fit(connection, key):
+    """Look up hyper-parameters in the file of a campaign; None if they are not there."""
+    row = connection.execute("SELECT theta FROM fits WHERE labels = ?", [key]).fetchone()
+    return None if row is None else json.loads(row[0])
+
+
+def remember_fit(connection, key, theta):
+    """Write hyper-parameters to the file of a campaign."""
+    connection.execute("INSERT OR IGNORE INTO fits VALUES (?, ?)", [key, json.dumps(theta)])

@@ -1,0 +1,107 @@
+"""What a campaign is told at its beginning."""
+
+import math
+import re
+from importlib.metadata import PackageNotFoundError, version
+from numbers import Integral, Real
+
+from .results_file import Refusal
+from .stopping import parse_rule
+
+__all__ = ["check_settings", "costs_of", "versions"]
+
+PACKAGES = ("skcfgp", "numpy", "scipy", "scikit-learn", "pymatgen", "megnet", "tensorflow")
+
+
+def check_settings(settings):
+    """Refuse settings that are not valid.
+
+    Parameters
+    ----------
+    settings : dict
+        Of `Campaign.init`.
+
+    Raises
+    ------
+    ValueError
+    """
+    from .features import RECIPES
+    from .selection import STRATEGIES
+
+    if not settings["target"].strip():
+        raise ValueError("the target needs a name.")
+    for name, known in (("recipe", RECIPES), ("strategy", tuple(STRATEGIES))):
+        if settings[name] not in known:
+            raise ValueError(f"{name} must be one of {known}, got {settings[name]!r}.")
+    if not _is_real(settings["random_fraction"]) or not 0 <= settings["random_fraction"] <= 1:
+        raise ValueError(
+            f"random_fraction must be between 0 and 1, got {settings['random_fraction']!r}."
+        )
+    if not _is_real(settings["overdue_after"]) or not settings["overdue_after"] > 0:
+        raise ValueError(
+            f"overdue_after must be a positive number of days, got {settings['overdue_after']!r}."
+        )
+    if not isinstance(settings["random_state"], Integral) or settings["random_state"] < 0:
+        raise ValueError(
+            f"random_state must be an integer of at least 0, got {settings['random_state']!r}."
+        )
+    settings["until"] = [str(parse_rule(rule)) for rule in settings["until"]]
+
+
+def costs_of(pool, cost):
+    """Work out what a label of each crystal costs; without a cost every one costs 1.
+
+    Crystals whose cost is not known move to ``pool.refused``.
+
+    Parameters
+    ----------
+    pool : Pool
+    cost : str or None
+        A column, or ``"nsites^k"``.
+
+    Returns
+    -------
+    dict of str to float
+        By id.
+    """
+    if cost is None:
+        return dict.fromkeys(pool.ids, 1.0)
+    if match := re.fullmatch(r"nsites(?:\^|\*\*)(\d+(?:\.\d+)?)", cost.replace(" ", "")):
+        power = float(match[1])
+        return {
+            id_: float(len(s)) ** power for id_, s in zip(pool.ids, pool.structures, strict=True)
+        }
+    if not any(cost in columns for columns in pool.columns):
+        raise ValueError(
+            f"no crystal has a column {cost!r}: cost must be a column of the pool's table, or a "
+            "model such as 'nsites^3'."
+        )
+    costs, keep = {}, []
+    for row, (id_, columns) in enumerate(zip(pool.ids, pool.columns, strict=True)):
+        try:
+            costs[id_] = float(columns.get(cost, ""))
+            if not (math.isfinite(costs[id_]) and costs[id_] > 0):
+                raise ValueError
+            keep.append(row)
+        except (TypeError, ValueError):
+            costs.pop(id_, None)
+            reason = f"its cost is {columns.get(cost)!r}, and must be a positive number"
+            pool.refused.append(Refusal(None, id_, reason))
+    for name in ("ids", "structures", "columns"):
+        setattr(pool, name, [getattr(pool, name)[row] for row in keep])
+    return costs
+
+
+def versions():
+    """Return the versions of the packages that a number may depend on."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def _is_real(value):
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

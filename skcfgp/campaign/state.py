@@ -1,0 +1,176 @@
+"""What a campaign knows after some of its events: a function of these and of nothing else."""
+
+from dataclasses import dataclass, field
+
+__all__ = ["State", "replay"]
+
+STATUSES = ("labelled", "pending", "failed", "pool")
+
+
+@dataclass
+class State:
+    """A campaign at one moment.
+
+    Attributes
+    ----------
+    n_events : int
+        How many events led here.
+    settings : dict
+        What `Campaign.init` was told.
+    ids : list of str
+        Of all crystals, in the order in which they came in.
+    refused : list of dict
+        ``name`` and ``reason`` of what was meant to come in and did not.
+    labels : dict of str to float
+        In the unit of the target, in the order in which they arrived.
+    pending : dict of str to dict
+        Crystals that were suggested and are waited for: ``time``, ``event``.
+    failures : dict of str to str
+        Why there will be no label.
+    arms : dict of str to str
+        Of each crystal that was suggested, whether it was chosen (``"strategy"``) or drawn
+        (``"random"``).
+    records : dict of str to dict
+        The prediction that `suggest` recorded last of each crystal: ``prediction``, ``std``,
+        ``event``.
+    predicted_at : int or None
+        Number of the last event that recorded predictions of all.
+    comparisons : dict of str to dict
+        Labels that had a prediction on record: ``prediction``, ``std``, ``arm``.
+    estimates : dict
+        Errors of these predictions, as of the last label.
+    n_suggested, n_random : int
+        Suggestions so far, and those of them that were drawn at random.
+    curve : list of dict
+        ``n_labels``, ``max_std`` and ``mean_std`` at each suggestion.
+    gain : dict or None
+        Of the strategy over random choice, as of the last suggestion.
+    """
+
+    n_events: int = 0
+    settings: dict = field(default_factory=dict)
+    ids: list = field(default_factory=list)
+    refused: list = field(default_factory=list)
+    labels: dict = field(default_factory=dict)
+    pending: dict = field(default_factory=dict)
+    failures: dict = field(default_factory=dict)
+    arms: dict = field(default_factory=dict)
+    records: dict = field(default_factory=dict)
+    predicted_at: int | None = None
+    comparisons: dict = field(default_factory=dict)
+    estimates: dict = field(default_factory=dict)
+    n_suggested: int = 0
+    n_random: int = 0
+    curve: list = field(default_factory=list)
+    gain: dict | None = None
+
+    @property
+    def pool(self):
+        """Ids of the crystals that may be suggested, in order."""
+        return [id_ for id_ in self.ids if self.status_of(id_) == "pool"]
+
+    def status_of(self, id_):
+        """Return one of ``"labelled"``, ``"pending"``, ``"failed"`` and ``"pool"``."""
+        if id_ in self.labels:
+            return "labelled"
+        if id_ in self.pending:
+            return "pending"
+        return "failed" if id_ in self.failures else "pool"
+
+    def counts(self):
+        """Return how many crystals have each status; they add up to all that came in."""
+        n = {
+            "labelled": len(self.labels),
+            "pending": len(self.pending),
+            "failed": len(self.failures),
+        }
+        return n | {"pool": len(self.ids) - sum(n.values())}
+
+
+def replay(events, ids_by_event):
+    """Work out the state after some events.
+
+    Parameters
+    ----------
+    events : sequence of Event
+        The first ones of a campaign, in order.
+    ids_by_event : dict of int to list of str
+        Crystals that came in with each event.
+
+    Returns
+    -------
+    State
+    """
+    undone = {event.content["event"] for event in events if event.verb == "undo"}
+    state = State(n_events=len(events))
+    for event in events:
+        state.ids += ids_by_event.get(event.number, ())
+        if event.number not in undone:
+            _APPLY[event.verb](state, event)
+    return state
+
+
+def _init(state, event):
+    state.settings = event.content["settings"]
+    state.refused += event.content["refused"]
+    state.labels.update((row["id"], row["value"]) for row in event.content["labelled"])
+
+
+def _add(state, event):
+    state.refused += event.content["refused"]
+
+
+def _suggest(state, event):
+    for pick in event.content["picks"]:
+        state.pending[pick["id"]] = {"time": event.time, "event": event.number}
+        state.arms[pick["id"]] = pick["arm"]
+        state.n_suggested += 1
+        state.n_random += pick["arm"] == "random"
+        if pick["prediction"] is not None:
+            record = {key: pick[key] for key in ("prediction", "std")}
+            state.records[pick["id"]] = record | {"event": event.number}
+    if event.content["curve"]:
+        state.curve.append(event.content["curve"])
+    state.gain = event.content["gain"] or state.gain
+
+
+def _tell(state, event):
+    for row in event.content["rows"]:
+        id_ = row["id"]
+        state.labels[id_] = row["value"]
+        state.pending.pop(id_, None)
+        state.failures.pop(id_, None)
+        if row["comparison"] is not None:
+            state.comparisons[id_] = row["comparison"]
+    for row in event.content["failed"]:
+        id_ = row["id"]
+        state.failures[id_] = row["reason"]
+        state.pending.pop(id_, None)
+        state.labels.pop(id_, None)
+        state.comparisons.pop(id_, None)
+    state.estimates = event.content["estimates"]
+
+
+def _release(state, event):
+    for id_ in event.content["ids"]:
+        state.pending.pop(id_, None)
+        state.failures.pop(id_, None)
+
+
+def _predict(state, event):
+    state.predicted_at = event.number
+
+
+def _undo(state, event):
+    pass  # what it undid is left out
+
+
+_APPLY = {
+    "init": _init,
+    "add": _add,
+    "suggest": _suggest,
+    "tell": _tell,
+    "release": _release,
+    "predict": _predict,
+    "undo": _undo,
+}

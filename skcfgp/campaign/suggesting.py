@@ -1,0 +1,107 @@
+"""The verb `suggest`: choices, their files and their event."""
+
+import math
+
+from .crystals import details, read_structures
+from .settings import versions
+from .stopping import expected_error, parse_rule, reasons_to_stop
+from .store import append_event
+
+__all__ = ["StoppedError", "rules_met", "suggest"]
+
+
+class StoppedError(RuntimeError):
+    """A rule to stop is met, so that nothing was suggested."""
+
+
+def suggest(connection, engine, n, out=None, fmt="cif", anyway=False):
+    """Choose crystals and mark them pending; see `Campaign.suggest`.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Of a transaction.
+    engine : Engine
+    n : int
+    out : str or Path, default=None
+    fmt : str, default="cif"
+    anyway : bool, default=False
+
+    Returns
+    -------
+    list of dict
+    """
+    state = engine.state
+    n_pool = state.counts()["pool"]
+    if not 1 <= n <= n_pool:
+        raise ValueError(
+            f"the pool has {n_pool} crystals left: n must be between 1 and that, got {n}."
+            if n_pool
+            else "the pool is empty: there is nothing left to suggest."
+        )
+    if not anyway and (met := rules_met(connection, state)):
+        raise StoppedError(f"the campaign has come to its end: {'; '.join(met)}.")
+    settings = state.settings
+    quota = math.floor(settings["random_fraction"] * (state.n_suggested + n) + 1e-9)
+    n_random = min(n, max(0, quota - state.n_random))
+    seed = [settings["random_state"], state.n_suggested]
+    picks, curve = engine.suggest(n, settings["strategy"], n_random, seed)
+    gain = engine.gain() if curve else None
+    if curve and not anyway and (met := rules_met(connection, state, curve, gain)):
+        append_event(connection, "suggest", _content([], curve, gain, engine))
+        raise StoppedError(f"the campaign has come to its end: {'; '.join(met)}.")
+    append_event(connection, "suggest", _content(picks, curve, gain, engine))
+    known = details(connection)
+    picks = [{"id": p["id"], **known[p["id"]]} | p for p in picks]
+    if out is not None:
+        from .job_files import job_path, write_job
+
+        for pick, structure in zip(
+            picks, read_structures(connection, [p["id"] for p in picks]), strict=True
+        ):
+            pick["file"] = str(job_path(out, pick["id"], fmt))
+            write_job(structure, job_path(out, pick["id"], fmt), pick["id"])
+    return picks
+
+
+def rules_met(connection, state, curve=None, gain=None):
+    """List the rules to stop that are met.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+    state : State
+    curve : dict, default=None
+        Standard deviations now; None means those of the last suggestion.
+    gain : dict, default=None
+        As measured now.
+
+    Returns
+    -------
+    list of str
+    """
+    if not state.settings["until"]:
+        return []
+    curve = curve or (state.curve[-1] if state.curve else {})
+    spent = sum(
+        cost
+        for id_, cost in connection.execute("SELECT id, cost FROM crystals")
+        if id_ in state.labels and id_ in state.arms
+    )
+    values = {
+        "max-std": curve.get("max_std"),
+        "mean-std": curve.get("mean_std"),
+        "labels": len(state.labels),
+        "cost": spent,
+        "no-gain": gain or state.gain,
+    }
+    if curve:
+        values["expected-error"] = expected_error(curve["mean_std"], state.estimates)
+    return reasons_to_stop([parse_rule(rule) for rule in state.settings["until"]], values)
+
+
+def _content(picks, curve, gain, engine):
+    model = None
+    if curve:
+        model = {"kernel": repr(engine.gp.kernel_), "theta": engine.gp.kernel_.theta.tolist()}
+    return {"picks": picks, "curve": curve, "gain": gain, "model": model, "versions": versions()}

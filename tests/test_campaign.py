@@ -1,0 +1,388 @@
+"""`Campaign`: the verbs, the ledger, and what the choices are worth."""
+
+import csv
+import json
+import sqlite3
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skcfgp import query
+from skcfgp.campaign import Campaign, RefusedRowsError, StoppedError
+from skcfgp.campaign.engine import Engine
+from skcfgp.campaign.model import MIN_SEARCH, searched_labels
+from skcfgp.datasets import load_formation_energy
+
+
+@pytest.fixture(scope="module")
+def data():
+    """120 crystals of the pool, by id, with their formation energies."""
+    data = load_formation_energy(split="pool", structures="arrays")
+    ids = data.material_id[:120].astype(object)
+    return pd.Series(data.structures[:120], ids), pd.Series(data.target[:120], ids)
+
+
+@pytest.fixture
+def make(data, tmp_path):
+    """Begin a campaign with the first so many crystals labelled."""
+
+    def make(n_labelled=30, name="campaign", crystals=data[0], **options):
+        options = {"recipe": "composition", "labelled": data[1][:n_labelled]} | options
+        if not n_labelled:
+            del options["labelled"]
+        return Campaign.init(
+            tmp_path / name,
+            crystals,
+            target="formation_energy_per_atom",
+            unit="eV/atom",
+            **options,
+        )
+
+    return make
+
+
+def engine_of(campaign):
+    with campaign._reading() as (connection, state, _):
+        engine = campaign._engine(connection, state)
+        engine.gp  # noqa: B018  while the file is open
+        return engine
+
+
+def check_ledger(state):
+    counts = state.counts()
+    assert sum(counts.values()) == len(state.ids) == len(set(state.ids))
+    for status, n in counts.items():
+        assert sum(state.status_of(id_) == status for id_ in state.ids) == n
+
+
+def test_the_loop(make, data):
+    campaign = make(random_fraction=0.25)
+    for _ in range(4):
+        picks = campaign.suggest(5)
+        campaign.tell({p["id"]: data[1][p["id"]] for p in picks[:3]})
+        check_ledger(campaign.state())
+    state = campaign.state()
+    assert state.counts() == {"labelled": 42, "pending": 8, "failed": 0, "pool": 70}
+    assert list(state.arms.values()).count("random") == 5
+    estimates = campaign.status()["estimates"]
+    assert estimates["all"]["n"] == 12
+    errors = [abs(data[1][i] - c["prediction"]) for i, c in state.comparisons.items()]
+    assert estimates["all"]["mae"] == pytest.approx(np.mean(errors))
+    assert Campaign(campaign._store.path.parent).state() == state
+
+
+def test_a_second_suggestion_gives_others_given_the_pending_ones(make):
+    """One batch of six equals two of three: the second is chosen given the first."""
+    for strategy in ("integrated_variance", "greedy_max_std", "greedy_k_center"):
+        whole = make(name=f"{strategy}-1", strategy=strategy).suggest(6)
+        parts = make(name=f"{strategy}-2", strategy=strategy)
+        both = [*parts.suggest(3), *parts.suggest(3)]
+        assert [p["id"] for p in both] == [p["id"] for p in whole]
+
+
+@pytest.mark.parametrize("strategy", ["max_std", "greedy_max_std", "integrated_variance"])
+def test_the_choice_is_that_of_the_query_strategy(make, strategy):
+    campaign = make(strategy=strategy)
+    engine = engine_of(campaign)
+    pool = engine.rows(campaign.state().pool)
+    learner = type("Learner", (), {"estimator": engine.gp})
+    options = {} if strategy != "integrated_variance" else {"X_target": engine.X[engine.targets]}
+    expected, scores = getattr(query, strategy)(learner, engine.X[pool], 5, **options)
+    picks = campaign.suggest(5)
+    assert [p["id"] for p in picks] == [campaign.state().ids[pool[i]] for i in expected]
+    np.testing.assert_allclose([p["score"] for p in picks], scores, rtol=1e-8)
+
+
+@pytest.mark.parametrize("strategy", ["integrated_variance", "greedy_max_std", "max_std"])
+def test_plan_is_so_many_rounds_of_one(make, data, strategy):
+    """Law 3, between two searches for the hyper-parameters, with labels of any value."""
+    campaign = make(MIN_SEARCH + 5, strategy=strategy)
+    n = 2
+    assert searched_labels(MIN_SEARCH + 5 + n - 1) == searched_labels(MIN_SEARCH + 5)
+    plan = campaign.plan(n)
+    for id_, std in zip(plan["id"], plan["std"], strict=True):
+        (pick,) = campaign.suggest()
+        assert pick["id"] == id_
+        if strategy != "max_std" and id_ == plan["id"][0]:
+            assert pick["std"] == pytest.approx(std)
+        campaign.tell(id=id_, value=float(data[1][id_]))
+    assert (np.diff(plan["mean_std"]) < 0).all()
+
+
+def test_predictions_are_those_of_the_process(make, data):
+    from sklearn.preprocessing import StandardScaler
+
+    from skcfgp import CompositionFeaturizer
+
+    campaign = make(10)
+    table = campaign.predict().set_index("id")
+    X = StandardScaler().fit_transform(CompositionFeaturizer().fit_transform(list(data[0])))
+    gp = engine_of(campaign).gp
+    np.testing.assert_allclose(gp.X_train_, X[:10])
+    mean, std = gp.predict(X[10:], return_std=True)
+    np.testing.assert_allclose(table["prediction"], mean)
+    np.testing.assert_allclose(table["std"], std)
+    assert table.index.tolist() == data[0].index[10:].tolist()
+
+
+def test_reasons(make, data):
+    (pick,) = make(strategy="max_std").suggest()
+    assert pick["std_rank"] == 1
+    distances = [n["distance"] for n in pick["neighbours"]]
+    assert distances == sorted(distances)
+    assert all(n["value"] == data[1][n["id"]] for n in pick["neighbours"])
+    engine = engine_of(make(name="other"))
+    row = engine.row[pick["id"]]
+    length = engine.gp.kernel_.k1.length_scale
+    d = np.abs(engine.X[engine.labelled] - engine.X[row]).sum(axis=1).min()
+    assert distances[0] == pytest.approx(d / length)
+
+
+@pytest.mark.parametrize("n_labelled", [0, 1])
+def test_too_few_labels_for_a_model(make, data, n_labelled):
+    campaign = make(n_labelled)
+    picks = campaign.suggest(3)
+    assert {p["strategy"] for p in picks} == {"greedy_k_center"}
+    assert all(p["prediction"] is None for p in picks)
+    with pytest.raises(ValueError, match="needs 2 labels"):
+        campaign.predict()
+    campaign.tell({p["id"]: data[1][p["id"]] for p in picks})
+    assert campaign.suggest()[0]["std"] > 0
+    assert campaign.export()["prediction"].isna().sum() == len(campaign.state().labels)
+
+
+def test_conflicts_repeats_and_replacement(make, data):
+    campaign = make()
+    id_ = data[1].index[50]
+    campaign.tell(id=id_, value=1.0)
+    n = len(campaign.history())
+    assert campaign.tell(id=id_, value=1.0).repeated == [id_]
+    assert len(campaign.history()) == n
+    with pytest.raises(RefusedRowsError, match=r"2\.0 contradicts the known one, 1\.0"):
+        campaign.tell(id=id_, value=2.0)
+    campaign.tell(id=id_, value=2.0, replace=True)
+    assert campaign.state().labels[id_] == 2.0
+    campaign.undo()
+    assert campaign.state().labels[id_] == 1.0
+    campaign.undo()
+    assert campaign.state().status_of(id_) == "pool"
+    with pytest.raises(ValueError, match="no tell to undo"):
+        campaign.undo()
+
+
+def test_failures_and_release(make):
+    campaign = make()
+    a, b = (p["id"] for p in campaign.suggest(2))
+    campaign.fail(a, "SCF did not converge")
+    check_ledger(campaign.state())
+    assert campaign.state().failures == {a: "SCF did not converge"}
+    assert a not in [p["id"] for p in campaign.suggest(10)]
+    campaign.release([a, b])
+    assert {campaign.state().status_of(i) for i in (a, b)} == {"pool"}
+    with pytest.raises(ValueError, match="neither pending nor failed, but labelled"):
+        campaign.release([campaign.state().ids[0]])
+    with pytest.raises(RefusedRowsError, match="told to have failed"):
+        campaign.fail(campaign.state().ids[0], "no")
+
+
+def test_any_past_state_can_be_replayed(make, data):
+    campaign = make(random_fraction=0.5)
+    states = [campaign.state()]
+
+    def keep(_):
+        states.append(campaign.state())
+
+    picks = campaign.suggest(4)
+    keep(picks)
+    keep(campaign.tell({p["id"]: data[1][p["id"]] for p in picks[:2]}))
+    keep(campaign.fail(picks[2]["id"], "lost"))
+    keep(campaign.predict())
+    keep(campaign.undo())
+    keep(campaign.suggest(2))
+    keep(campaign.undo())
+    assert [campaign.state(at=k + 1) for k in range(len(states))] == states
+    assert [e.number for e in campaign.history()] == list(range(1, len(states) + 1))
+    assert all("@" in e.who and e.time.endswith("+00:00") for e in campaign.history())
+
+
+def test_events_cannot_be_changed(make):
+    campaign = make()
+    with sqlite3.connect(campaign._store.path) as connection:
+        for table in ("events", "crystals", "structures", "features"):
+            with pytest.raises(sqlite3.IntegrityError, match="only ever appends"):
+                connection.execute(f"DELETE FROM {table}")
+    connection.close()
+
+
+def test_prediction_on_record_is_the_newest_one_before_the_label(make, data):
+    campaign = make()
+    (pick,) = campaign.suggest()
+    other = data[1].index[60]
+    campaign.tell(id=other, value=data[1][other])
+    assert campaign.state().comparisons == {}
+    table = campaign.predict().set_index("id")
+    n = len(campaign.history())
+    campaign.predict()
+    assert len(campaign.history()) == n  # nothing new
+    campaign.tell(id=pick["id"], value=float(data[1][pick["id"]]))
+    comparison = campaign.state().comparisons[pick["id"]]
+    assert comparison["prediction"] == table.loc[pick["id"], "prediction"]
+    assert comparison["event"] == n
+    assert comparison["arm"] == "strategy"
+
+
+def test_alarm_and_rescaling(make, data):
+    """Labels that are ten times as wrong as their error bars say."""
+    campaign = make(random_fraction=1.0)
+    for pick in campaign.suggest(25):
+        sign = 1 if data[1][pick["id"]] > pick["prediction"] else -1
+        told = campaign.tell(id=pick["id"], value=pick["prediction"] + sign * 10 * pick["std"])
+    assert "too small" in told.alarm
+    assert "10.00" in told.alarm
+    assert campaign.status()["alarm"] == told.alarm
+    plain, wide = campaign.predict(), campaign.predict(rescale=True)
+    np.testing.assert_allclose(wide["std"], 10 * plain["std"])
+
+
+def test_gain_over_random_choice(make, data):
+    campaign = make(10, random_fraction=0.5)
+    while len(campaign.state().labels) < 50:
+        campaign.tell({p["id"]: data[1][p["id"]] for p in campaign.suggest(8)})
+    campaign.suggest()
+    gain = campaign.status()["gain"]
+    assert gain["n"] == 20
+    assert gain["interval"][0] < gain["gain"] < gain["interval"][1]
+    assert gain["gain"] == pytest.approx(gain["mae_random"] - gain["mae_strategy"])
+
+
+def test_rules_to_stop(make, data):
+    campaign = make(until=["labels >= 32"])
+    picks = campaign.suggest(2)
+    campaign.tell({p["id"]: data[1][p["id"]] for p in picks})
+    assert campaign.status()["stop"] == ["labels >= 32: there are 32"]
+    n = len(campaign.history())
+    with pytest.raises(StoppedError, match="come to its end: labels >= 32"):
+        campaign.suggest()
+    assert len(campaign.history()) == n
+    assert len(campaign.suggest(anyway=True)) == 1
+    wide = make(name="std", until="max-std < 100")
+    with pytest.raises(StoppedError, match="max-std < 100: it is"):
+        wide.suggest()
+    assert wide.state().counts()["pending"] == 0
+    with pytest.raises(ValueError, match="a rule is one of"):
+        make(name="no", until=["max-std > 1"])
+
+
+def test_costs(make, data):
+    campaign = make(cost="nsites^3", strategy="max_std")
+    engine = engine_of(campaign)
+    pool = engine.rows(campaign.state().pool)
+    sites = np.array([len(s) for s in data[0]])[pool].astype(float)
+    std = engine.gp.predict(engine.X[pool], return_std=True)[1]
+    best = pool[np.argmax(std / sites**3)]
+    assert campaign.suggest()[0]["id"] == campaign.state().ids[best]
+    frame = pd.DataFrame({"structure": data[0], "hours": 2.0})
+    frame.iloc[5, 1] = -1
+    campaign = make(name="column", crystals=frame, cost="hours", labelled=data[1][:5])
+    assert campaign.state().refused == [
+        {"name": data[0].index[5], "reason": "its cost is -1.0, and must be a positive number"}
+    ]
+    assert set(campaign.export()["cost"]) == {2.0}
+
+
+def test_export_and_plan_and_screen(make, tmp_path):
+    campaign = make()
+    for name in ("table.csv", "table.json"):
+        table = campaign.export(tmp_path / name)
+        if name.endswith("csv"):
+            rows = list(csv.DictReader((tmp_path / name).read_text().splitlines()))
+        else:
+            rows = json.loads((tmp_path / name).read_text())
+        assert next(iter(rows[0])) == "id"
+        again = [float(row["prediction"] or "nan") for row in rows]
+        np.testing.assert_array_equal(again, table["prediction"])
+    with pytest.raises(ValueError, match=r"\.csv or \.json"):
+        campaign.export(tmp_path / "table.xlsx")
+    result = campaign.screen(below=-2.0)
+    assert result.expected == pytest.approx(result.expected_found + result.expected_missed)
+    assert set(result.edge_cases["status"]) == {"pool"}
+
+
+def test_add(make, data):
+    campaign = make(crystals=data[0][:100])
+    ids, refused = campaign.add(data[0][99:])
+    assert ids == data[0].index[100:].tolist()
+    assert [r.reason for r in refused] == ["there are two crystals of this id"]
+    assert campaign.state().counts()["pool"] == 90
+    assert campaign.state(at=1).counts()["pool"] == 70
+    assert len(campaign.predict()) == 90
+    check_ledger(campaign.state())
+
+
+@pytest.mark.network
+def test_another_network_is_not_mixed(data, tmp_path):
+    from skcfgp.network import load_network, save_network
+
+    network = load_network("formation_energy_1800").copy()
+    save_network(network, tmp_path / "network")
+    campaign = Campaign.init(
+        tmp_path / "campaign",
+        data[0][:6],
+        target="formation_energy_per_atom",
+        unit="eV/atom",
+        labelled=data[1][:4],
+        weights=tmp_path / "network",
+    )
+    assert len(campaign.add(data[0][6:8])[0]) == 2
+    assert campaign.suggest()[0]["std"] > 0
+    network.weights["readout_0/bias"] = network.weights["readout_0/bias"] + 1
+    save_network(network, tmp_path / "network")
+    with pytest.raises(ValueError, match="cannot be mixed"):
+        campaign.add(data[0][8:10])
+    assert campaign.state().counts() == {"labelled": 4, "pending": 1, "failed": 0, "pool": 3}
+
+
+def test_settings_are_checked(make):
+    for options, message in (
+        ({"strategy": "best"}, "strategy must be one of"),
+        ({"recipe": "none"}, "recipe must be one of"),
+        ({"random_fraction": 1.5}, "random_fraction must be between"),
+        ({"cost": "price"}, "no crystal has a column 'price'"),
+        ({"overdue_after": 0}, "positive number of days"),
+        ({"random_state": -1}, "random_state must be an integer"),
+        ({"labelled": {"nope": 1.0}}, "there is no such id"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make(**options)
+    make()
+    with pytest.raises(FileExistsError, match=r"a campaign in .* already"):
+        make()
+
+
+def test_structures_come_back_as_they_went_in(make, data):
+    from skcfgp.structures import structure_digest
+
+    campaign = make()
+    for id_ in data[0].index[:5]:
+        assert structure_digest(campaign.structure(id_)) == structure_digest(data[0][id_])
+    with sqlite3.connect(campaign._store.path) as connection:
+        (text,) = connection.execute("SELECT structure FROM structures").fetchone()
+    connection.close()
+    assert json.loads(text)["@class"] == "Structure"
+
+
+def test_overdue(make):
+    campaign = make(overdue_after=1e-9)
+    (pick,) = campaign.suggest()
+    assert campaign.status()["overdue"] == [pick["id"]]
+
+
+def test_engine_needs_no_network_or_structure_to_suggest(make):
+    """What was computed when the crystals came in is enough."""
+    campaign = make()
+    assert isinstance(engine_of(campaign), Engine)
+    with sqlite3.connect(campaign._store.path) as connection:
+        connection.execute("DROP TABLE structures")
+    connection.close()
+    assert len(campaign.suggest(2)) == 2

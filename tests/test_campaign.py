@@ -97,9 +97,9 @@ def test_the_choice_is_that_of_the_query_strategy(make, strategy):
 @pytest.mark.parametrize("strategy", ["integrated_variance", "greedy_max_std", "max_std"])
 def test_plan_is_so_many_rounds_of_one(make, data, strategy):
     """Law 3, between two searches for the hyper-parameters, with labels of any value."""
-    campaign = make(MIN_SEARCH + 5, strategy=strategy)
-    n = 2
-    assert searched_labels(MIN_SEARCH + 5 + n - 1) == searched_labels(MIN_SEARCH + 5)
+    campaign = make(30, strategy=strategy)
+    n = 3
+    assert searched_labels(30 + n - 1) == searched_labels(30) > MIN_SEARCH
     plan = campaign.plan(n)
     for id_, std in zip(plan["id"], plan["std"], strict=True):
         (pick,) = campaign.suggest()

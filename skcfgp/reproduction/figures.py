@@ -233,23 +233,25 @@ def _likelihood_map(data, settings, results):
     figure, axes = _figure(len(objectives), 2)
     for k, features in enumerate(FEATURES):
         for m in objectives:
-            _draw_map(
-                axes[m, k], found, k, m, f"{features} features, {BY[OBJECTIVES[m]]} likelihood"
-            )
+            ax = axes[m, k]
+            _draw_map(ax, found, k, m)
+            title = f"{features} features, {BY[OBJECTIVES[m]]} likelihood"
+            ax.set_title(title, fontsize="medium")
+            ax.set_ylabel(f"amplitude a ({data.unit})" if data.unit else "amplitude a")
     n = len(results[MAIN]["initial"])
     return figure, (
-        f"Log likelihood of the Laplacian kernel below its best, in nats, over the amplitude a "
-        f"({data.unit or 'unit of the labels'}) and the length l (in the unit of the features), "
-        f"pipeline of the paper, {n:,} labels, no noise. Top: marginal likelihood, with the paths "
+        "Log likelihood of the Laplacian kernel below its best, in nats, over the amplitude a "
+        f"({data.unit or 'unit of the labels'}) and the length l (unit of the features), pipeline "
+        f"of the paper, {n:,} labels, no noise, one seed. Top: marginal likelihood, with the paths "
         f"from {len(STARTS)} starts by Adam (rate 0.01 in log a and log l, {ADAM_STEPS[-1]:,} "
         "steps; circles: after 100, which the paper's code takes unless told otherwise), and from "
-        "three by L-BFGS. Bottom: likelihood of leave-one-out predictions of the crystals that the network "
-        "has not trained on. The dotted line is a^2 / l = const through the best point; the cross "
-        "is the paper's."
+        "three by L-BFGS. Bottom: likelihood of leave-one-out predictions of the crystals that the "
+        "network has not trained on. The dotted line is a^2 / l = const through the best point; "
+        "the cross is the paper's."
     )
 
 
-def _draw_map(ax, found, k, m, title):
+def _draw_map(ax, found, k, m):
     from matplotlib.colors import LogNorm
 
     a, length = np.exp(found[f"log_a_{k}"]), np.exp(found[f"log_l_{k}"])
@@ -282,8 +284,6 @@ def _draw_map(ax, found, k, m, title):
         yscale="log",
         xlim=(length[0], length[-1]),
         ylim=(a[0], a[-1]),
-        xlabel="length l",
-        ylabel="amplitude a",
+        xlabel="length l (unit of the features)",
     )
-    ax.set_title(title, fontsize="medium")
     ax.legend(fontsize="x-small", loc="lower right", facecolor="0.8")

@@ -7,7 +7,7 @@ from sklearn.preprocessing import MinMaxScaler
 from ..calibration import coverage, negative_log_likelihood
 from ..gaussian_process import GaussianProcessRegressor
 from ..kernels import Laplacian
-from .likelihood_map import LikelihoodMap, adam_path, lbfgs_path
+from .likelihood_map import LikelihoodMap, adam_paths, lbfgs_path
 from .trials import MAIN, RECIPES, load_trial, trial_names
 
 __all__ = ["FEATURES", "OBJECTIVES", "STARTS", "hyperparameters", "sensitivity"]
@@ -128,11 +128,12 @@ def _paths(surface, X, trial, out, k):
     """Climb from each start; paths go into `out`."""
     objective, ends = OBJECTIVES[0], {"L-BFGS": []} | {f"Adam, {n:,} steps": [] for n in ADAM_STEPS}
     top = surface.best(objective)[2]
+    adams = adam_paths(surface, objective, np.log(STARTS), ADAM_STEPS[-1])
+    steps = np.unique(np.geomspace(1, len(adams), DRAWN).astype(int) - 1)
     for number, (a, length) in enumerate(STARTS):
         climb = lbfgs_path(surface, objective, np.log(a), np.log(length))
-        adam = adam_path(surface, objective, np.log(a), np.log(length), ADAM_STEPS[-1])
         out[f"lbfgs_{k}_{number}"] = climb
-        steps = np.unique(np.geomspace(1, len(adam), DRAWN).astype(int) - 1)
+        adam = adams[:, number]
         out[f"adam_{k}_{number}"] = adam[steps]
         for name, theta in zip(ends, [climb[-1], *(adam[n] for n in ADAM_STEPS)], strict=True):
             value, _ = surface(objective, *theta)

@@ -12,7 +12,7 @@ from scipy.linalg import lapack
 from scipy.optimize import minimize
 from scipy.spatial.distance import pdist, squareform
 
-__all__ = ["LikelihoodMap", "adam_path", "lbfgs_path"]
+__all__ = ["LikelihoodMap", "adam_paths", "lbfgs_path"]
 
 JITTER = 1e-10
 
@@ -132,33 +132,37 @@ def lbfgs_path(surface, objective, log_a, log_l):
     return np.array(path)
 
 
-def adam_path(surface, objective, log_a, log_l, n_steps, rate=0.01):
-    """Climb by Adam, the optimiser of the paper, and keep the iterates.
+def adam_paths(surface, objective, starts, n_steps, rate=0.01):
+    """Climb by Adam, the optimiser of the paper, from several starts, and keep the iterates.
 
     Parameters
     ----------
     surface : LikelihoodMap
     objective : str
-    log_a, log_l : float
-        Start.
+    starts : array-like of shape (n_starts, 2)
+        log a and log l.
     n_steps : int
     rate : float, default=0.01
         The learning rate of the paper's code.
 
     Returns
     -------
-    ndarray of shape (n_steps + 1, 2)
+    ndarray of shape (n_steps + 1, n_starts, 2)
+
+    References
+    ----------
+    .. [1] Kingma, Ba, "Adam: A Method for Stochastic Optimization" (2015), Algorithm 1.
+       doi:10.48550/arXiv.1412.6980
     """
-    theta = np.array([log_a, log_l], dtype=float)
-    path, first, second = [theta.copy()], np.zeros(2), np.zeros(2)
+    theta = np.array(starts, dtype=float)
+    path, first, second = [theta.copy()], np.zeros_like(theta), np.zeros_like(theta)
     low, high = np.log(surface.lengths[[0, -1]])
     for step in range(1, n_steps + 1):
-        gradient = np.array(surface(objective, *theta)[1], dtype=float)
+        gradient = np.stack(surface(objective, *theta.T)[1], axis=1)
         first = 0.9 * first + 0.1 * gradient
         second = 0.999 * second + 0.001 * gradient**2
-        theta = theta + rate * (first / (1 - 0.9**step)) / (
-            np.sqrt(second / (1 - 0.999**step)) + 1e-8
-        )
-        theta[1] = np.clip(theta[1], low, high)
+        scale = np.sqrt(second / (1 - 0.999**step)) + 1e-8
+        theta = theta + rate * first / (1 - 0.9**step) / scale
+        theta[:, 1] = np.clip(theta[:, 1], low, high)
         path.append(theta.copy())
     return np.array(path)

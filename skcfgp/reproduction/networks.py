@@ -9,7 +9,7 @@ from ..featurizer import MEGNetFeaturizer
 from ..network import save_network
 from .trials import trial_rows
 
-__all__ = ["train_first", "train_network"]
+__all__ = ["DISTANCE_NOISE", "train_first", "train_network"]
 
 #: As that of the bundled network.
 DISTANCE_NOISE = 0.05

@@ -90,8 +90,11 @@ class TestLikelihoodMap:
         top = surface.best(objective)[2]
         climb = lbfgs_path(surface, objective, *starts[0])
         np.testing.assert_array_equal(climb[0], starts[0])
-        for end in (climb[-1], *adam[-1]):
+        for end in (climb[-1], adam[-1, 0]):
             assert surface(objective, *end)[0] == pytest.approx(top, abs=0.1)
+        values = surface(objective, *adam[::500, 1].T)[0]  # along the ridge it is slow
+        assert (np.diff(values) > 0).all()
+        assert values[-1] > top - 2
 
 
 def test_nearest_neighbour_of_equal_rows_is_another_row():

@@ -382,8 +382,7 @@ class GaussianProcessRegressor(_SklearnGPR):
         """Set what follows from the targets; the factor is in place."""
         y = self._targets
         if self.normalize_y:
-            self._y_train_mean, std = np.mean(y, axis=0), np.std(y, axis=0)
-            self._y_train_std = np.where(std < 10 * np.finfo(float).eps, 1.0, std)
+            self._y_train_mean, self._y_train_std = mean_and_unit(y)
         self.y_train_ = (y - self._y_train_mean) / self._y_train_std
         self.alpha_ = self._factor.solve_both(self.y_train_)
         self._set_likelihood()
@@ -413,6 +412,12 @@ class GaussianProcessRegressor(_SklearnGPR):
         if mean.ndim > 1:
             return mean, std[:, None] * self._y_train_std
         return mean, std * np.ravel(self._y_train_std)[0]
+
+
+def mean_and_unit(y):
+    """Mean and standard deviation of labels, or 1 where they are all equal."""
+    std = np.std(y, axis=0)
+    return np.mean(y, axis=0), np.where(std < 10 * np.finfo(float).eps, 1.0, std)
 
 
 def _rows(values, rows):

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import blas
 
+from .gaussian_process import mean_and_unit
+
 __all__ = ["Pick", "first_of_largest", "greedy_picks"]
 
 #: Picks between two updates of the whole matrix.
@@ -42,10 +44,13 @@ class Pick(NamedTuple):
     variance : float
         Predictive variance of that point when its turn came, in the scale of ``y_train_``.
     mean, extra_mean : ndarray of shape (n_pool,) and (n_extra,), or None
-        Posterior mean, in the scale of ``y_train_``, after the label of the point. NaN for pool
-        points that are gone. They are reused: copy what you keep.
+        Posterior mean, in the unit of y, after the label of the point. NaN for pool points that are
+        gone.
     largest_left : float
-        Largest predictive variance of what is left in the pool; NaN if nothing is.
+        Largest predictive variance of what is left in the pool, in the scale of ``y_train_``; NaN
+        if nothing is.
+    unit : float
+        The scale of ``y_train_``, in the unit of y, after the label of the point.
     """
 
     index: int
@@ -53,6 +58,7 @@ class Pick(NamedTuple):
     mean: np.ndarray = None
     extra_mean: np.ndarray = None
     largest_left: float = np.nan
+    unit: float = 1.0
 
 
 def greedy_picks(gp, X_pool, n_picks, *, y_pool=None, X_extra=None, choose=None, block=BLOCK):
@@ -65,7 +71,7 @@ def greedy_picks(gp, X_pool, n_picks, *, y_pool=None, X_extra=None, choose=None,
     X_pool : ndarray of shape (n_pool, n_features)
     n_picks : int
     y_pool : ndarray of shape (n_pool,), default=None
-        Labels, in the scale of ``gp.y_train_``; with them the posterior mean is followed too.
+        Labels, in the unit of y; with them the posterior mean is followed too.
     X_extra : ndarray of shape (n_extra, n_features), default=None
         Points, such as a test set, whose mean is followed but which are never picked.
     choose : callable, default=None
@@ -109,7 +115,7 @@ class _State:
         self.n_extra = self.T.shape[1]
         self.left = np.arange(n_pool)
         self.active = np.ones(n_pool, dtype=bool)
-        self.y = self.mean = self.extra_mean = self.all_means = None
+        self.labels = None
 
     @classmethod
     def of_process(cls, gp, X_pool, y_pool, X_extra):
@@ -124,9 +130,7 @@ class _State:
         T = kernel(X_pool, X_extra) - cross.T @ extra_cross
         state = cls(S, variance, float(np.ravel(gp.alpha)[0]), T)
         if y_pool is not None:
-            whitened = gp._factor.solve(gp.y_train_)
-            state.y, state.mean, state.extra_mean = y_pool, whitened @ cross, whitened @ extra_cross
-            state.all_means = state.mean.copy()
+            state.labels = _Labels(gp, y_pool, cross, extra_cross)
         return state
 
     def position(self, choose):
@@ -146,14 +150,13 @@ class _State:
         self.variance -= row**2
         self.active[j] = False
         extra_row[:] = (self.T[j] - rows[:, j] @ extra_rows) / scale
-        if self.mean is not None:
-            surprise = (self.y[self.left[j]] - self.mean[j]) / scale
-            self.mean += surprise * row
-            self.all_means[:] = np.nan
-            self.all_means[self.left[self.active]] = self.mean[self.active]
-            self.extra_mean += surprise * extra_row
         largest = self.variance[self.active].max() if self.active.any() else np.nan
-        return Pick(int(self.left[j]), variance, self.all_means, self.extra_mean, max(largest, 0.0))
+        found = int(self.left[j]), variance
+        if self.labels is None:
+            return Pick(*found, largest_left=max(largest, 0.0))
+        self.labels.learn(j, self.left[j], scale, row, extra_row)
+        means = self.labels.means(self.left, self.active)
+        return Pick(*found, *means, max(largest, 0.0), self.labels.unit)
 
     def finish_block(self, rows, extra_rows):
         """Bring the matrix up to date; let go of what was picked once that is a fifth of it."""
@@ -164,5 +167,42 @@ class _State:
             self.S = self.S.T[np.ix_(keep, keep)].T  # one copy, and Fortran-ordered
             self.T, self.left = self.T[keep], self.left[keep]
             self.variance, self.active = self.variance[keep], self.active[keep]
-            if self.mean is not None:
-                self.mean = self.mean[keep]
+            if self.labels is not None:
+                self.labels.smooth = self.labels.smooth[:, keep]
+
+
+class _Labels:
+    """The posterior mean over pool and extra points while labels arrive.
+
+    It is linear in the labels. Where the process normalises them, each label moves their mean m and
+    their unit as well, but not the weights W of the labels: the mean is W y + (1 - W 1) m. So both
+    W y and W 1 are followed, y counted from its mean at the beginning.
+    """
+
+    def __init__(self, gp, y_pool, cross, extra_cross):
+        self.origin, self.normalize = float(np.ravel(gp._y_train_mean)[0]), gp.normalize_y
+        self.n = len(gp._targets)
+        self.y = np.concatenate([gp._targets, y_pool]) - self.origin  # learnt ones, then room
+        self.of_pool = np.vstack([y_pool - self.origin, np.ones(len(y_pool))])
+        whitened = gp._factor.solve(np.column_stack([self.y[: self.n], np.ones(self.n)])).T
+        self.smooth, self.extra_smooth = whitened @ cross, whitened @ extra_cross
+        self.mean, self.unit = 0.0, 1.0
+
+    def learn(self, j, index, scale, row, extra_row):
+        """Take in the label of a point: position among those held, row of the pool."""
+        surprise = (self.of_pool[:, index] - self.smooth[:, j])[:, None] / scale
+        self.smooth += surprise * row
+        self.extra_smooth += surprise * extra_row
+        self.y[self.n] = self.of_pool[0, index]
+        self.n += 1
+        if self.normalize:
+            self.mean, self.unit = map(float, mean_and_unit(self.y[: self.n]))
+
+    def means(self, left, active):
+        """Posterior mean over the pool, NaN where it is gone, and over the extra points."""
+        pool_mean = np.full(self.of_pool.shape[1], np.nan)
+        pool_mean[left[active]] = self._mean_of(self.smooth[:, active])
+        return pool_mean, self._mean_of(self.extra_smooth)
+
+    def _mean_of(self, smooth):
+        return self.origin + smooth[0] + (1 - smooth[1]) * self.mean

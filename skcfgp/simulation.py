@@ -101,7 +101,6 @@ def _known_beforehand(estimator, query_strategy, pool, test):
         isinstance(estimator, GaussianProcessRegressor)
         and query_strategy in (max_std, random_sampling)
         and np.ndim(estimator.alpha) == 0
-        and not estimator.normalize_y
         and 8 * len(pool) * (len(pool) + len(test) + len(estimator.X_train_)) < MAX_BYTES
     )
 
@@ -125,7 +124,7 @@ def _cycles_in_one_go(gp, X, y, pool, test, n_cycles, query_strategy):
             "indices": (int(pool[pick.index]),),
             "mae_test": np.abs(pick.extra_mean - y_test).mean() if len(test) else np.nan,
             "mae_pool": np.abs(pick.mean - y_pool)[left].mean() if left.any() else np.nan,
-            "max_std": np.sqrt(pick.largest_left) if left.any() else np.nan,
+            "max_std": np.sqrt(pick.largest_left) * pick.unit if left.any() else np.nan,
         }
 
 

@@ -173,11 +173,14 @@ def test_pools_that_cannot_be_planned():
 
 @pytest.mark.parametrize("strategy", [None, random_sampling])
 @pytest.mark.parametrize("test", [None, range(100, 130)])
-def test_simulation_in_one_go_is_the_loop(strategy, test, monkeypatch):
+@pytest.mark.parametrize("normalize_y", [False, True])
+def test_simulation_in_one_go_is_the_loop(strategy, test, normalize_y, monkeypatch):
     X, y = data(130)
+    y = y + 100 * normalize_y
     options = {"initial": range(10), "pool": range(10, 100), "test": test, "random_state": 3}
     options |= {} if strategy is None else {"query_strategy": strategy}
-    gp = GaussianProcessRegressor(Laplacian() + WhiteKernel(0.01), optimizer=None, alpha=1e-4)
+    kernel = Laplacian() + WhiteKernel(0.01)
+    gp = GaussianProcessRegressor(kernel, optimizer=None, alpha=1e-4, normalize_y=normalize_y)
     fast = simulate(gp, X, y, **options)
     monkeypatch.setattr(simulation, "MAX_BYTES", 0)
     slow = simulate(gp, X, y, **options)

@@ -137,11 +137,12 @@ main.add_command(campaign)
     "one with the values; 'split' may say train, pool or test. Default: the bundled data.",
 )
 @click.option("--target", help="Column of --data with the values, if there are several.")
+@click.option("--megnet", help="Published network of that property, to compare with.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Initial sets.  [default: 5]")
 @click.option("--epochs", type=click.IntRange(min=1), help="Of a new network.  [default: 180]")
 @click.option("--retrain", is_flag=True, help="Give each seed its own split and network.")
 @click.option("--quick", is_flag=True, help="Fewer crystals, seeds and epochs: two minutes.")
-def reproduce(out, data, target, quick, retrain, **changes):
+def reproduce(out, data, target, megnet, quick, retrain, **changes):
     """Run the paper's experiment, from labels to figures, and judge its claims.
 
     Writes report.md: the table of claims with the paper's values, ours and whether they held, for
@@ -156,7 +157,7 @@ def reproduce(out, data, target, quick, retrain, **changes):
     make = Settings.quick if quick else Settings
     settings = make(retrain=retrain, **changes)
     if data is not None:
-        data = read_data(data, target, random_state=settings.random_state)
+        data = read_data(data, target, published=megnet, random_state=settings.random_state)
     command = " ".join(["skcfgp", *sys.argv[1:]])
     report = reproduce(out, data=data, settings=settings, command=command, progress=click.echo)
     click.echo(f"\n{report.summary()}\nwrote {out / 'report.md'}")

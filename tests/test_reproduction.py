@@ -2,6 +2,7 @@
 
 import csv
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from skcfgp.reproduction.active import cycles_of_paper, gains, labels_to_reach
 from skcfgp.reproduction.claims import all_below, effect, spread, within_factor
 from skcfgp.reproduction.latent_structure import nearest_neighbour_mae
 from skcfgp.reproduction.likelihood_map import LikelihoodMap, adam_paths, lbfgs_path
+from skcfgp.reproduction.networks import train_network
 from skcfgp.reproduction.store import Stage, run_stages
 from skcfgp.reproduction.table_learning import end_of_advantage
 from skcfgp.reproduction.trials import trial_rows
@@ -291,6 +293,24 @@ def test_settings_are_checked():
         Settings(seeds=0)
     with pytest.raises(ValueError, match="cost_scale"):
         Settings(cost_scale=2.0)
+
+
+@pytest.mark.network
+@pytest.mark.filterwarnings("ignore:training was interrupted")
+def test_an_interrupted_training_is_no_result(formation_energy, tmp_path):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    labelled = formation_energy.structures[:60], formation_energy.target[:60]
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 10.0)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train_network(*labelled, tmp_path / "n", epochs=10**6)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+    assert not (tmp_path / "n").exists()
 
 
 @pytest.mark.network

@@ -130,7 +130,7 @@ def bundled_data():
     )
 
 
-def read_data(path, target=None, *, random_state=0):
+def read_data(path, target=None, *, published=None, random_state=0):
     """Read a CSV of crystals and labels.
 
     Parameters
@@ -142,6 +142,8 @@ def read_data(path, target=None, *, random_state=0):
         drawn at random in the paper's proportions, 1,800 : 7,195 : 1,460.
     target : str, default=None
         The column of values; needed if there are several.
+    published : str, default=None
+        A network of the same property to compare with; see `skcfgp.network.load_network`.
     random_state : int, default=0
         Of the split.
 
@@ -193,6 +195,7 @@ def read_data(path, target=None, *, random_state=0):
         name=path.name,
         target_name=target.replace("_", " "),
         unit=UNITS.get(target, records[0].get("unit") or ""),
+        published=published,
         left_out=left_out,
     )
 

@@ -83,8 +83,8 @@ def test_public_names_exist_and_have_docstrings():
 
     modules = [
         "", ".active_learning", ".datasets", ".displays", ".featurizer", ".gaussian_process",
-        ".kernels", ".network", ".pivoting", ".posterior", ".query", ".shortlist", ".simulation",
-        ".structures",
+        ".kernels", ".network", ".pivoting", ".posterior", ".query", ".reproduction", ".shortlist",
+        ".simulation", ".structures",
     ]  # fmt: skip
     for module in modules:
         module = importlib.import_module("skcfgp" + module)

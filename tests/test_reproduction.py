@@ -20,7 +20,7 @@ from skcfgp.reproduction.likelihood_map import LikelihoodMap, adam_paths, lbfgs_
 from skcfgp.reproduction.networks import train_network
 from skcfgp.reproduction.store import Stage, run_stages
 from skcfgp.reproduction.table_learning import end_of_advantage
-from skcfgp.reproduction.trials import trial_rows
+from skcfgp.reproduction.trials import network_rows, trial_rows
 
 SMALL = {
     "n_initial": 100,
@@ -206,14 +206,16 @@ def test_no_pool_holds_a_label_that_its_network_has_seen():
     for settings in (Settings(), Settings(retrain=True)):
         initial, pool = trial_rows(settings, data, None)
         assert (len(initial), len(pool)) == (1800, 1427)
-        for seed in (1, 2):
+        for seed in (0, 1, 2):
             initial, pool = trial_rows(settings, data, seed)
+            seen = network_rows(settings, data, seed if settings.retrain else 0)
+            assert not set(seen) & set(pool)
             assert not set(initial) & set(pool)
             assert not (set(initial) | set(pool)) & set(data.test)
             if settings.retrain:  # its network is trained on `initial`
                 assert len(initial) == 1800
                 assert set(initial) | set(pool) == set(data.train) | set(data.pool)
-                assert set(initial) & set(data.pool)
+                assert bool(set(initial) & set(data.pool)) == bool(seed)
             else:  # its network has seen `train`
                 assert len(initial) == 1620
                 assert set(initial) < set(data.train)

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..featurizer import MEGNetFeaturizer
 from ..network import save_network
-from .trials import trial_rows
+from .trials import network_rows
 
 __all__ = ["DISTANCE_NOISE", "train_first", "train_network"]
 
@@ -85,7 +85,7 @@ def train_first(settings, data, results, *, seed, folder):
         ``folder``, ``history``, ``seconds_per_epoch``, and ``unseen``, the rows of the data that
         chose the epoch.
     """
-    initial, _ = trial_rows(settings, data, seed)
+    initial = network_rows(settings, data, seed)
     path = Path(folder) / f"seed_{seed}"
     history, validation, seconds = train_network(
         data.structures[initial],

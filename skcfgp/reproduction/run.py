@@ -45,7 +45,7 @@ def stages_of(settings, data, folder):
         Stage(
             f"network_{seed}",
             partial(train_first, seed=seed, folder=folder),
-            settings=("epochs", *draws),
+            settings=("epochs", *(draws if seed else draws[1:])),
             title=f"training the network of seed {seed}, {settings.epochs} epochs",
         )
         for seed in (*trained, *own)
@@ -58,7 +58,7 @@ def stages_of(settings, data, folder):
             Stage(
                 name,
                 partial(fit_trial, seed=seed, network=network, folder=folder),
-                settings=draws,
+                settings=("random_state",) if seed is None else draws,
                 needs=[network] if network else [],
                 title=f"fitting both pipelines, {'all' if seed is None else f'seed {seed}'}",
             )
@@ -74,12 +74,12 @@ def stages_of(settings, data, folder):
     add(
         "enlarged",
         partial(enlarged_set, folder=folder),
-        settings=("refit_epochs", *draws),
+        settings=("refit_epochs", "random_state"),
         needs=(MAIN, *([shared] if shared else [])),
         title=f"2 the network again on the enlarged set, {settings.refit_epochs} epochs",
     )
     add("hyperparameters", hyperparameters, title="3 hyper-parameters")
-    add("sensitivity", sensitivity, ("grid", *draws), (MAIN,), "3 map of the likelihood, starts")
+    add("sensitivity", sensitivity, ("grid", "random_state"), (MAIN,), "3 map of the likelihood")
     add("calibration", calibration, title="4 calibration")
     for name in names:
         work = partial(active_learning, name=name)

@@ -10,7 +10,15 @@ from ..cfgp import make_cfgp
 from ..gaussian_process import GaussianProcessRegressor
 from ..network import load_network
 
-__all__ = ["RECIPES", "Trial", "fit_trial", "load_trial", "trial_names", "trial_rows"]
+__all__ = [
+    "RECIPES",
+    "Trial",
+    "fit_trial",
+    "load_trial",
+    "network_rows",
+    "trial_names",
+    "trial_rows",
+]
 
 RECIPES = ("paper", "recommended")
 MAIN = "main"
@@ -55,6 +63,22 @@ def trial_rows(settings, data, seed):
         return np.sort(order[:first]), np.sort(order[first:])
     size = round(0.9 * len(data.train))
     return np.sort(rng.permutation(data.train)[:size]), data.pool
+
+
+def network_rows(settings, data, seed):
+    """Choose what the network of a seed is trained on.
+
+    Parameters
+    ----------
+    settings : Settings
+    data : Data
+    seed : int
+
+    Returns
+    -------
+    ndarray of int
+    """
+    return data.train if seed == 0 else trial_rows(settings, data, seed)[0]
 
 
 def fit_trial(settings, data, results, *, seed, network, folder):

@@ -2,14 +2,17 @@
 
 from functools import partial
 from inspect import signature
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 from ._compat import take_rows
 from .active_learning import ActiveLearner
 from .gaussian_process import GaussianProcessRegressor
+from .known_features import with_known_features
 from .pivoting import greedy_picks
 from .posterior import PoolPosterior
 from .query import max_std, random_sampling
@@ -31,6 +34,7 @@ def simulate(
     n_cycles=None,
     n_instances=1,
     query_strategy=max_std,
+    retrain_every=None,
     random_state=None,
     on_cycle=None,
 ):
@@ -54,6 +58,12 @@ def simulate(
     n_instances : int, default=1
         Labels a query.
     query_strategy : callable, default=skcfgp.query.max_std
+    retrain_every : int, default=None
+        After at least so many labels a clone of the estimator is fitted to all that is labelled,
+        and goes on from there: hyper-parameters anew and, in a ``Pipeline``, the transformers, so a
+        `MEGNetFeaturizer` with ``epochs > 0`` trains again from its ``weights``, and the pool has
+        new features. None never does. An estimator without ``partial_fit`` is fitted to everything
+        after each query anyway.
     random_state : int, RandomState or None, default=None
         Handed, as one ``RandomState``, to a strategy that takes ``random_state``.
     on_cycle : callable, default=None
@@ -71,21 +81,33 @@ def simulate(
     Raises
     ------
     ValueError
-        If the sets overlap or hold a row that does not exist, or the pool is too small.
+        If the sets overlap or hold a row that does not exist, the pool is too small, or
+        `retrain_every` is not an integer of at least 1.
     """
     import pandas as pd
 
     y = np.asarray(y, dtype=float)
     initial, pool, test = _check_sets(initial, pool, test, len(y))
     n_cycles = _check_cycles(n_cycles, n_instances, len(pool))
-    estimator = clone(estimator).fit(take_rows(X, initial), y[initial])
-    in_one_go = n_instances == 1 and _known_beforehand(estimator, query_strategy, pool, test)
+    if retrain_every is not None and not (
+        isinstance(retrain_every, Integral) and retrain_every >= 1
+    ):
+        raise ValueError(
+            f"retrain_every must be None or an integer of at least 1, got {retrain_every!r}."
+        )
+    fitted = clone(estimator).fit(take_rows(X, initial), y[initial])
+    in_one_go = (
+        n_instances == 1
+        and retrain_every is None
+        and _known_beforehand(fitted, query_strategy, pool, test)
+    )
     if "random_state" in signature(query_strategy).parameters:
         query_strategy = partial(query_strategy, random_state=check_random_state(random_state))
     if in_one_go:
-        rows = _cycles_in_one_go(estimator, X, y, pool, test, n_cycles, query_strategy)
+        rows = _cycles_in_one_go(fitted, X, y, pool, test, n_cycles, query_strategy)
     else:
-        rows = _cycles(estimator, X, y, initial, pool, test, n_cycles, n_instances, query_strategy)
+        replay = _Replay(estimator, fitted, X, y, (initial, pool, test), query_strategy)
+        rows = replay.cycles(n_cycles, n_instances, retrain_every)
     table = []
     for cycle, row in enumerate(rows):
         table.append(row | {"n_labelled": len(initial) + cycle * n_instances})
@@ -115,7 +137,7 @@ def _cycles_in_one_go(gp, X, y, pool, test, n_cycles, query_strategy):
             return query_strategy(None, left)[0][0]
 
     monitor = _Monitor(gp, X, y, pool, test)
-    yield monitor.measure(gp, ())
+    yield monitor.measure(())
     y_pool, y_test = y[pool], y[test]
     options = {"y_pool": y_pool, "X_extra": X[test], "choose": choose}
     for pick in greedy_picks(gp, X[pool], n_cycles, **options):
@@ -128,26 +150,54 @@ def _cycles_in_one_go(gp, X, y, pool, test, n_cycles, query_strategy):
         }
 
 
-def _cycles(estimator, X, y, initial, pool, test, n_cycles, n_instances, query_strategy):
-    """Yield the row of each cycle: query, teach, measure."""
-    learner = ActiveLearner(estimator, query_strategy=query_strategy)
-    learner.X_training, learner.y_training = take_rows(X, initial), y[initial]
-    monitor = _Monitor(learner.estimator, X, y, pool, test)
-    yield monitor.measure(estimator, ())
-    for _ in range(n_cycles):
-        left = monitor.pool_left()
-        chosen, _ = learner.query(take_rows(X, left), n_instances=n_instances)
-        chosen = left[np.atleast_1d(chosen)]
-        learner.teach(take_rows(X, chosen), y[chosen])
-        monitor.remove(chosen)
-        yield monitor.measure(estimator, tuple(chosen.tolist()))
+class _Replay:
+    """A learner, and the truth that it is taught and measured by."""
+
+    def __init__(self, estimator, fitted, X, y, sets, query_strategy):
+        initial, pool, test = sets
+        self.original, self.X, self.y = estimator, X, y
+        self.everything = np.concatenate(sets)
+        self.learner = ActiveLearner(fitted, query_strategy=query_strategy)
+        self.learner.X_training, self.learner.y_training = take_rows(X, initial), y[initial]
+        self.monitor = _Monitor(self._remember_features(), X, y, pool, test)
+
+    def cycles(self, n_cycles, n_instances, retrain_every):
+        """Yield the row of each cycle: query, teach, retrain when it is time, measure."""
+        learner, monitor = self.learner, self.monitor
+        yield monitor.measure(())
+        n_since = 0
+        for _ in range(n_cycles):
+            left = monitor.pool_left()
+            chosen, _ = learner.query(take_rows(self.X, left), n_instances=n_instances)
+            chosen = left[np.atleast_1d(chosen)]
+            learner.teach(take_rows(self.X, chosen), self.y[chosen])
+            monitor.remove(chosen)
+            n_since += len(chosen)
+            if retrain_every is not None and n_since >= retrain_every:
+                self.retrain()
+                n_since = 0
+            yield monitor.measure(tuple(chosen.tolist()))
+
+    def retrain(self):
+        """Fit a clone of the original estimator to all that is labelled."""
+        learner = self.learner
+        if not hasattr(_last_step(learner.estimator), "partial_fit"):
+            return  # `teach` has done so
+        learner.estimator = clone(self.original)
+        learner.fit(learner.X_training, learner.y_training)
+        self.monitor.watch(self._remember_features())
+
+    def _remember_features(self):
+        X = take_rows(self.X, self.everything)
+        self.learner.estimator = with_known_features(self.learner.estimator, X)
+        return self.learner.estimator
 
 
 class _Monitor:
     """Errors and standard deviations over pool and test set, after each cycle.
 
-    For a `GaussianProcessRegressor` on feature vectors they come from a posterior that is kept;
-    any other estimator predicts them afresh.
+    For a `GaussianProcessRegressor`, alone or at the end of a ``Pipeline`` whose other steps stay
+    as they are, they come from a posterior that is kept; any other estimator predicts them afresh.
     """
 
     def __init__(self, estimator, X, y, pool, test):
@@ -155,9 +205,15 @@ class _Monitor:
         self.X, self.y = take_rows(X, self.rows), y[self.rows]
         self.in_pool = np.arange(len(self.rows)) < len(pool)
         self.in_test = ~self.in_pool
-        self.posterior = None
-        if isinstance(estimator, GaussianProcessRegressor):
-            self.posterior = PoolPosterior(estimator, np.asarray(self.X, dtype=float))
+        self.watch(estimator)
+
+    def watch(self, estimator):
+        """Follow an estimator from now on."""
+        self.estimator, self.posterior = estimator, None
+        model = _last_step(estimator)
+        if isinstance(model, GaussianProcessRegressor):
+            features = self.X if model is estimator else estimator[:-1].transform(self.X)
+            self.posterior = PoolPosterior(model, np.asarray(features, dtype=float))
 
     def pool_left(self):
         return self.rows[self.in_pool]
@@ -165,12 +221,12 @@ class _Monitor:
     def remove(self, chosen):
         self.in_pool &= ~np.isin(self.rows, chosen)
 
-    def measure(self, estimator, chosen):
+    def measure(self, chosen):
         if self.posterior is not None:
             self.posterior.update()
             mean, std = self.posterior.mean, self.posterior.std
         else:
-            mean, std = estimator.predict(self.X, return_std=True)
+            mean, std = self.estimator.predict(self.X, return_std=True)
         error = np.abs(mean - self.y)
         return {
             "indices": chosen,
@@ -178,6 +234,10 @@ class _Monitor:
             "mae_pool": error[self.in_pool].mean() if self.in_pool.any() else np.nan,
             "max_std": std[self.in_pool].max() if self.in_pool.any() else np.nan,
         }
+
+
+def _last_step(estimator):
+    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
 
 def _check_sets(initial, pool, test, n_rows):

@@ -6,9 +6,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from skcfgp import ActiveLearner, GaussianProcessRegressor, MEGNetFeaturizer, simulate
+from skcfgp import ActiveLearner, GaussianProcessRegressor, MEGNetFeaturizer
 from skcfgp import featurizer as featurizer_module
 from skcfgp.feature_store import MemoryStore
 from skcfgp.kernels import Laplacian
@@ -161,80 +160,3 @@ def test_loop_by_crystals(formation_energy, monkeypatch, container):
     np.testing.assert_allclose(
         learner.predict(container(X[left])), vectors.predict(Z[left]), atol=1e-8
     )
-
-
-def test_simulation_is_the_loop_written_out():
-    X, y = data()
-    table = simulate(
-        gp(), X, y, initial=range(10), pool=range(10, 60), test=range(60, 80), n_cycles=8
-    )
-    labelled, left = list(range(10)), list(range(10, 60))
-    for cycle in range(9):
-        model = SklearnGPR(Laplacian(), optimizer=None).fit(X[labelled], y[labelled])
-        mean, std = model.predict(X[left], return_std=True)
-        row = table.loc[cycle]
-        assert row.n_labelled == len(labelled)
-        assert row.mae_pool == pytest.approx(np.mean(np.abs(mean - y[left])))
-        assert row.mae_test == pytest.approx(np.mean(np.abs(model.predict(X[60:]) - y[60:])))
-        assert row.max_std == pytest.approx(std.max())
-        if cycle < 8:
-            chosen = left.pop(int(np.argmax(std)))
-            assert table.loc[cycle + 1].indices == (chosen,)
-            labelled.append(chosen)
-
-
-@pytest.mark.parametrize(
-    "estimator",
-    [
-        SklearnGPR(Laplacian(), optimizer=None),
-        make_pipeline(StandardScaler(with_mean=False, with_std=False), gp()),
-    ],
-)
-def test_simulation_of_other_estimators(estimator):
-    X, y = data()
-    options = {"initial": range(10), "pool": range(10, 60), "test": range(60, 80), "n_cycles": 5}
-    found, expected = simulate(estimator, X, y, **options), simulate(gp(), X, y, **options)
-    assert found.indices.tolist() == expected.indices.tolist()
-    np.testing.assert_allclose(found.mae_test, expected.mae_test)
-    np.testing.assert_allclose(found.mae_pool, expected.mae_pool)
-
-
-def test_simulation_of_everything_at_random():
-    X, y = data(40)
-    options = {"initial": [0, 1], "pool": np.arange(40) > 1, "query_strategy": random_sampling}
-    cycles = []
-    first = simulate(gp(), X, y, **options, random_state=0, on_cycle=cycles.append)
-    assert cycles == list(range(1, 39))
-    chosen = [i for indices in first.indices for i in indices]
-    assert sorted(chosen) == list(range(2, 40))
-    assert first.mae_test.isna().all()
-    assert np.isnan(first.mae_pool.iloc[-1])
-    again = simulate(gp(), X, y, **options, random_state=0)
-    other = simulate(gp(), X, y, **options, random_state=1)
-    assert first.indices.tolist() == again.indices.tolist() != other.indices.tolist()
-    batches = simulate(gp(), X, y, initial=[0, 1], pool=range(2, 40), n_instances=10)
-    assert batches.n_labelled.tolist() == [2, 12, 22, 32]
-
-
-def test_simulation_leaves_its_input_alone():
-    X, y = data(40)
-    estimator = gp()
-    simulate(estimator, X, y, initial=range(5), pool=range(5, 40), n_cycles=2)
-    assert not hasattr(estimator, "alpha_")
-
-
-@pytest.mark.parametrize(
-    ("sets", "message"),
-    [
-        ({"initial": [0, 1], "pool": [1, 2]}, "row 1 comes twice"),
-        ({"initial": [0], "pool": [1, 2], "test": [2]}, "row 2 comes twice"),
-        ({"initial": [0], "pool": [99]}, "do not exist"),
-        ({"initial": [0], "pool": ["a"]}, "row numbers"),
-        ({"initial": [], "pool": [1]}, "at least one row"),
-        ({"initial": [0], "pool": [1, 2], "n_cycles": 3}, "need a pool of 3"),
-    ],
-)
-def test_simulation_of_wrong_sets(sets, message):
-    X, y = data(40)
-    with pytest.raises(ValueError, match=message):
-        simulate(gp(), X, y, **sets)

@@ -8,10 +8,10 @@ from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skcfgp import ActiveLearner, GaussianProcessRegressor, simulate, simulation
+from skcfgp import ActiveLearner, GaussianProcessRegressor
 from skcfgp.kernels import Laplacian
 from skcfgp.pivoting import greedy_picks
-from skcfgp.query import greedy_max_std, plan, random_sampling
+from skcfgp.query import greedy_max_std, plan
 from skcfgp.shortlist import shortlist_picks
 
 KERNELS = [
@@ -169,22 +169,3 @@ def test_pools_that_cannot_be_planned():
         plan(gp, X[10:], 11)
     with pytest.raises(ValueError, match="NaN"):
         plan(gp, np.where(X[10:] > 1, np.nan, X[10:]), 2)
-
-
-@pytest.mark.parametrize("strategy", [None, random_sampling])
-@pytest.mark.parametrize("test", [None, range(100, 130)])
-@pytest.mark.parametrize("normalize_y", [False, True])
-def test_simulation_in_one_go_is_the_loop(strategy, test, normalize_y, monkeypatch):
-    X, y = data(130)
-    y = y + 100 * normalize_y
-    options = {"initial": range(10), "pool": range(10, 100), "test": test, "random_state": 3}
-    options |= {} if strategy is None else {"query_strategy": strategy}
-    kernel = Laplacian() + WhiteKernel(0.01)
-    gp = GaussianProcessRegressor(kernel, optimizer=None, alpha=1e-4, normalize_y=normalize_y)
-    fast = simulate(gp, X, y, **options)
-    monkeypatch.setattr(simulation, "MAX_BYTES", 0)
-    slow = simulate(gp, X, y, **options)
-    assert len(fast) == len(slow) == 91
-    assert fast.indices.tolist() == slow.indices.tolist()
-    for column in ("n_labelled", "mae_test", "mae_pool", "max_std"):
-        np.testing.assert_allclose(fast[column], slow[column], rtol=1e-7, atol=1e-9)

@@ -13,6 +13,7 @@ from .composition import CompositionFeaturizer
 from .featurizer import MEGNetFeaturizer
 from .gaussian_process import GaussianProcessRegressor
 from .kernels import Laplacian, OnColumns
+from .recalibration import CalibratedRegressor
 
 __all__ = ["PAPER_KERNEL", "RECIPES", "make_cfgp"]
 
@@ -22,7 +23,9 @@ RECIPES = ("recommended", "paper", "paper values")
 PAPER_KERNEL = Laplacian(0.4281, 2.3997, "fixed", "fixed")
 
 
-def make_cfgp(weights="Eform_MP_2019", *, recipe="recommended", random_state=None):
+def make_cfgp(
+    weights="Eform_MP_2019", *, recipe="recommended", calibrated=False, random_state=None
+):
     """Make a pipeline of a MEGNet and a Gaussian process.
 
     Parameters
@@ -37,15 +40,19 @@ def make_cfgp(weights="Eform_MP_2019", *, recipe="recommended", random_state=Non
           hyper-parameters by marginal likelihood, from a = l = 1.
         - ``"paper values"``: the same with the amplitude and the length that the paper prints, for
           formation energies in eV/atom.
+    calibrated : bool, default=False
+        Put the pipeline in a `CalibratedRegressor` that corrects the standard deviation by the
+        leave-one-out errors, also of the 20 nearest labelled crystals. The mean stays. Queries
+        that plan ahead need the pipeline itself, which is then ``estimator_``.
     random_state : int, RandomState or None, default=None
         Of the network's training and of restarts of the search.
 
     Returns
     -------
-    sklearn.pipeline.Pipeline
-        With the steps ``"features"`` and ``"gp"``, all of whose parameters can be set. If the
-        network was trained on some of the labels, say which it has not seen:
-        ``fit(X, y, gp__unseen=mask)``.
+    sklearn.pipeline.Pipeline or CalibratedRegressor
+        The pipeline has the steps ``"features"`` and ``"gp"``, all of whose parameters can be set.
+        If the network was trained on some of the labels, say which it has not seen when it is
+        calibrated: ``fit(X, y, unseen=mask)``.
 
     Raises
     ------
@@ -68,6 +75,9 @@ def make_cfgp(weights="Eform_MP_2019", *, recipe="recommended", random_state=Non
     """
     if recipe not in RECIPES:
         raise ValueError(f"recipe must be one of {RECIPES}, got {recipe!r}.")
+    if calibrated:
+        pipeline = make_cfgp(weights, recipe=recipe, random_state=random_state)
+        return CalibratedRegressor(pipeline, n_neighbors=20, cv="leave_one_out")
     if recipe != "recommended":
         featurizer = MEGNetFeaturizer(weights, layer="readout_0", random_state=random_state)
         kernel = Laplacian() if recipe == "paper" else PAPER_KERNEL

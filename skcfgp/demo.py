@@ -214,16 +214,18 @@ def run_demo(*, n_cycles=300, n_seeds=3, verbose=1):
         data = load_formation_energy(split="paper", structures="arrays")
         train, pool, test = (np.flatnonzero(data.split == p) for p in ("train", "pool", "test"))
         y = data.target
-    cfgp, paper = make_cfgp(WEIGHTS), make_cfgp(WEIGHTS, recipe="paper")
+    model, paper = make_cfgp(WEIGHTS, calibrated=True), make_cfgp(WEIGHTS, recipe="paper")
+    features = model.estimator["features"]
     with step("featurize", "Composition, and latent vectors from the bundled network"):
-        cfgp["features"].fit(data.structures[train])
-        X = cfgp["features"].transform(data.structures)
-        network = cfgp["features"]["megnet"][0].network_
+        features.fit(data.structures[train])
+        X = features.transform(data.structures)
+        network = features["megnet"][0].network_
     with step("fit", "Fitting the Gaussian process to 1,800 formation energies"):
         unseen = np.isin(data.material_id[train], network.card["validation_material_id"])
-        gp = cfgp["gp"].fit(X[train], y[train], unseen=unseen)
+        model.set_params(estimator=model.estimator["gp"])  # the features are there
+        gp = model.fit(X[train], y[train], unseen=unseen).estimator_
     with step("predict", "Predicting 700 crystals"):
-        predictions = {RECOMMENDED: gp.predict(X[test], return_std=True)}
+        predictions = {RECOMMENDED: model.predict(X[test], return_std=True)}
     with step("compare", "The same by the recipe of the paper, and by the network alone"):
         paper.fit(data.structures[train], y[train])
         predictions["the paper's recipe"] = paper.predict(data.structures[test], return_std=True)

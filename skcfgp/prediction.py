@@ -80,13 +80,14 @@ def predict_files(files, labelled, weights, layer, unit=""):
         A row for each crystal: ``id, formula, prediction, std, unit, error``.
     """
     crystals = _read(files)
-    cfgp = make_cfgp(weights)
-    cfgp.set_params(
+    model = make_cfgp(weights, calibrated=True)
+    model.estimator.set_params(
         features__megnet__megnetfeaturizer__layer=layer,
         features__megnet__megnetfeaturizer__on_error="nan",
         features__composition__compositionfeaturizer__on_error="nan",
     )
-    features, gp = cfgp["features"], cfgp["gp"]
+    features = model.estimator["features"]
+    model.set_params(estimator=model.estimator["gp"])  # what cannot be used does not get so far
     if labelled is None:
         from .datasets import load_formation_energy
 
@@ -96,15 +97,15 @@ def predict_files(files, labelled, weights, layer, unit=""):
         X = features.fit(train.structures).transform(train.structures)
         card = features["megnet"][0].network_.card
         unseen = np.isin(train.material_id, card.get("validation_material_id", train.material_id))
-        gp.fit(X, train.target, unseen=unseen)
-        gp.partial_fit(features.transform(pool.structures), pool.target)
+        model.fit(X, train.target, unseen=unseen)
+        model.partial_fit(features.transform(pool.structures), pool.target)
         unit = train.unit
     else:
         structures, y = labelled
         X = features.fit(structures).transform(structures)
         for failure in _failures(features):
             raise ValueError(f"labelled crystal {failure.id!r}: {failure.reason}")
-        gp.fit(X, y)
+        model.fit(X, y)
     usable = [row for row, structure in enumerate(crystals.structures) if structure is not None]
     mean, std = np.full((2, len(crystals.ids)), np.nan)
     reasons = {failure.index: failure.reason for failure in crystals.failures}
@@ -114,7 +115,7 @@ def predict_files(files, labelled, weights, layer, unit=""):
         rows = [row for row in usable if row not in reasons]
         if rows:
             known = ~np.isnan(X).any(axis=1)
-            mean[rows], std[rows] = gp.predict(X[known], return_std=True)
+            mean[rows], std[rows] = model.predict(X[known], return_std=True)
     return [
         {
             "id": id_,

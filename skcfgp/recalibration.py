@@ -8,25 +8,28 @@ and reads the width of an interval, in units of the standard deviation, off the 
 
 import warnings
 from copy import deepcopy
+from numbers import Integral
 
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
-from sklearn.model_selection import check_cv, cross_val_predict
+from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, get_tags
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
-    get_routing_for_object,
     process_routing,
 )
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .gaussian_process import GaussianProcessRegressor
+from .held_out import by_folds, last_step, leave_one_out
+from .local_scale import LocalScale
+from .masks import marked_rows
 from .scorers import predict_with_std
 from .z_scores import ENDS, ONE_SIGMA, z_scores
 
@@ -59,10 +62,18 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
           mends a bias and asymmetric or heavy tails.
         - "conformal": split conformal prediction with the score abs(z) [3]_: intervals with a
           guaranteed coverage whatever the distribution, see the notes.
-    cv : int, splitter, iterable or "prefit", default=5
+    n_neighbors : int, default=None
+        With a number, the standard deviation of a row is first multiplied by the root mean square
+        z-score of so many nearest rows, in the space of the features that the last step gets,
+        relative to that of all [5]_: the errors are larger in some regions than the estimator
+        knows. `method` then works on what is left. None: the same factor everywhere. 20 is a good
+        number.
+    cv : int, splitter, iterable, "leave_one_out" or "prefit", default=5
         How the rows are split to get z-scores; every row must be predicted once. An integer splits
-        in the order of the rows: pass ``KFold(5, shuffle=True)`` if they are sorted. "prefit"
-        takes the estimator as it is, and all rows given to `fit` must be new to it. So does a
+        in the order of the rows: pass ``KFold(5, shuffle=True)`` if they are sorted.
+        "leave_one_out" fits once and takes the exact leave-one-out predictions of a
+        `skcfgp.GaussianProcessRegressor` with the hyper-parameters of that fit. "prefit" takes the
+        estimator as it is, and all rows given to `fit` must be new to it. So does a
         ``FrozenEstimator``.
     n_jobs : int, default=None
         Folds that are fitted at once.
@@ -103,6 +114,8 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     .. [3] Lei, G'Sell, Rinaldo, Tibshirani, Wasserman, J. Am. Stat. Assoc. 113, 1094 (2018).
        doi:10.1080/01621459.2017.1307116
     .. [4] Barber, Candes, Ramdas, Tibshirani, Ann. Stat. 49, 486 (2021). doi:10.1214/20-AOS1965
+    .. [5] Papadopoulos, Vovk, Gammerman, "Regression conformal prediction with nearest neighbours",
+       J. Artif. Intell. Res. 40, 815 (2011). doi:10.1613/jair.3198
 
     Examples
     --------
@@ -118,13 +131,16 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     0.91
     """
 
-    def __init__(self, estimator=None, *, method="std_scaling", cv=5, n_jobs=None):
+    def __init__(
+        self, estimator=None, *, method="std_scaling", n_neighbors=None, cv=5, n_jobs=None
+    ):
         self.estimator = estimator
         self.method = method
+        self.n_neighbors = n_neighbors
         self.cv = cv
         self.n_jobs = n_jobs
 
-    def fit(self, X, y, *, selected=None, **fit_params):
+    def fit(self, X, y, *, selected=None, unseen=None, **fit_params):
         """Get the z-scores, and fit the estimator on all rows.
 
         Parameters
@@ -134,6 +150,9 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
         selected : array-like of bool of shape (n_samples,), default=None
             Which labels were chosen by a query. They are learnt, but not calibrated on.
+        unseen : array-like of bool of shape (n_samples,), default=None
+            Which labels the features owe nothing to, where a network was trained on the others:
+            only these are calibrated on. (Neighbours are compared among all rows.) None means all.
         **fit_params
             Passed to the estimator's ``fit``; those with a value for each row are split with them.
 
@@ -144,8 +163,8 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a standard deviation is not positive where the error is not zero, or there are too
-            few rows for the method.
+            If a standard deviation is not positive where the error is not zero, there are too few
+            rows for the method, or a parameter is not valid.
 
         Warns
         -----
@@ -155,17 +174,30 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         """
         if self.method not in ENDS:
             raise ValueError(f"method must be one of {list(ENDS)}, got {self.method!r}.")
+        if self.n_neighbors is not None and (
+            not isinstance(self.n_neighbors, Integral) or self.n_neighbors < 1
+        ):
+            raise ValueError(f"n_neighbors must be an integer >= 1, got {self.n_neighbors!r}.")
         y = validate_data(self, X="no_validation", y=y, y_numeric=True)
         routed_params = self._route(fit_params)
         if self._is_prefit():
             self.estimator_ = self._take_prefit(fit_params)
             mean, std = predict_with_std(self.estimator_, X)
-        else:
-            model = _MeanAndStd(self._base())
-            options = {"cv": self.cv, "n_jobs": self.n_jobs, "params": fit_params}
-            mean, std = cross_val_predict(model, X, y, **options).T
+        elif self._is_leave_one_out():
             self.estimator_ = clone(self._base()).fit(X, y, **routed_params)
-        self._set_scores(z_scores(y, mean, std), selected)
+            mean, std = leave_one_out(self.estimator_)
+        else:
+            options = {"cv": self.cv, "n_jobs": self.n_jobs, "params": fit_params}
+            mean, std = by_folds(self._base(), X, y, **options)
+            self.estimator_ = clone(self._base()).fit(X, y, **routed_params)
+        z = z_scores(y, mean, std)
+        self._local_scale = None
+        if self.n_neighbors is not None:
+            if len(z) < 2:
+                raise ValueError(f"n_neighbors needs at least 2 calibration rows, got {len(z)}.")
+            self._local_scale = LocalScale(self._features(X)[1], z, self.n_neighbors)
+            z = z / self._local_scale()
+        self._set_scores(z, selected, unseen)
         for name in ("n_features_in_", "feature_names_in_"):
             vars(self).pop(name, None)  # of another fit
             if hasattr(self.estimator_, name):
@@ -190,7 +222,7 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self, "scale_")
         if not return_std:
             return self.estimator_.predict(X)
-        mean, std = predict_with_std(self.estimator_, X)
+        mean, std = self._local_prediction(X)
         return mean, self.scale_ * std
 
     def predict_interval(self, X, coverage=0.95):
@@ -217,11 +249,11 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         if not 0 < coverage < 1:
             raise ValueError(f"coverage must lie between 0 and 1, got {coverage}.")
         low, high = ENDS[self.method](self.z_scores_, coverage)
-        mean, std = predict_with_std(self.estimator_, X)
+        mean, std = self._local_prediction(X)
         return mean + low * std, mean + high * std
 
     def _learns_by_row(self):
-        model = _last_step(getattr(self, "estimator_", self._base()))
+        model = last_step(getattr(self, "estimator_", self._base()))
         return hasattr(model, "partial_fit") and not isinstance(model, FrozenEstimator)
 
     @available_if(_learns_by_row)
@@ -245,7 +277,7 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             return self.fit(X, y)
         if isinstance(self.estimator_, Pipeline) and len(self.estimator_) > 1:
             X = self.estimator_[:-1].transform(X)
-        _last_step(self.estimator_).partial_fit(X, y)
+        last_step(self.estimator_).partial_fit(X, y)
         return self
 
     def get_metadata_routing(self):
@@ -259,6 +291,8 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         router = MetadataRouter(owner=self).add_self_request(self)
         if self._is_prefit():
             return router
+        if self._is_leave_one_out():
+            return router.add(estimator=self._base(), method_mapping=fit)
         split = MethodMapping().add(caller="fit", callee="split")
         router.add(estimator=self._base(), method_mapping=fit)
         return router.add(splitter=check_cv(self.cv), method_mapping=split)
@@ -278,11 +312,31 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             isinstance(self.cv, str) and self.cv == "prefit"
         )
 
+    def _is_leave_one_out(self):
+        return isinstance(self.cv, str) and self.cv == "leave_one_out"
+
+    def _features(self, X):
+        """Return the last step of the estimator, and what it gets for `X`."""
+        model = self.estimator_
+        if isinstance(model, FrozenEstimator):
+            model = model.estimator
+        if isinstance(model, Pipeline) and len(model) > 1:
+            return model[-1], model[:-1].transform(X)
+        return model, X
+
+    def _local_prediction(self, X):
+        """Predict mean and standard deviation, before the method's own factor."""
+        if self._local_scale is None:
+            return predict_with_std(self.estimator_, X)
+        last, features = self._features(X)
+        mean, std = predict_with_std(last, features)
+        return mean, std * self._local_scale(features)
+
     def _take_prefit(self, fit_params):
         model = self._base()
         frozen = isinstance(model, FrozenEstimator)
         check_is_fitted(model)
-        last = _last_step(model.estimator if frozen else model)
+        last = last_step(model.estimator if frozen else model)
         if isinstance(last, SklearnGPR):  # it would predict its prior
             check_is_fitted(last, "alpha_")
         if fit_params:
@@ -299,45 +353,24 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             return fit_params
         return process_routing(self, "fit", **fit_params).estimator.fit
 
-    def _set_scores(self, z, selected):
+    def _set_scores(self, z, selected, unseen):
         """Set the scores of the rows to calibrate on, and what follows from them."""
+        left = np.ones(len(z), dtype=bool)
         if selected is not None:
             check_consistent_length(z, selected)
-            left = ~np.asarray(selected, dtype=bool)
-            if left.sum() >= MIN_EXCHANGEABLE or left.all():
-                z = z[left]
-            else:
-                warnings.warn(
-                    f"{len(z) - left.sum()} of {len(z)} labels were chosen by a query, and "
-                    f"{left.sum()} others are too few to calibrate on (at least "
-                    f"{MIN_EXCHANGEABLE}), so all of them were used. The error bars need not be "
-                    "right for other rows. Add labels that were chosen at random.",
-                    ExchangeabilityWarning,
-                    stacklevel=3,
-                )
+            left &= ~np.asarray(selected, dtype=bool)
+        if unseen is not None:
+            left &= np.isin(np.arange(len(z)), marked_rows("unseen", unseen, len(z)))
+        if left.sum() >= MIN_EXCHANGEABLE:
+            z = z[left]
+        elif not left.all():
+            warnings.warn(
+                f"{len(z) - left.sum()} of {len(z)} labels were chosen by a query or seen by the "
+                f"network, and {left.sum()} others are too few to calibrate on (at least "
+                f"{MIN_EXCHANGEABLE}), so all of them were used. The error bars need not be "
+                "right for other rows. Add labels that were chosen at random.",
+                ExchangeabilityWarning,
+                stacklevel=3,
+            )
         low, high = ENDS[self.method](z, ONE_SIGMA)
         self.z_scores_, self.n_calibration_, self.scale_ = z, len(z), float(high - low) / 2
-
-
-class _MeanAndStd(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
-    """A regressor that predicts two columns, mean and standard deviation."""
-
-    def __init__(self, estimator):
-        self.estimator = estimator
-
-    def fit(self, X, y, **fit_params):
-        self.estimator.fit(X, y, **fit_params)  # ours: `cross_val_predict` cloned it
-        return self
-
-    def predict(self, X):
-        return np.column_stack(predict_with_std(self.estimator, X))
-
-    def get_metadata_routing(self):
-        return get_routing_for_object(self.estimator)
-
-    def __sklearn_tags__(self):
-        return get_tags(self.estimator)
-
-
-def _last_step(model):
-    return model[-1] if isinstance(model, Pipeline) else model

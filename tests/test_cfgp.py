@@ -39,6 +39,19 @@ def test_recommended(crystals):
     assert told["gp"].kernel_ != cfgp["gp"].kernel_
 
 
+def test_calibrated(crystals):
+    X, y = crystals
+    model = make_cfgp(NAME, calibrated=True)
+    unseen = np.arange(40) % 2 == 0
+    mean, std = model.fit(X[:40], y[:40], unseen=unseen).predict(X[40:], return_std=True)
+    assert model.n_calibration_ == 20
+    plain = make_cfgp(NAME).fit(X[:40], y[:40])
+    np.testing.assert_allclose(mean, plain.predict(X[40:]))
+    ratio = std / plain.predict(X[40:], return_std=True)[1]
+    assert (ratio > 0).all()
+    assert np.ptp(ratio) > 0.01  # not one factor for all
+
+
 def test_the_papers(crystals):
     X, y = crystals
     cfgp = make_cfgp(NAME, recipe="paper").fit(X, y)

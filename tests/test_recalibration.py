@@ -84,6 +84,11 @@ def held_out(estimator, method, X, y):
         CalibratedRegressor(GaussianProcessRegressor(optimizer=None), method=method)
         for method in METHODS[1:]
     ]
+    + [
+        CalibratedRegressor(
+            GaussianProcessRegressor(optimizer=None), n_neighbors=5, cv="leave_one_out"
+        )
+    ]
 )
 def test_common_checks(estimator, check):
     check(estimator)

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 from modAL.models import ActiveLearner as ModALActiveLearner
 from modAL.models import CommitteeRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
+from sklearn.gaussian_process.kernels import RBF, DotProduct, Matern, WhiteKernel
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skcfgp import ActiveLearner, GaussianProcessRegressor
+from skcfgp.cfgp import block_kernel
 from skcfgp.kernels import Laplacian
 from skcfgp.posterior import PoolPosterior
 from skcfgp.query import max_std, random_sampling, uncertainty
@@ -26,12 +28,22 @@ def learner_of(estimator, X, y, cls=ActiveLearner):
     return cls(estimator, query_strategy=max_std, X_training=X, y_training=y)
 
 
-def ours(**options):
-    return GaussianProcessRegressor(Laplacian(), optimizer=None, **options)
+def ours(kernel=None, **options):
+    return GaussianProcessRegressor(kernel or Laplacian(), optimizer=None, **options)
 
 
-def plain(**options):
-    return SklearnGPR(Laplacian(), optimizer=None, **options)
+def plain(kernel=None, **options):
+    return SklearnGPR(kernel or Laplacian(), optimizer=None, **options)
+
+
+lengths = st.floats(0.3, 30.0)
+kernels = st.one_of(
+    st.builds(Laplacian, st.floats(0.1, 10.0), lengths),
+    st.builds(lambda length, noise: Laplacian(1.0, length) + WhiteKernel(noise), lengths, lengths),
+    st.builds(lambda length: 2.0 * RBF(length), lengths),
+    st.builds(lambda length: Matern(length, nu=1.5) + DotProduct(), lengths),
+    st.just(block_kernel(1)),
+)
 
 
 @settings(max_examples=30, deadline=None)
@@ -67,20 +79,24 @@ OPERATIONS = ["query", "teach", "partial_fit", "append", "refit", "return", "shu
     operations=st.lists(
         st.tuples(st.sampled_from(OPERATIONS), st.integers(1, 4)), min_size=1, max_size=12
     ),
+    kernel=kernels,
+    n_first=st.integers(1, 20),
     doubled=st.booleans(),
     normalize_y=st.booleans(),
     seed=st.integers(0, 99),
 )
-def test_any_order_of_query_teach_partial_fit_and_fit(cls, operations, doubled, normalize_y, seed):
+def test_any_order_of_query_teach_partial_fit_and_fit(
+    cls, operations, kernel, n_first, doubled, normalize_y, seed
+):
     """After each step the process and its choice are those of scikit-learn, fitted afresh."""
     X, y = data(80, seed=seed)
     if doubled:
         X[40:] = X[:40]
     rng = np.random.default_rng(seed)
-    options = {"alpha": 1e-3, "normalize_y": normalize_y}
+    options = {"kernel": kernel, "alpha": 1e-3, "normalize_y": normalize_y}
     gp = ours(warm_start=True, **options)
-    learner = learner_of(gp, X[:5], y[:5], cls)
-    labelled, left = np.arange(5), np.arange(5, 80)
+    learner = learner_of(gp, X[:n_first], y[:n_first], cls)
+    labelled, left = np.arange(n_first), np.arange(n_first, 80)
     for operation, k in operations:
         new = rng.choice(left, k, replace=False)
         if operation == "teach":
@@ -105,10 +121,15 @@ def test_any_order_of_query_teach_partial_fit_and_fit(cls, operations, doubled, 
             left = rng.permutation(left)
         naive = plain(**options).fit(X[labelled], y[labelled])
         mean, std = naive.predict(X[left], return_std=True)
-        np.testing.assert_allclose(gp.predict(X[left]), mean, atol=1e-8)
+        tolerance = {"rtol": 1e-6, "atol": 1e-8}
+        np.testing.assert_allclose(gp.predict(X[left]), mean, **tolerance)
+        np.testing.assert_allclose(gp.predict(X[left], return_std=True)[1], std, **tolerance)
+        assert gp.log_marginal_likelihood_value_ == pytest.approx(
+            naive.log_marginal_likelihood_value_, rel=1e-8, abs=1e-6
+        )
         indices, found = max_std(learner, X[left], k)
-        np.testing.assert_allclose(found, std[indices], atol=1e-8)
-        np.testing.assert_allclose(found, np.sort(std)[::-1][:k], atol=1e-8)
+        np.testing.assert_allclose(found, std[indices], **tolerance)
+        np.testing.assert_allclose(found, np.sort(std)[::-1][:k], **tolerance)
 
 
 def test_posterior_is_kept_for_what_is_left_of_the_pool(monkeypatch):
@@ -234,3 +255,13 @@ def test_random_sampling():
     np.testing.assert_array_equal(indices, random_sampling(None, X, 5, random_state=0)[0])
     stream = partial(random_sampling, random_state=np.random.RandomState(0))
     assert stream(None, X, 5)[0].tolist() != stream(None, X, 5)[0].tolist()
+
+
+def test_warning_where_all_standard_deviations_are_nearly_equal():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 3)), rng.normal(size=20)
+    blind = GaussianProcessRegressor(Laplacian(1.0, 1e-3), optimizer=None).fit(X, y)
+    with pytest.warns(UserWarning, match=r"all 30 crystals .* between 1 and 1: .*scale"):
+        max_std(ActiveLearner(blind), rng.normal(size=(30, 3)))
+    sees = GaussianProcessRegressor(Laplacian(1.0, 1.0), optimizer=None).fit(X, y)
+    max_std(ActiveLearner(sees), rng.normal(size=(30, 3)))

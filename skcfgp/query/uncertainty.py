@@ -1,6 +1,7 @@
 """Largest standard deviation: one at a time, as a batch, or the whole queue at once."""
 
 import logging
+import warnings
 
 import numpy as np
 from sklearn.utils import check_array
@@ -12,6 +13,9 @@ from ..shortlist import shortlist_picks
 from .common import check_pool, last_step, rows_left
 
 logger = logging.getLogger(__name__)
+
+#: Relative range of the standard deviations below which they are called nearly equal.
+NEARLY_EQUAL = 1e-3
 
 
 def max_std(learner, X_pool, n_instances=1):
@@ -42,12 +46,18 @@ def max_std(learner, X_pool, n_instances=1):
     ValueError
         If the pool is empty or smaller than `n_instances`.
 
+    Warns
+    -----
+    UserWarning
+        If all standard deviations are nearly equal, so that the choice means nothing.
+
     References
     ----------
     .. [1] Allotey, Butler, Thiyagalingam (2021), Section V.
     """
     check_pool(X_pool, n_instances)
     std = _pool_std(learner, X_pool)
+    _warn_of_equal_std(std)
     variance, indices = np.square(std), []
     for _ in range(n_instances):
         indices.append(first_of_largest(variance))
@@ -133,6 +143,19 @@ def greedy_max_std(learner, X_pool, n_instances=1):
     check_pool(X_pool, n_instances)
     model, features = last_step(learner, X_pool)
     return plan(model, features, n_instances)
+
+
+def _warn_of_equal_std(std):
+    low, high = std.min(), std.max()
+    if len(std) > 2 and high - low < NEARLY_EQUAL * high:
+        warnings.warn(
+            f"the standard deviations of all {len(std)} crystals of the pool lie between {low:.6g} "
+            f"and {high:.6g}: the model cannot tell them apart, and the choice is as good as at "
+            "random. The length scale may be far shorter than the distances between the features, "
+            "or noise may be all there is: scale the features, widen the bounds of the kernel, or "
+            "label some at random and fit again.",
+            stacklevel=3,
+        )
 
 
 def _pool_std(learner, X_pool):

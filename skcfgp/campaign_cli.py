@@ -126,6 +126,7 @@ def add(opened, pool):
 def suggest(opened, n, out, fmt, anyway, as_json):
     """Choose the next crystals, given the pending ones, and mark them pending."""
     from .campaign import StoppedError
+    from .campaign.wording import why
 
     unit = opened.state().settings["unit"]
     try:
@@ -144,39 +145,6 @@ def suggest(opened, n, out, fmt, anyway, as_json):
         click.echo("Too few labels for a model: chosen far from each other and from the labels.")
     if out is not None:
         click.echo(f"wrote {len(picks)} files to {out}")
-
-
-def why(pick):
-    """Say why a crystal was suggested.
-
-    Parameters
-    ----------
-    pick : dict
-        Of `Campaign.suggest`.
-
-    Returns
-    -------
-    str
-    """
-    parts = []
-    if pick["arm"] == "random":
-        parts.append("drawn at random")
-    elif pick["std"] is None:
-        parts.append("furthest from the labels")
-    else:
-        parts.append(
-            {"integrated_variance": "tells most about the others"}.get(
-                pick["strategy"], pick["strategy"]
-            )
-        )
-    if pick["std_rank"] is not None:
-        parts.append(f"std is no. {pick['std_rank']} of the pool")
-    if pick["neighbours"]:
-        unit = " kernel lengths" if pick["std"] is not None else ""
-        near = [f"{n['id']} ({n['value']:.4g})" for n in pick["neighbours"]]
-        distance = pick["neighbours"][0]["distance"]
-        parts.append(f"nearest labels {', '.join(near)}, at {distance:.2g}{unit}")
-    return "; ".join(parts)
 
 
 @campaign.command()
@@ -338,29 +306,22 @@ def _write(table, out):
 
 @campaign.command()
 @_opened
+@click.option("--out", "-o", type=FILES, default=Path("report.html"), show_default=True)
+def report(opened, out):
+    """Write a page to look at, one HTML file that needs no network."""
+    click.echo(f"wrote {opened.report(out)}")
+
+
+@campaign.command()
+@_opened
 def history(opened):
     """List who did what, and when (UTC)."""
+    from .campaign.wording import what_happened
+
     rows = [["event", "time", "who", "what"]]
     for event in opened.history():
-        rows.append([str(event.number), event.time, event.who, _what(event)])
+        rows.append([str(event.number), event.time, event.who, what_happened(event)])
     _table(rows)
-
-
-def _what(event):
-    content = event.content
-    if event.verb == "init":
-        return f"init with {len(content['labelled'])} labels"
-    if event.verb == "suggest":
-        return f"suggest {', '.join(pick['id'] for pick in content['picks'])}"
-    if event.verb == "tell":
-        parts = [f"{row['id']} = {row['value']!r}" for row in content["rows"]]
-        parts += [f"{row['id']} failed: {row['reason']}" for row in content["failed"]]
-        return f"tell {', '.join(parts)}"
-    if event.verb == "release":
-        return f"release {', '.join(content['ids'])}"
-    if event.verb == "undo":
-        return f"undo event {content['event']}"
-    return event.verb
 
 
 def _number(value):

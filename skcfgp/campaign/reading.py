@@ -97,6 +97,22 @@ class CampaignReader:
             write_table(table, Path(out))
         return table
 
+    def report(self, out):
+        """Write a page to look at, one HTML file that needs no network.
+
+        Parameters
+        ----------
+        out : str or Path
+
+        Returns
+        -------
+        Path
+        """
+        from .report import write_report
+
+        with self._reading() as (connection, state, events):
+            return write_report(connection, self._engine(connection, state), events, Path(out))
+
     def status(self):
         """Sum up where the campaign stands; quick, since no model is asked.
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from numbers import Integral, Real
 
@@ -92,6 +93,7 @@ def costs_of(pool, cost):
     return costs
 
 
+@lru_cache
 def versions():
     """Return the versions of the packages that a number may depend on."""
     found = {}

@@ -1,0 +1,190 @@
+"""The page of a campaign: one HTML file with everything in it."""
+
+import html
+import json
+import os
+import re
+from importlib.resources import files
+
+import numpy as np
+
+from .crystals import details, read_structures
+from .prequential import alarm
+from .settings import versions
+from .tables import export_table
+from .wording import estimate_rows, what_happened, why
+
+__all__ = ["write_report"]
+
+#: Crystals of the queue that are shown, and how many of them would be suggested next.
+N_QUEUE, N_NEXT = 100, 10
+
+N_HISTORY = 500
+
+
+def write_report(connection, engine, events, path):
+    """Write the page; see `Campaign.report`.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+    engine : Engine
+    events : list of Event
+    path : Path
+
+    Returns
+    -------
+    Path
+    """
+    state = engine.state
+    content = _content(connection, engine, events)
+    page = files(__package__) / "page"
+    filled = {
+        "title": html.escape(f"{state.settings['target']}: {len(state.ids)} crystals"),
+        "map": (
+            "The crystals in the space of the features, by principal component analysis: "
+            f"{content.pop('variance'):.0%} of the variance."
+        ),
+        "style": (page / "report.css").read_text(encoding="utf-8"),
+        "script": (page / "report.js").read_text(encoding="utf-8"),
+        # No text in the data can end the element that it is in.
+        "data": json.dumps(content, allow_nan=False).replace("<", "\\u003c"),
+    }
+    text = (page / "report.html").read_text(encoding="utf-8")
+    text = re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], text)
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+    return path
+
+
+def _content(connection, engine, events):
+    state = engine.state
+    table = export_table(connection, engine)
+    xy, variance = _map(engine.X)
+    columns = {name: _plain(table[name]) for name in ("id", "formula", "status", "arm")}
+    columns |= {name: _numbers(table[name]) for name in ("value", "prediction", "std")}
+    settings = state.settings
+    counts = state.counts()
+    return {
+        "unit": settings["unit"],
+        "summary": (
+            f"Event {state.n_events} of {events[-1].time} (UTC), by {events[-1].who}. "
+            f"{len(state.refused)} crystals did not come in."
+        ),
+        "counts": counts,
+        "alarm": alarm(state.estimates),
+        "crystals": columns | {"x": _numbers(xy[:, 0]), "y": _numbers(xy[:, 1])},
+        "variance": variance,
+        "comparisons": [engine.row[id_] for id_ in state.labels if id_ in state.comparisons],
+        "curve": state.curve,
+        "calibration": _calibration(state),
+        "estimates": estimate_rows(state.estimates),
+        "failures": [
+            *([id_, "failed", reason] for id_, reason in state.failures.items()),
+            *([row["name"], "did not come in", row["reason"]] for row in state.refused),
+        ],
+        "settings": [[name, str(value)] for name, value in (settings | versions()).items()],
+        "history": [
+            [event.number, event.time, event.who, what_happened(event)[:300]]
+            for event in reversed(events[-N_HISTORY:])
+        ],
+    } | _queue(connection, engine, events, table)
+
+
+def _queue(connection, engine, events, table):
+    """Pending crystals and the next ones, with structures."""
+    state, known = engine.state, details(connection)
+    reasons = {
+        pick["id"]: why(pick)
+        for event in events
+        if event.verb == "suggest"
+        for pick in event.content["picks"]
+    }
+    queue = [(id_, "pending", reasons.get(id_, "")) for id_ in state.pending][: N_QUEUE - N_NEXT]
+    n_next = min(N_NEXT, state.counts()["pool"])
+    if n_next:
+        seed = [state.settings["random_state"], state.n_suggested]
+        picks, _ = engine.suggest(n_next, state.settings["strategy"], 0, seed)
+        queue += [(pick["id"], "next", why(pick)) for pick in picks]
+    elements, rows = {}, []
+    for (id_, what, reason), structure in zip(
+        queue, read_structures(connection, [id_ for id_, *_ in queue]), strict=True
+    ):
+        row = table.iloc[engine.row[id_]]
+        rows.append(
+            {
+                "id": id_,
+                "formula": known[id_]["formula"],
+                "state": what,
+                "prediction": _number(row["prediction"]),
+                "std": _number(row["std"]),
+                "why": reason,
+                "structure": _drawable(structure, elements),
+            }
+        )
+    return {"queue": rows, "elements": elements}
+
+
+def _drawable(structure, elements):
+    """Cell, atoms with those on the opposite faces, and bonds between them."""
+    from ase.data import atomic_numbers, covalent_radii
+    from ase.data.colors import jmol_colors
+
+    coords, symbols = [], []
+    for site in structure:
+        symbol = site.specie.symbol
+        z = atomic_numbers[symbol]
+        colour = "#" + "".join(f"{round(255 * part):02x}" for part in jmol_colors[z])
+        elements[symbol] = {"colour": colour, "radius": float(covalent_radii[z])}
+        frac = np.mod(site.frac_coords + 1e-4, 1.0) - 1e-4
+        copies = np.array(np.meshgrid(*[(0, 1) if f < 0.02 else (0,) for f in frac]))
+        for shift in copies.reshape(3, -1).T:
+            coords.append((frac + shift) @ structure.lattice.matrix)
+            symbols.append(symbol)
+    coords = np.array(coords)
+    radii = np.array([elements[symbol]["radius"] for symbol in symbols])
+    distance = np.linalg.norm(coords[:, None] - coords, axis=-1)
+    i, j = np.nonzero(np.triu(distance < 1.15 * (radii[:, None] + radii), 1))
+    return {
+        "cell": np.round(structure.lattice.matrix, 3).tolist(),
+        "atoms": [
+            [symbol, *row] for symbol, row in zip(symbols, coords.round(3).tolist(), strict=True)
+        ],
+        "bonds": np.column_stack([i, j]).tolist(),
+    }
+
+
+def _map(X):
+    """First two principal components, and their part of the variance."""
+    centred = X - X.mean(axis=0)
+    values, vectors = np.linalg.eigh(centred.T @ centred)
+    total = values.sum()
+    xy = centred @ vectors[:, [-1, -2]] if X.shape[1] > 1 else np.column_stack([centred] * 2)
+    return xy, float(values[-2:].sum() / total) if total > 0 else 1.0
+
+
+def _calibration(state):
+    """Observed fraction by probability, in the interval form; empty without labels."""
+    from ..calibration import calibration_curve
+
+    rows = [
+        (state.labels[id_], c["prediction"], c["std"])
+        for id_, c in state.comparisons.items()
+        if c["std"] > 0
+    ]
+    if not rows:
+        return [[], []]
+    return [list(map(float, part)) for part in calibration_curve(*np.array(rows).T)]
+
+
+def _plain(column):
+    return [str(value) for value in column]
+
+
+def _numbers(column):
+    return [_number(value) for value in column]
+
+
+def _number(value):
+    return float(f"{value:.7g}") if np.isfinite(value) else None

@@ -8,14 +8,15 @@ variance is to pivot on the diagonal (Harbrecht, Peters, Schneider, Appl. Numer.
 date once a block, by matrix products.
 """
 
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import blas
 
-from .gaussian_process import mean_and_unit
+from .row_by_row import mean_and_unit
 
-__all__ = ["Pick", "first_of_largest", "greedy_picks"]
+__all__ = ["Pick", "first_of_largest", "greedy_picks", "largest_first"]
 
 #: Picks between two updates of the whole matrix.
 BLOCK = 64
@@ -32,6 +33,35 @@ def first_of_largest(variance):
     """
     largest = variance.max()
     return int(np.argmax(variance >= largest - TIE * abs(largest)))
+
+
+def largest_first(variance, n):
+    """Return what `first_of_largest` gives if it is asked `n` times, each without those before.
+
+    Parameters
+    ----------
+    variance : ndarray of shape (n_pool,), not negative
+    n : int
+
+    Returns
+    -------
+    ndarray of int, of shape (n,)
+    """
+    least = np.partition(variance, len(variance) - n)[len(variance) - n]
+    order = np.flatnonzero(variance >= least - TIE * least)
+    order = order[np.argsort(-variance[order], kind="stable")]
+    chosen, tied, top, end = [], [], 0, 0
+    gone = np.zeros(len(variance), dtype=bool)
+    while len(chosen) < n:
+        while gone[order[top]]:
+            top += 1
+        threshold = variance[order[top]] * (1 - TIE)
+        while end < len(order) and variance[order[end]] >= threshold:
+            heappush(tied, int(order[end]))
+            end += 1
+        chosen.append(heappop(tied))
+        gone[chosen[-1]] = True
+    return np.array(chosen)
 
 
 class Pick(NamedTuple):
@@ -128,7 +158,7 @@ class _State:
         X_extra = X_pool[:0] if X_extra is None else X_extra
         extra_cross = gp._factor.solve(kernel(gp.X_train_, X_extra), overwrite=True)
         T = kernel(X_pool, X_extra) - cross.T @ extra_cross
-        state = cls(S, variance, float(np.ravel(gp.alpha)[0]), T)
+        state = cls(S, variance, gp._noise_of_new(), T)
         if y_pool is not None:
             state.labels = _Labels(gp, y_pool, cross, extra_cross)
         return state

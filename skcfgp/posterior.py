@@ -157,7 +157,7 @@ class PoolPosterior:
         y : float, default=None
             Its label, in the unit of y. None leaves the mean as it is.
         """
-        scale = np.sqrt(max(self._variance[index], 0.0) + self._noise_of_new())
+        scale = np.sqrt(max(self._variance[index], 0.0) + self.gp._noise_of_new())
         surprise = 0.0 if y is None else (y - self.mean[index]) / self._unit() / scale
         row = self._covariance([index], slice(None)) / scale
         self._append(row)
@@ -194,7 +194,7 @@ class PoolPosterior:
             np.square(self._covariance(positions[rows], targets)).mean(axis=1)
             for rows in gen_batches(len(positions), chunk)
         ]
-        variance = np.maximum(self._variance[candidates], 0.0) + self._noise_of_new()
+        variance = np.maximum(self._variance[candidates], 0.0) + self.gp._noise_of_new()
         return np.concatenate(total) / variance * self._unit() ** 2
 
     def keep(self, columns):
@@ -214,10 +214,6 @@ class PoolPosterior:
 
     def _unit(self):
         return np.ravel(self.gp._y_train_std)[0]
-
-    def _noise_of_new(self):
-        """Variance of the noise on a new label, beyond that of a WhiteKernel."""
-        return float(np.ravel(self.gp.alpha)[0])
 
     def _covariance(self, rows, columns):
         X, n = self.X_pool, self._n_streamed

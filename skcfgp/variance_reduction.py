@@ -75,7 +75,7 @@ class VarianceReduction(PoolPosterior):
         -------
         ndarray of shape (n_left,), in the unit of y squared
         """
-        variance = np.maximum(self._variance[self.left], 0.0) + self._noise_of_new()
+        variance = np.maximum(self._variance[self.left], 0.0) + self.gp._noise_of_new()
         return self._sums[self.left] / variance / self._is_target.sum() * self._unit() ** 2
 
     def choose(self, n):

@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skcfgp import ActiveLearner, GaussianProcessRegressor
 from skcfgp.kernels import Laplacian
-from skcfgp.pivoting import greedy_picks
+from skcfgp.pivoting import first_of_largest, greedy_picks, largest_first
 from skcfgp.query import greedy_max_std, plan
 from skcfgp.shortlist import shortlist_picks
 
@@ -42,6 +42,7 @@ def rounds(gp, X, y, n):
     return indices, std
 
 
+@pytest.mark.filterwarnings("ignore:the standard deviations of all")  # of a length of 1e-3
 @settings(max_examples=60, deadline=None)
 @given(
     n_train=st.integers(1, 20),
@@ -65,6 +66,20 @@ def test_plan_equals_rounds_of_query_and_teach(
     assert indices.tolist() == expected
     if not normalize_y:  # else the unit moves with each label
         np.testing.assert_allclose(std, expected_std, rtol=1e-6, atol=1e-7)
+
+
+@given(
+    values=st.lists(st.sampled_from([0.0, 1e-12, 1.0, 1 + 6e-9, 1 + 1.2e-8, 2.0, 7.0]), min_size=1),
+    share=st.floats(0.01, 1.0),
+)
+def test_largest_first_is_the_first_of_largest_again_and_again(values, share):
+    """Also where a value ties with the next larger one, and that with another."""
+    variance, expected = np.array(values), []
+    n = max(1, int(share * len(values)))
+    for _ in range(n):
+        left = np.where(np.isin(np.arange(len(values)), expected), -np.inf, variance)
+        expected.append(first_of_largest(left))
+    assert largest_first(variance, n).tolist() == expected
 
 
 @pytest.mark.parametrize("block", [1, 3, 64])

@@ -103,6 +103,25 @@ def test_spacing_needs_one_length():
         spaced_max_std(ActiveLearner(gp), POOL, 2, spacing=-1)
 
 
+@pytest.mark.parametrize("scale", [1e-12, 1e12])
+def test_spacing_does_not_depend_on_the_unit_of_the_features(scale):
+    chosen = []
+    for unit in (1.0, scale):
+        gp = GaussianProcessRegressor(Laplacian(1.5, 2.0 * unit), optimizer=None, alpha=1e-3)
+        gp.fit(TRAIN * unit, Y[:10])
+        chosen.append(spaced_max_std(ActiveLearner(gp), POOL * unit, 12, spacing=0.6)[0].tolist())
+    assert chosen[0] == chosen[1]
+
+
+def test_with_noise_by_label_a_new_label_has_their_mean():
+    alpha = np.linspace(0.0, 0.2, 10)
+    gp = GaussianProcessRegressor(Laplacian(1.5, 2.0), optimizer=None, alpha=alpha)
+    posterior = PoolPosterior(gp.fit(TRAIN, Y[:10]), POOL)
+    variance = posterior.std[3] ** 2
+    posterior.condition_on(3)
+    assert posterior.std[3] ** 2 == pytest.approx(variance - variance**2 / (variance + 0.1))
+
+
 def test_cost_weighted(learner):
     cost = 1.0 + np.arange(len(POOL)) % 7
     indices, scores = cost_weighted(max_std, lambda pool: cost)(learner, POOL, 5)

@@ -85,14 +85,15 @@ def spaced_max_std(learner, X_pool, n_instances=1, spacing=1.0):
         raise ValueError(f"spacing must be at least 0, got {spacing!r}.")
     model, pool = last_step(learner, X_pool)
     pool = check_array(pool, dtype=np.float64)
-    order, std = max_std(learner, X_pool, n_pool)
     cutoff = spacing * _length_of(model.kernel_)
+    smallest = 1e-9 * cutoff
+    order, std = max_std(learner, X_pool, n_pool)
     nearest, taken = np.full(n_pool, np.inf), []
     while len(taken) < n_instances:
         far = nearest[order] >= cutoff
         far[np.isin(order, taken)] = False
         if not far.any():
-            cutoff = cutoff / 2 if cutoff > 1e-9 * spacing else 0.0
+            cutoff = cutoff / 2 if cutoff > smallest else 0.0
             continue
         taken.append(int(order[np.argmax(far)]))
         nearest = np.minimum(nearest, cdist(pool, pool[taken[-1:]])[:, 0])

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from ..gaussian_process import GaussianProcessRegressor
-from ..pivoting import first_of_largest, greedy_picks
+from ..pivoting import greedy_picks, largest_first
 from ..posterior import PoolPosterior, as_process
 from ..shortlist import shortlist_picks
 from .common import check_pool, last_step, rows_left
@@ -58,11 +58,8 @@ def max_std(learner, X_pool, n_instances=1):
     check_pool(X_pool, n_instances)
     std = _pool_std(learner, X_pool)
     _warn_of_equal_std(std)
-    variance, indices = np.square(std), []
-    for _ in range(n_instances):
-        indices.append(first_of_largest(variance))
-        variance[indices[-1]] = -np.inf
-    return np.array(indices), std[indices]
+    indices = largest_first(np.square(std), n_instances)
+    return indices, std[indices]
 
 
 def plan(gp, X_pool, n, max_bytes=2**31, screening="auto"):

@@ -10,6 +10,7 @@ import click
 
 from . import __version__
 from .campaign_cli import campaign
+from .screen_cli import screen
 
 
 class _Group(click.Group):
@@ -119,6 +120,7 @@ def predict(files, weights, layer, train, target, unit, out):
 
 
 main.add_command(campaign)
+main.add_command(screen)
 
 
 @main.command()

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .model import MIN_LABELS, fit_process, scale_features
+from .model import MIN_LABELS, fit_process, on_one_thread, scale_features
 from .prequential import measured_gain
 from .selection import WITHOUT_MODEL, choose
 from .stopping import expected_error, spread
@@ -150,6 +150,7 @@ class Engine:
         )
         return self.points[chosen].tolist(), scores
 
+    @on_one_thread
     def predict(self):
         """Predict everything that has no label.
 
@@ -162,6 +163,7 @@ class Engine:
         mean, std = self.gp.predict(self.X[rows], return_std=True) if len(rows) else ([], [])
         return rows, np.asarray(mean), np.asarray(std)
 
+    @on_one_thread
     def suggest(self, n, strategy, n_random, seed):
         """Choose crystals, given the pending ones.
 
@@ -193,6 +195,7 @@ class Engine:
             pick["std_rank"] = int(1 + np.sum(in_pool > std[i]))
         return picks, {"n_labels": len(self.state.labels)} | spread(std[: len(self.open)])
 
+    @on_one_thread
     def plan(self, n, strategy, seed):
         """List the next choices, with what is left to know after each.
 
@@ -219,6 +222,7 @@ class Engine:
             result.append({"row": row, "std": std} | after)
         return result
 
+    @on_one_thread
     def gain(self):
         """Measure the gain over random choice; see `measured_gain`."""
         arms = {None: [], "strategy": [], "random": []}

@@ -5,6 +5,7 @@ tenth at a time. So they follow from the labels alone: whoever asks again, after
 another machine, gets the same model, and between two searches a new label costs little.
 """
 
+import functools
 import hashlib
 import json
 import math
@@ -13,7 +14,7 @@ import numpy as np
 
 from .features import make_parts
 
-__all__ = ["MIN_LABELS", "MIN_SEARCH", "fit_process", "searched_labels"]
+__all__ = ["MIN_LABELS", "MIN_SEARCH", "fit_process", "on_one_thread", "searched_labels"]
 
 #: With fewer labels there is no spread to scale a model by.
 MIN_LABELS = 2
@@ -23,6 +24,24 @@ MIN_SEARCH = 20
 
 #: A search on more labels takes them evenly from all.
 MAX_SEARCH = 800
+
+
+def on_one_thread(function):
+    """Let BLAS use one thread, so that sums are the same to the last bit at every call.
+
+    With several threads the order of a sum depends on how many are there, and on a busy machine
+    they wait for each other.
+    """
+
+    @functools.wraps(function)
+    def on_one(*args, **kwargs):
+        import scipy.linalg  # noqa: F401  only a library that is loaded can be limited
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1, "blas"):
+            return function(*args, **kwargs)
+
+    return on_one
 
 
 def searched_labels(n_labels):
@@ -70,6 +89,7 @@ def scale_features(features, standardise):
     return StandardScaler().fit_transform(features)
 
 
+@on_one_thread
 def fit_process(features, rows, y, recipe, weights, recall=None, keep=None):
     """Fit the process to labels.
 

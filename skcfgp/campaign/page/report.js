@@ -178,7 +178,7 @@ function plot(id, series, xName, yName, options = {}) {
         s.x.forEach((x, i) => i ? c.lineTo(px(x), py(s.y[i])) : c.moveTo(px(x), py(s.y[i])));
         c.stroke();
       }
-      const radius = s.kind === "line" ? 0 : s.radius || (s.x.length > 500 ? 1.6 : 3);
+      const radius = s.kind === "line" ? (s.x.length < 60 ? 2.5 : 0) : s.radius || (s.x.length > 500 ? 1.6 : 3);
       for (let i = 0; i < s.x.length; i++) {
         const u = px(s.x[i]), v = py(s.y[i]);
         if (radius) { c.beginPath(); c.arc(u, v, radius, 0, 6.2832); c.fill(); }

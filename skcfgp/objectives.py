@@ -82,9 +82,10 @@ class Objective:
         # Eq. 5.13, for each entry of K instead of each hyper-parameter
         by_precision = np.sum(0.5 / precision + 0.5 * scaled**2, axis=1)
         by_dual = columns @ scaled
-        G = -(columns * by_precision) @ columns.T
-        G += 0.5 * (by_dual @ dual.T + dual @ by_dual.T)
-        return value, G
+        weighted = columns * np.sqrt(by_precision)
+        G = blas.dsyrk(-1.0, weighted.T, trans=1, lower=1)  # one triangle is enough
+        G = blas.dsyr2k(0.5, by_dual, dual, beta=1.0, c=G, lower=1, overwrite_c=1)
+        return value, G.T
 
 
 def leave_one_out(factor, y):

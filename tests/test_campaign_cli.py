@@ -1,0 +1,181 @@
+"""The commands, as a laboratory would use them."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from skcfgp.campaign import Campaign
+from skcfgp.cli import main
+
+
+def invoke(*arguments, code=0):
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return result
+
+
+def write_csv(path, *rows):
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+@pytest.fixture
+def lab(crystals, tmp_path):
+    """A folder of crystals, one of them broken, and the labels of ten."""
+    structures, y = crystals
+    (tmp_path / "crystals").mkdir()
+    for i in range(30):
+        structures[i].to(str(tmp_path / "crystals" / f"c{i:02d}.vasp"), fmt="poscar")
+    (tmp_path / "crystals" / "broken.cif").write_text("nothing\n")
+    rows = [[f"c{i:02d}.vasp", y[i]] for i in range(10)]
+    write_csv(tmp_path / "labelled.csv", ["id", "energy"], *rows)
+    return tmp_path
+
+
+@pytest.fixture
+def begun(lab):
+    result = invoke(
+        *("campaign", "init", lab / "demo", "--pool", lab / "crystals"),
+        *("--labelled", lab / "labelled.csv", "--target", "energy", "--unit", "eV/atom"),
+        *("--recipe", "composition"),
+    )
+    assert "30 crystals are in, 10 of them labelled; 1 refused." in result.output
+    assert "refused: broken.cif: " in result.stderr
+    return lab / "demo"
+
+
+def test_a_day_in_the_laboratory(begun, lab, crystals):
+    output = invoke("campaign", "suggest", begun, "-n", 3, "--out", lab / "jobs").output
+    ids = re.findall(r"^(c\d\d\.vasp)", output, re.M)
+    assert len(ids) == 3
+    assert output.count("nearest labels c") == 3
+    assert output.count("kernel lengths") == 3
+    assert len(list((lab / "jobs").iterdir())) == 3
+    results = write_csv(
+        lab / "results.csv",
+        ["id", "energy", "unit"],
+        [ids[0], 1.5, "eV/atom"],
+        [ids[1], "nan", "eV/atom"],
+        ["c99", 1, "eV/atom"],
+    )
+    result = invoke("campaign", "tell", begun, results, code=1)
+    assert "refused: line 3: " in result.stderr
+    assert "refused: line 4: c99: there is no such id" in result.stderr
+    assert "1 labels are in, 0 failures, 0 were known, 2 refused." in result.stdout
+    conflict = ["campaign", "tell", begun, "--id", ids[0], "--value", 2]
+    assert "2.0 contradicts the known one, 1.5" in invoke(*conflict, code=1).stderr
+    invoke(*conflict, "--replace")
+    assert Campaign(begun).state().labels[ids[0]] == 2.0
+    invoke("campaign", "tell", begun, "--failed", ids[1], "--reason", "SCF did not converge")
+    status = invoke("campaign", "status", begun).output
+    assert "11 labelled, 1 pending, 1 failed, 17 in the pool; 30 in all, 1 refused" in status
+    assert "all: of 1 predictions before their label: MAE" in status
+    assert json.loads(invoke("campaign", "status", begun, "--json").output)["total"] == 30
+    assert ids[1] in invoke("campaign", "undo", begun).output
+    invoke("campaign", "undo", begun)
+    assert Campaign(begun).state().labels[ids[0]] == 1.5
+    invoke("campaign", "release", begun, ids[1])
+    history = invoke("campaign", "history", begun).output
+    assert len(history.splitlines()) == 1 + 8
+    assert f"tell {ids[1]} failed: SCF did not converge" in history
+
+
+def test_tables(begun, lab):
+    for verb, n in (("predict", 20), ("export", 30), ("plan", 10)):
+        rows = list(csv.DictReader(invoke("campaign", verb, begun).output.splitlines()))
+        assert len(rows) == n
+        assert next(iter(rows[0])) == "id"
+    invoke("campaign", "export", begun, "--out", lab / "all.json")
+    assert len(json.loads((lab / "all.json").read_text())) == 30
+    assert "wrote" in invoke("campaign", "report", begun, "--out", lab / "r.html").output
+    assert (lab / "r.html").stat().st_size > 20_000
+    result = invoke("screen", begun, "--below", -1, "--out", lab / "found.csv")
+    assert "expected to meet the condition" in result.output
+    assert "Edge cases" in result.output
+    assert len((lab / "found.csv").read_text().splitlines()) == 31
+
+
+def test_a_rule_to_stop_is_said(lab):
+    invoke(
+        *("campaign", "init", lab / "demo", "--pool", lab / "crystals"),
+        *("--labelled", lab / "labelled.csv", "--target", "energy", "--unit", "eV/atom"),
+        *("--recipe", "composition", "--until", "labels >= 10"),
+    )
+    result = invoke("campaign", "suggest", lab / "demo", code=1)
+    assert "labels >= 10: there are 10. Use --anyway" in result.output
+    invoke("campaign", "suggest", lab / "demo", "--anyway")
+
+
+def test_more_crystals(begun, lab, crystals):
+    (lab / "more").mkdir()
+    crystals[0][40].to(str(lab / "more" / "new.vasp"), fmt="poscar")
+    assert "1 crystals are in" in invoke("campaign", "add", begun, "--pool", lab / "more").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["status", "nowhere"], "there is no campaign in nowhere"),
+        (["suggest", "{}", "-n", "100"], "the pool has 20 crystals left"),
+        (["suggest", "{}", "-n", "0"], "the pool has 20 crystals left"),
+        (["tell", "{}", "nothing.csv"], "No such file"),
+        (["release", "{}", "c05.vasp"], "neither pending nor failed, but labelled"),
+        (["undo", "{}"], "there is no tell to undo"),
+        (["export", "{}", "--out", "table.xlsx"], "must end in .csv or .json"),
+        (["predict", "{}", "--rescale"], "too few labels"),
+    ],
+)
+def test_mistakes_are_one_line(begun, arguments, message):
+    result = invoke("campaign", *(a.replace("{}", str(begun)) for a in arguments), code=1)
+    assert message in result.output
+    assert len(result.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--id", "c01.vasp"], ["--failed", "c01.vasp"], ["x.csv", "--id", "a"]]
+)
+def test_wrong_usage_of_tell(begun, arguments):
+    invoke("campaign", "tell", begun, *arguments, code=2)
+
+
+def test_status_is_quick_and_loads_no_model(begun):
+    code = (
+        "import sys; from skcfgp.cli import main; main(sys.argv[1:], standalone_mode=False); "
+        "print({'scipy', 'sklearn', 'pymatgen', 'tensorflow', 'pandas'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code, "campaign", "status", str(begun)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "set()"
+
+
+def test_interrupt_while_another_process_writes(begun):
+    """Ctrl-C ends the wait for a lock, and nothing is lost."""
+    command = [sys.executable, "-W", "ignore", "-m", "skcfgp.cli", "campaign", "tell", str(begun)]
+    with (
+        Campaign(begun)._store.writing(),
+        subprocess.Popen(
+            [*command, "--id", "c20.vasp", "--value", "1"],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=dict(os.environ),
+        ) as process,
+    ):
+        time.sleep(3)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        output = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert "Aborted!" in output
+    assert "Traceback" not in output
+    assert Campaign(begun).state().n_events == 1
+    assert Campaign(begun).tell(id="c20.vasp", value=1.0).labelled == ["c20.vasp"]

@@ -29,6 +29,11 @@ PROPERTIES = {
     "log10 K_VRH": ("log10 GPa", lambda **k: load_elastic(target="K_VRH", **k), True),
     "log10 G_VRH": ("log10 GPa", lambda **k: load_elastic(target="G_VRH", **k), True),
     "refractive index": ("", lambda **k: load_dielectric(target="refractive_index", **k), False),
+    "log10 refractive index": (
+        "log10",
+        lambda **k: load_dielectric(target="refractive_index", **k),
+        True,
+    ),
     "log10 poly_total": ("log10", lambda **k: load_dielectric(target="poly_total", **k), True),
 }
 

@@ -26,7 +26,7 @@ from skcfgp import (
     simulate,
 )
 from skcfgp.kernels import Laplacian
-from skcfgp.query import max_std
+from skcfgp.query import greedy_max_std, integrated_variance, max_std
 from skcfgp.recalibration import ExchangeabilityWarning
 from skcfgp.scorers import neg_nll_scorer
 
@@ -401,6 +401,20 @@ def test_campaigns_and_strategies():
     model = CalibratedRegressor(gp()).fit(X[:30], y[:30])
     _, std = max_std(ActiveLearner(model), X[30:])
     assert std[0] == model.predict(X[30:], return_std=True)[1].max()
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_strategies_that_plan_look_at_the_process_itself(wrapped):
+    X, y = data()
+    process = make_pipeline(StandardScaler(), gp()) if wrapped else gp()
+    plain = ActiveLearner(process, X_training=X[:40], y_training=y[:40])
+    model = CalibratedRegressor(process, n_neighbors=5, cv="leave_one_out")
+    calibrated = ActiveLearner(model, X_training=X[:40], y_training=y[:40])
+    for strategy in (integrated_variance, greedy_max_std):
+        expected = strategy(plain, X[40:], n_instances=4)
+        np.testing.assert_allclose(strategy(calibrated, X[40:], n_instances=4), expected)
+    std = calibrated.predict(X[40:], return_std=True)[1]
+    assert max_std(calibrated, X[40:])[1] == std.max()
 
 
 def test_errors_say_what_to_do():

@@ -1,7 +1,10 @@
 """What the query strategies share."""
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
+
+from ..recalibration import CalibratedRegressor
 
 
 def check_pool(X_pool, n_instances):
@@ -16,12 +19,30 @@ def check_pool(X_pool, n_instances):
     return n_pool
 
 
-def last_step(learner, X_pool):
-    """Return the model that gives the standard deviation and the features that it works on."""
+def is_calibrated(learner):
+    """Tell whether the standard deviation of the learner is recalibrated."""
     model = getattr(learner, "estimator", None)
-    if not isinstance(model, Pipeline):
-        return model, X_pool
-    return model[-1], model[:-1].transform(X_pool) if len(model) > 1 else X_pool
+    if isinstance(model, Pipeline):
+        model = model[-1]
+    return isinstance(model, CalibratedRegressor)
+
+
+def last_step(learner, X_pool):
+    """Return the innermost model of the learner's estimator and the features that it works on.
+
+    That of a `CalibratedRegressor` is the regressor that is calibrated, before the calibration.
+    """
+    model = getattr(learner, "estimator", None)
+    while True:
+        if isinstance(model, Pipeline):
+            X_pool = model[:-1].transform(X_pool) if len(model) > 1 else X_pool
+            model = model[-1]
+        elif isinstance(model, CalibratedRegressor):
+            model = model.estimator_
+        elif isinstance(model, FrozenEstimator):
+            model = model.estimator
+        else:
+            return model, X_pool
 
 
 def rows_left(old, new, max_removed=64):

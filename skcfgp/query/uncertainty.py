@@ -10,7 +10,7 @@ from ..gaussian_process import GaussianProcessRegressor
 from ..pivoting import greedy_picks, largest_first
 from ..posterior import PoolPosterior, as_process
 from ..shortlist import shortlist_picks
-from .common import check_pool, last_step, rows_left
+from .common import check_pool, is_calibrated, last_step, rows_left
 
 logger = logging.getLogger(__name__)
 
@@ -156,6 +156,8 @@ def _warn_of_equal_std(std):
 
 
 def _pool_std(learner, X_pool):
+    if is_calibrated(learner):
+        return learner.predict(X_pool, return_std=True)[1]
     model, features = last_step(learner, X_pool)
     if isinstance(model, GaussianProcessRegressor) and np.ndim(model.y_train_) == 1:
         posterior, left = _posterior(model, check_array(features, dtype=np.float64))

@@ -115,9 +115,10 @@ def test_line_numbers_are_those_of_an_editor(tmp_path):
     assert refused == []
 
 
-def test_unknown_ids_come_with_a_guess(campaign):
+@pytest.mark.parametrize("id_", ["C11", "c11.cif"])
+def test_unknown_ids_come_with_a_guess(campaign, id_):
     with pytest.raises(RefusedRowsError, match="did you mean 'c11'"):
-        campaign.tell({"c111": 1.0})
+        campaign.tell({id_: 1.0})
 
 
 def test_a_pool_of_many_files_with_some_broken(crystals, tmp_path):

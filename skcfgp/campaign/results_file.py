@@ -1,7 +1,6 @@
 """Reading labels as they come from a laboratory: row by row, each with its line."""
 
 import csv
-import difflib
 import math
 from pathlib import Path
 from typing import NamedTuple
@@ -235,5 +234,10 @@ def _is_number(value):
 
 
 def _unknown(id_, ids):
-    close = difflib.get_close_matches(id_, ids, n=1, cutoff=0.8) if len(ids) <= 20_000 else []
-    return "there is no such id" + (f"; did you mean {close[0]!r}?" if close else "")
+    """Say that there is no such id; another case or suffix is the usual reason."""
+    asked = id_.lower()
+    for known in ids:
+        name = known.lower()
+        if name == asked or name.startswith(f"{asked}.") or asked.startswith(f"{name}."):
+            return f"there is no such id; did you mean {known!r}?"
+    return "there is no such id"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from pymatgen.core import Lattice, Structure
 
 from skcfgp import MEGNetFeaturizer
 from skcfgp.datasets import load_formation_energy
@@ -52,6 +53,17 @@ network.card = {
     "validation_mae": history["val_mae"][best],
     "licence": "BSD-3-Clause; trained on values of the Materials Project, CC BY 4.0",
 }
+salt = {
+    "space_group": "Fm-3m",
+    "a": 5.69,  # angstrom
+    "species": ["Na", "Cl"],
+    "coords": [[0, 0, 0], [0.5, 0.5, 0.5]],
+}
+crystal = Structure.from_spacegroup(
+    salt["space_group"], Lattice.cubic(salt["a"]), salt["species"], salt["coords"]
+)
+vector = network.compute([network.graph(crystal)], ["readout_0"])[0][0]
+network.card["reference"] = {**salt, "readout_0": np.round(vector.astype(float), 6).tolist()}
 for split in ("pool", "test"):
     part = load_formation_energy(split=split)
     error = network.predict(part.structures) - part.target

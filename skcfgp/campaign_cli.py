@@ -44,11 +44,14 @@ def _opened(command):
 @click.option(
     "--pool",
     multiple=True,
-    required=True,
     type=FILES,
     help="Files or folders of "
     "crystals, or CSV files with a column 'file'; several times, if need be.",
 )
+@click.option(
+    "--optimade", metavar="URL", help="Instead of --pool: a database that speaks OPTIMADE."
+)
+@click.option("--filter", "question", default="", help="Which of its crystals.")
 @click.option(
     "--labelled",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -87,14 +90,21 @@ def _opened(command):
 )
 @click.option("--overdue-after", type=float, default=7.0, show_default=True, help="Days.")
 @click.option("--random-state", type=int, default=0, show_default=True)
-def init(folder, pool, **options):
+def init(folder, pool, optimade, question, **options):
     """Begin a campaign.
 
     Crystals that cannot be used are listed by name and reason; the others are in.
     """
     from .campaign import Campaign
 
-    state = Campaign.init(folder, list(pool), **options).state()
+    if bool(pool) == bool(optimade):
+        raise click.UsageError("give either --pool or --optimade.")
+    pool = list(pool)
+    if optimade:
+        from .optimade_pool import read_optimade
+
+        pool = read_optimade(optimade, question, cache_dir=folder / "optimade")
+    state = Campaign.init(folder, pool, **options).state()
     for refused in state.refused:
         click.echo(f"refused: {refused['name']}: {refused['reason']}", err=True)
     click.echo(

@@ -119,6 +119,19 @@ def predict(files, weights, layer, train, target, unit, out):
         )
 
 
+@main.command()
+def doctor():
+    """Say what is installed, whether it works, and what to do if not.
+
+    Put what it prints into a bug report. Exit code 1 if something is wrong.
+    """
+    from .doctor import examine, write_report
+
+    findings = examine()
+    click.echo(write_report(findings))
+    sys.exit(any(finding.advice for finding in findings))
+
+
 main.add_command(campaign)
 main.add_command(screen)
 

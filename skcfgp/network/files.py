@@ -237,7 +237,7 @@ def _published_file(name):
     path, *checksums = PUBLISHED[name]
     found = _in_maml(path) if name == "Eform_MP_2019" else None
     if found is None:
-        found = _cache_folder() / path
+        found = cache_folder() / path
         for suffix, checksum in zip(("", ".json"), checksums, strict=True):
             target = found.with_name(found.name + suffix)
             if not target.is_file():
@@ -257,7 +257,14 @@ def _in_maml(path):
     return file if file.is_file() else None
 
 
-def _cache_folder():
+def is_at_hand(name):
+    """Tell whether a published network can be loaded without a connection."""
+    path = PUBLISHED[name][0]
+    return _in_maml(path) is not None or (cache_folder() / path).is_file()
+
+
+def cache_folder():
+    """Name the folder for published networks that are fetched; it need not exist."""
     if "SKCFGP_CACHE" in os.environ:
         return Path(os.environ["SKCFGP_CACHE"]).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"

@@ -33,9 +33,7 @@ from skcfgp.kernels import Laplacian
 SETTINGS = {
     FORMATION: ((100, 400), 500),
     "log10 K_VRH": ((50, 100, 200), 300),
-    "log10 G_VRH": ((50, 100, 200), 300),
     "log10 refractive index": ((50, 100, 200), 300),
-    "log10 poly_total": ((50, 100, 200), 300),
 }
 N_RANDOM = 5
 LAYERS = ("set2set", "readout_0", "readout_1")
@@ -82,16 +80,18 @@ class Run:
     """What a strategy may look at."""
 
     def __init__(self, task, initial, pool, test):
-        known = np.concatenate([initial, pool])  # the test set scales nothing
+        rows = np.concatenate([initial, pool, test])
+        n_known = len(rows) - len(test)  # the test set scales nothing
         blocks = {
-            name: StandardScaler().fit(values[known]).transform(values)
+            name: StandardScaler().fit(values[rows[:n_known]]).transform(values[rows])
             for name, values in task.features.items()
             if name in ("composition", *LAYERS)
         }
         self.X = np.hstack([blocks["composition"], blocks["set2set"]])
         self.members = [blocks[layer] for layer in ("composition", *LAYERS)]
-        self.y, self.test = task.y, test
-        self.labelled, self.pool = list(initial), np.array(pool)
+        self.y, self.test = task.y[rows], np.arange(n_known, len(rows))
+        self.labelled = list(range(len(initial)))
+        self.pool = np.arange(len(initial), n_known)
         self.committee = None
         self.refit()
 

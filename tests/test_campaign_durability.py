@@ -47,7 +47,7 @@ def run(what, folder, number):
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "ignore", str(SCRIPT), what, str(folder), str(number)]
     result = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment, timeout=120
+        command, capture_output=True, text=True, check=False, env=environment, timeout=600
     )
     assert result.returncode == 0, result.stderr[-3000:]
     return result.stdout.splitlines()

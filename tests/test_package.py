@@ -19,6 +19,7 @@ BUNDLED = [
     for name in ("formation_energy", "dielectric", "elastic")
     for suffix in ("npz", "md")
 ] + [f"skcfgp/weights/formation_energy_1800/{name}" for name in ("network.json", "weights.npz")]
+BUNDLED.append("skcfgp/weights/formation_energy_1800.md")
 BUNDLED += [f"skcfgp/campaign/page/report.{suffix}" for suffix in ("css", "html", "js")]
 
 

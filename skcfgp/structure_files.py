@@ -9,12 +9,17 @@ import json
 
 from .ase_crystals import read_ase_database, read_ase_json
 
-__all__ = ["read_structure_file", "structure_files"]
+__all__ = ["is_structure_file", "read_structure_file", "structure_files"]
 
 KNOWN = (
     "POSCAR*, CONTCAR*, .vasp, .poscar, .cif, .xyz, .extxyz, .json and .jsonl, each also .gz, and "
     ".db of ASE"
 )
+
+
+def is_structure_file(path):
+    """Tell by its name whether a file may hold crystals."""
+    return _format_of(path) is not None
 
 
 def structure_files(folder):
@@ -34,7 +39,7 @@ def structure_files(folder):
     ValueError
         If there is none.
     """
-    files = sorted(p for p in folder.iterdir() if p.is_file() and _format_of(p) is not None)
+    files = sorted(p for p in folder.iterdir() if p.is_file() and is_structure_file(p))
     if not files:
         raise ValueError(f"the folder {folder} holds no structure file; known are {KNOWN}.")
     return [(file.name, file) for file in files]

@@ -1,0 +1,186 @@
+"""A pool predicted in chunks, also by processes of which one is killed, equals the whole."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pandas as pd
+import pytest
+from distributed import Client, LocalCluster
+
+from skcfgp import make_cfgp
+from skcfgp.pool_predictions import PoolPredictions
+from skcfgp.screening import model_digest, screen_pool
+from skcfgp.screening_rules import Condition
+from skcfgp.screening_rules import screen as screen_table
+
+pytestmark = pytest.mark.network
+
+
+@pytest.fixture(scope="module")
+def model(formation_energy):
+    model = make_cfgp("formation_energy_1800", recipe="paper values")
+    return model.fit(formation_energy.structures[:40], formation_energy.target[:40])
+
+
+@pytest.fixture(scope="module")
+def pool(formation_energy, tmp_path_factory):
+    """70 crystals, of which three are broken in different ways."""
+    rows = [s.as_dict() for s in formation_energy.structures[-70:]]
+    rows = [{"id": f"c{i}", "structure": row} for i, row in enumerate(rows)]
+    rows[5]["structure"]["sites"] = []
+    rows[20]["structure"]["lattice"]["matrix"] = (100 * np.eye(3)).tolist()  # no neighbours
+    path = tmp_path_factory.mktemp("pool") / "pool.jsonl"
+    lines = [json.dumps(row) for row in rows]
+    lines[40] = lines[40][:-9]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(formation_energy, model):
+    return np.array(model.predict(formation_energy.structures[-70:], return_std=True))
+
+
+@pytest.fixture(scope="module")
+def in_process(model, pool, tmp_path_factory):
+    return screen_pool(model, pool, tmp_path_factory.mktemp("out"), chunk_size=16)
+
+
+def all_of(found):
+    return pd.concat(found.parts(), ignore_index=True)
+
+
+def test_equal_to_the_prediction_in_memory(in_process, whole):
+    table = all_of(in_process)
+    assert in_process.is_complete
+    assert [len(part) for part in in_process.parts()] == [16, 16, 16, 16, 6]
+    broken = [5, 20, 40]
+    assert table.index[table["error"] != ""].tolist() == broken
+    assert table["id"].tolist() == [f"c{i}" if i != 40 else "pool.jsonl:40" for i in range(70)]
+    assert (
+        table[["prediction", "std"]].isna().all(axis=1).to_numpy().nonzero()[0].tolist() == broken
+    )
+    left = np.delete(np.arange(70), broken)
+    np.testing.assert_allclose(table.loc[left, ["prediction", "std"]].T, whole[:, left], atol=1e-5)
+    assert [id_ for id_, _ in in_process.failures()] == ["c5", "c20", "pool.jsonl:40"]
+    assert all(reason for _, reason in in_process.failures())
+
+
+def test_ranks_are_those_of_the_whole_table(in_process):
+    table = all_of(in_process)
+    good = table[table["error"] == ""]
+    top = in_process.top(9)
+    assert top["id"].tolist() == good.nlargest(9, "std")["id"].tolist()
+    condition = Condition.of(below=-1.0)
+    p = condition.probability(good["prediction"], good["std"])
+    assert in_process.top(9, condition)["score"].tolist() == sorted(p, reverse=True)[:9]
+    own = in_process.top(100, lambda part: -part["prediction"])
+    assert own["id"].tolist() == good.sort_values("prediction", kind="stable")["id"].tolist()
+    with pytest.raises(ValueError, match='by must be "std"'):
+        in_process.top(3, "variance")
+
+
+def test_screening_in_parts_is_screening_in_memory(in_process):
+    condition = Condition.of(below=-1.0)
+    parts, memory = (
+        in_process.screen(condition, 0.6, 9),
+        screen_table(all_of(in_process), condition, 0.6),
+    )
+    assert str(parts) == str(memory)
+    assert (parts.n_found, parts.n_unknown) == (memory.n_found, 3)
+    for name in ("table", "edge_cases"):
+        pd.testing.assert_frame_equal(getattr(parts, name), getattr(memory, name).head(9))
+
+
+def test_a_killed_worker_costs_only_its_chunk(model, pool, in_process, tmp_path):
+    predicted, killed = [], []
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        pids = client.run(os.getpid)
+
+        def kill_one(n_records):
+            predicted.append(n_records)
+            if not killed:
+                busy = [address for address, tasks in client.processing().items() if tasks]
+                killed.append(pids[busy[0]])
+                os.kill(killed[0], signal.SIGKILL)
+
+        found = screen_pool(
+            model, pool, tmp_path, chunk_size=3, scheduler=client, progress=kill_one
+        )
+        client.wait_for_workers(2)
+        assert killed[0] not in client.run(os.getpid).values()
+    assert sorted(predicted) == [1] + 23 * [3]  # each chunk was written once
+    pd.testing.assert_frame_equal(all_of(found), all_of(in_process), atol=1e-5, rtol=0)
+
+
+def test_a_stopped_run_goes_on_from_what_is_written(model, pool, in_process, tmp_path):
+    class Stop(Exception):  # noqa: N818
+        pass
+
+    written = []
+
+    def stop(n_records):
+        written.append(n_records)
+        if len(written) == 3:
+            raise Stop
+
+    with pytest.raises(Stop):
+        screen_pool(model, pool, tmp_path, chunk_size=16, progress=stop)
+    assert not PoolPredictions(tmp_path).is_complete
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.glob("part-*")}
+    assert len(times) == 3
+    (tmp_path / ".part-1-part-000000003.parquet").write_bytes(b"half of it")
+    found = screen_pool(model, pool, tmp_path, chunk_size=16)
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "complete.json",
+        "manifest.json",
+        *(f"part-00000000{i}.parquet" for i in range(5)),
+    ]
+    pd.testing.assert_frame_equal(all_of(found), all_of(in_process), atol=1e-5, rtol=0)
+
+
+def test_nothing_else_is_mixed_in(model, pool, in_process, formation_energy, tmp_path):
+    other = make_cfgp("formation_energy_1800", recipe="paper values")
+    other.fit(formation_energy.structures[:41], formation_energy.target[:41])
+    assert model_digest(other) != model_digest(model)
+    with pytest.raises(ValueError, match="predictions with another model"):
+        screen_pool(other, pool, in_process.folder, chunk_size=16)
+    with pytest.raises(ValueError, match="another chunk_size: \\[16\\] there, \\[8\\] now"):
+        screen_pool(model, pool, in_process.folder, chunk_size=8)
+    copy = tmp_path / "pool.jsonl"
+    copy.write_text(pool.read_text() + "{}\n")
+    with pytest.raises(ValueError, match="another pool"):
+        screen_pool(model, copy, in_process.folder, chunk_size=16)
+
+
+def test_a_model_that_only_looks_the_same_is_refused(model, pool, in_process, formation_energy):
+    """With labels that the digest cannot tell apart: the crystals differ, not the values."""
+    other = make_cfgp("formation_energy_1800", recipe="paper values")
+    other.fit(formation_energy.structures[40:80], formation_energy.target[:40])
+    assert model_digest(other) == model_digest(model)
+    with pytest.raises(ValueError, match="come out differently"):
+        screen_pool(other, pool, in_process.folder, chunk_size=16)
+
+
+def test_errors(model, pool, tmp_path):
+    with pytest.raises(ValueError, match="chunk_size"):
+        screen_pool(model, pool, tmp_path, chunk_size=0)
+    with pytest.raises(FileNotFoundError, match="holds no predictions"):
+        PoolPredictions(tmp_path)
+    (tmp_path / "part-000000000.parquet").write_bytes(b"")
+    with pytest.raises(ValueError, match="parts without a manifest"):
+        screen_pool(model, pool, tmp_path)
+
+
+def test_a_scheduler_that_is_not_there_is_named(model, pool, tmp_path, monkeypatch):
+    monkeypatch.setattr("skcfgp.pool_workers.TIMEOUT", 1)
+    with pytest.raises(ConnectionError, match="no scheduler answers at 'tcp:/"):
+        screen_pool(model, pool, tmp_path, scheduler="tcp://127.0.0.1:1")

@@ -225,7 +225,8 @@ def _calibration_claims(found):
         "Spearman's correlation of sigma and absolute error above 0.2, every seed",
     )
     honest = Claim("4.3", "Mean squared z, 1 for honest error bars", "", "")
-    worst = Claim("4.4", "Worst crystals, and families among the worst tenth (q < 0.05)", "", "")
+    area = Claim("4.4", "Miscalibration area, interval form, 0 if perfect", "", "")
+    worst = Claim("4.5", "Worst crystals, and families among the worst tenth (q < 0.05)", "", "")
     for recipe in RECIPES:
         main, seeds = found[f"main_{recipe}"], found[f"seeds_{recipe}"]
         inside = [s["coverage_2sigma_low"] <= GAUSSIAN <= s["coverage_2sigma_high"] for s in seeds]
@@ -236,17 +237,19 @@ def _calibration_claims(found):
         )
         claim.held[recipe] = YES if all(inside) else PARTLY if any(inside) else NO
         ranking.values[recipe] = [s["spearman"] for s in seeds]
-        ranking.ours[recipe] = f"{spread(ranking.values[recipe], '{:.2f}')}"
+        ranking.ours[recipe] = spread(ranking.values[recipe], "{:.2f}")
         ranking.held[recipe] = all_below([-v for v in ranking.values[recipe]], -0.2)
         honest.values[recipe] = [s["mean_squared_z"] for s in seeds]
-        honest.ours[recipe] = f"{spread(honest.values[recipe], '{:.2f}')}"
+        honest.ours[recipe] = spread(honest.values[recipe], "{:.2f}")
+        area.values[recipe] = [s["miscalibration_area_interval"] for s in seeds]
+        area.ours[recipe] = spread(area.values[recipe])
         names = ", ".join(row["formula"] for row in found[f"worst_{recipe}"][:4])
         families = ", ".join(
             f"{row['group']} ({row['n_bad']} of {row['n']})"
             for row in found[f"families_{recipe}"][:4]
         )
         worst.ours[recipe] = f"{names}; {families or 'no family stands out'}"
-    return [claim, ranking, honest, worst]
+    return [claim, ranking, honest, area, worst]
 
 
 def _cost_claims(found):

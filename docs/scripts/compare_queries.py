@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from comparison import FORMATION, SEEDS, load_task
 from joblib import Parallel, delayed
+from scipy.linalg import blas
 from scipy.ndimage import uniform_filter1d
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process.kernels import WhiteKernel
@@ -31,9 +32,9 @@ from skcfgp.kernels import Laplacian
 
 #: Property: sizes of the initial set, labels added.
 SETTINGS = {
-    FORMATION: ((100, 400), 500),
-    "log10 K_VRH": ((50, 100, 200), 300),
-    "log10 refractive index": ((50, 100, 200), 300),
+    FORMATION: ((100, 400), 300),
+    "log10 K_VRH": ((50, 200), 300),
+    "log10 refractive index": ((50, 200), 300),
 }
 N_RANDOM = 5
 LAYERS = ("set2set", "readout_0", "readout_1")
@@ -56,7 +57,8 @@ class Posterior:
             warnings.simplefilter("ignore", ConvergenceWarning)
             gp.fit(X[labelled], y[labelled])
         self.y, self.kernel = y, gp.kernel_
-        self.mean, self.cov = gp.predict(X, return_cov=True)
+        self.mean, cov = gp.predict(X, return_cov=True)
+        self.cov = np.asfortranarray(cov)
         noise = getattr(gp.kernel_, "k2", None)
         noise = noise.noise_level if isinstance(noise, WhiteKernel) else 0.0
         self.noise = noise * gp._y_train_std**2  # is on the diagonal of `cov`
@@ -67,7 +69,7 @@ class Posterior:
         variance = column[row]
         column[row] -= self.noise  # of the crystal, not of another label of it
         self.mean += column * ((self.y[row] - self.mean[row]) / variance)
-        self.cov -= np.multiply.outer(column, column / variance)
+        blas.dger(-1.0 / variance, column, column, a=self.cov, overwrite_a=1)
 
 
 def process(composition=True):

@@ -59,7 +59,7 @@ def tables(rows):
         for line in [None, *lines]:
             for position, k in enumerate(used):
                 text = HEAD[k] if line is None else line[COLUMNS[k]]
-                yield f"   {'-' if position else '* -'} {escape(text)}".rstrip()
+                yield f"   {'  -' if position else '* -'} {escape(text)}".rstrip()
         yield ""
         by_criterion = {}
         for line in lines:

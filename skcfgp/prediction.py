@@ -4,11 +4,12 @@ import csv
 from pathlib import Path
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 
 from .cfgp import make_cfgp
 from .structures import Failure, Structures, check_structures, object_array
 
-__all__ = ["predict_files", "read_labelled"]
+__all__ = ["fit_predictor", "predict_files", "read_labelled"]
 
 
 def read_labelled(path, target=None):
@@ -80,6 +81,53 @@ def predict_files(files, labelled, weights, layer, unit=""):
         A row for each crystal: ``id, formula, prediction, std, unit, error``.
     """
     crystals = _read(files)
+    features, model, unit = _fit(labelled, weights, layer, unit)
+    usable = [row for row, structure in enumerate(crystals.structures) if structure is not None]
+    mean, std = np.full((2, len(crystals.ids)), np.nan)
+    reasons = {failure.index: failure.reason for failure in crystals.failures}
+    if usable:
+        X = features.transform(crystals.structures[usable])
+        reasons |= {usable[f.index]: f.reason for f in _failures(features)}
+        rows = [row for row in usable if row not in reasons]
+        if rows:
+            known = ~np.isnan(X).any(axis=1)
+            mean[rows], std[rows] = model.predict(X[known], return_std=True)
+    return [
+        {
+            "id": id_,
+            "formula": "" if structure is None else structure.composition.reduced_formula,
+            "prediction": "" if row in reasons else float(mean[row]),
+            "std": "" if row in reasons else float(std[row]),
+            "unit": unit,
+            "error": reasons.get(row, ""),
+        }
+        for row, (id_, structure) in enumerate(zip(crystals.ids, crystals.structures, strict=True))
+    ]
+
+
+def fit_predictor(labelled, weights, layer="set2set"):
+    """Fit the recommended pipeline, calibrated.
+
+    Parameters
+    ----------
+    labelled, weights, layer
+        As in `predict_files`.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        Fitted; ``predict(structures, return_std=True)`` raises at a crystal that cannot be used.
+    unit : str
+        Of the labels, empty if they are the user's.
+    """
+    features, model, unit = _fit(labelled, weights, layer)
+    for name in ("composition", "megnet"):
+        features[name][0].set_params(on_error="raise")
+    return Pipeline([("features", features), ("gp", model)]), unit
+
+
+def _fit(labelled, weights, layer, unit=""):
+    """Return fitted features, the calibrated process on them, and the unit."""
     model = make_cfgp(weights, calibrated=True)
     model.estimator.set_params(
         features__megnet__megnetfeaturizer__layer=layer,
@@ -106,27 +154,7 @@ def predict_files(files, labelled, weights, layer, unit=""):
         for failure in _failures(features):
             raise ValueError(f"labelled crystal {failure.id!r}: {failure.reason}")
         model.fit(X, y)
-    usable = [row for row, structure in enumerate(crystals.structures) if structure is not None]
-    mean, std = np.full((2, len(crystals.ids)), np.nan)
-    reasons = {failure.index: failure.reason for failure in crystals.failures}
-    if usable:
-        X = features.transform(crystals.structures[usable])
-        reasons |= {usable[f.index]: f.reason for f in _failures(features)}
-        rows = [row for row in usable if row not in reasons]
-        if rows:
-            known = ~np.isnan(X).any(axis=1)
-            mean[rows], std[rows] = model.predict(X[known], return_std=True)
-    return [
-        {
-            "id": id_,
-            "formula": "" if structure is None else structure.composition.reduced_formula,
-            "prediction": "" if row in reasons else float(mean[row]),
-            "std": "" if row in reasons else float(std[row]),
-            "unit": unit,
-            "error": reasons.get(row, ""),
-        }
-        for row, (id_, structure) in enumerate(zip(crystals.ids, crystals.structures, strict=True))
-    ]
+    return features, model, unit
 
 
 def _failures(features):

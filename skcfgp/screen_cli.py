@@ -6,6 +6,11 @@ import click
 
 __all__ = ["screen"]
 
+#: Crystals that could not be used and are named.
+SHOWN = 10
+
+OF_POOL = "Crystals in top.csv: the most probable, or without a condition those of largest std."
+
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
@@ -31,26 +36,72 @@ __all__ = ["screen"]
 )
 @click.option("--target", help="Column of --train with the values, if there are several.")
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Table, .csv or .json."
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Table, .csv or .json; or a folder, for a pool that does not fit into memory.",
 )
-def screen(files, below, above, between, cut, edge_cases, rescale, weights, train, target, out):
+@click.option("--top", type=click.IntRange(min=1), default=100, show_default=True, help=OF_POOL)
+@click.option("--workers", type=click.IntRange(min=1), help="Local processes.  [default: 1]")
+@click.option("--scheduler", help="Address of a Dask cluster, such as tcp://10.0.0.1:8786.")
+@click.option("--chunk-size", type=click.IntRange(min=1), default=500, show_default=True)
+def screen(
+    files,
+    below,
+    above,
+    between,
+    cut,
+    edge_cases,
+    rescale,
+    weights,
+    train,
+    target,
+    out,
+    top,
+    workers,
+    scheduler,
+    chunk_size,
+):
     """Find the crystals that probably meet a condition.
 
     FILES is the folder of a campaign, or files and folders of crystals. Prints how many crystals
     are expected to meet the condition, how many of them a cut finds and misses, and the edge cases:
     the crystals whose label would remove most of the expected number of wrong decisions.
 
+    With --out FOLDER the pool, one file or folder, is predicted in chunks, by several processes or
+    on a Dask cluster if asked, and the predictions are written there as Parquet; the same command
+    goes on with a run that was stopped. A condition is not needed then.
+
     \b
     Examples:
       skcfgp screen oxides --between 1.1 1.7
       skcfgp screen crystals/ --below 0.0 --cut 0.9 --out stable.csv
+      skcfgp screen pool.parquet --below 0.0 --out predictions --workers 4 --top 1000
     """  # noqa: D301  click looks for the backspace
     from .campaign.tables import write_table
     from .screening_rules import Condition
     from .screening_rules import screen as find
 
-    condition = Condition.of(below=below, above=above, between=between)
-    found, unit = _screen(files, condition, cut, rescale, weights, train, target, find)
+    given = below is not None or above is not None or between is not None
+    in_folder = out is not None and out.suffix.lower() not in (".csv", ".json")
+    condition = None
+    if given or not in_folder:
+        condition = Condition.of(below=below, above=above, between=between)
+    if not in_folder and (workers or scheduler):
+        raise click.UsageError("--workers and --scheduler need --out FOLDER.")
+    if in_folder:
+        if rescale:
+            raise ValueError("--rescale is for a campaign: files have no labels to compare with.")
+        predictions, unit = _screen_pool(
+            files, out, weights, train, target, scheduler, workers or 1, chunk_size
+        )
+        path = out / "top.csv"
+        write_table(predictions.top(top, condition or "std"), path)
+        click.echo(f"wrote the first {top} to {path}")
+        if condition is None:
+            return
+        found = predictions.screen(condition, cut, max(1, edge_cases))
+    else:
+        found, unit = _screen(files, condition, cut, rescale, weights, train, target, find)
     click.echo(str(found))
     if found.n_unknown:
         click.echo(f"{found.n_unknown} crystals have no prediction and are in none of the numbers.")
@@ -61,9 +112,42 @@ def screen(files, below, above, between, cut, edge_cases, rescale, weights, trai
             f"  {row.id}  {row.formula}  {row.prediction:.4f} +- {row.std:.4f} {unit}, "
             f"p = {row.p_meets:.2f}"
         )
-    if out is not None:
+    if out is not None and not in_folder:
         write_table(found.table, out)
         click.echo(f"wrote {len(found.table)} rows to {out}")
+
+
+def _screen_pool(files, out, weights, train, target, scheduler, workers, chunk_size):
+    """Predict a pool into a folder; say how far it is, and what could not be used."""
+    from tqdm import tqdm
+
+    from .campaign.store import FILE_NAME
+    from .pool_files import Pool
+    from .prediction import fit_predictor, read_labelled
+    from .screening import screen_pool
+
+    if len(files) != 1 or (files[0] / FILE_NAME).exists():
+        raise ValueError("--out FOLDER takes one pool: a file or a folder of crystals.")
+    n = Pool(files[0]).count()  # an unknown format is said before the work
+    model, unit = fit_predictor(None if train is None else read_labelled(train, target), weights)
+    with tqdm(total=n, unit="crystal", disable=None) as bar:
+        found = screen_pool(
+            model,
+            files[0],
+            out,
+            chunk_size=chunk_size,
+            scheduler=scheduler,
+            n_workers=workers,
+            progress=bar.update,
+        )
+    failures = 0
+    for id_, reason in found.failures():
+        failures += 1
+        if failures <= SHOWN:
+            click.echo(f"not used: {id_}: {reason}", err=True)
+    if failures > SHOWN:
+        click.echo(f"and {failures - SHOWN} more; see 'error' in the parts.", err=True)
+    return found, unit
 
 
 def _screen(files, condition, cut, rescale, weights, train, target, find):

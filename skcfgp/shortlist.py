@@ -16,7 +16,7 @@ from .pivoting import TIE, Pick, first_of_largest
 from .posterior import PoolPosterior
 from .screening_bound import single_precision_bound
 
-__all__ = ["shortlist_picks"]
+__all__ = ["picks_from", "shortlist_picks"]
 
 logger = logging.getLogger(__name__)
 
@@ -55,21 +55,43 @@ def shortlist_picks(gp, X_pool, n_picks, *, size=None, max_bytes=2**31, screenin
     MemoryError
         If the shortlist would have to grow beyond `max_bytes`.
     """
-    unit, n_labels = np.ravel(gp._y_train_std)[0], len(gp.X_train_) + n_picks
     if screening == "auto":
         large = len(X_pool) > LARGE_POOL * len(gp.X_train_)
         screening = "float32" if large else "float64"
-    bound, order = _screen(gp, X_pool, screening)
+    pool = _InMemory(gp, X_pool, screening)
+    yield from picks_from(gp, pool, n_picks, size=size, max_bytes=max_bytes)
+
+
+def picks_from(gp, pool, n_picks, *, size=None, max_bytes=2**31):
+    """Yield the picks of `shortlist_picks` from a pool that gives a shortlist of any size.
+
+    Parameters
+    ----------
+    gp : GaussianProcessRegressor
+        Fitted, with one target.
+    pool : object
+        ``pool.top(size)`` returns the rows, in increasing order, and the features of the points
+        with the largest bounds on their variance, and the largest bound of those left out.
+        ``pool.size_for(variance, allowed)`` returns how many points have a bound of at least that;
+        it may return less to be asked again.
+    n_picks : int
+    size, max_bytes
+        As in `shortlist_picks`.
+
+    Yields
+    ------
+    Pick
+    """
+    unit, n_labels = np.ravel(gp._y_train_std)[0], len(gp.X_train_) + n_picks
     size = max(1024, 4 * n_picks) if size is None else size
     picked, posterior = [], None
     while len(picked) < n_picks:
         if posterior is None:
-            size = min(size, len(order))
+            size = min(size, len(pool))
             _check_memory(size, n_labels, max_bytes)
-            rows = np.sort(order[:size])
-            outside = bound[order[size]] if size < len(order) else -np.inf
-            logger.debug("%d picked; shortlist of %d from %d", len(picked), size, len(order))
-            posterior = PoolPosterior(gp, X_pool[rows])
+            rows, features, outside = pool.top(size)
+            logger.debug("%d picked; shortlist of %d from %d", len(picked), size, len(pool))
+            posterior = PoolPosterior(gp, features)
             gone = np.searchsorted(rows, picked).tolist()
             for position in gone:
                 posterior.condition_on(position)
@@ -78,17 +100,38 @@ def shortlist_picks(gp, X_pool, n_picks, *, size=None, max_bytes=2**31, screenin
         j = first_of_largest(variance)
         least = variance[j] * (1 - 2 * TIE)
         if least <= outside:
-            needed, allowed = np.count_nonzero(bound >= least), max_bytes // (8 * n_labels)
-            if needed > allowed and screening == "float32":  # too loose for this memory
-                screening = "float64"
-                bound, order = _screen(gp, X_pool, screening)
-                needed = np.count_nonzero(bound >= least)
+            allowed = max_bytes // (8 * n_labels)
+            needed = pool.size_for(least, allowed)
             size, posterior = max(needed, min(2 * size, allowed)), None
             continue
         gone.append(j)
         picked.append(int(rows[j]))
         posterior.condition_on(j)
         yield Pick(picked[-1], variance[j])
+
+
+class _InMemory:
+    """A pool whose features are held, with a bound for each point."""
+
+    def __init__(self, gp, X_pool, screening):
+        self._gp, self._X, self._screening = gp, X_pool, screening
+        self._bound, self._order = _screen(gp, X_pool, screening)
+
+    def __len__(self):
+        return len(self._X)
+
+    def top(self, size):
+        outside = self._bound[self._order[size]] if size < len(self) else -np.inf
+        rows = np.sort(self._order[:size])
+        return rows, self._X[rows], outside
+
+    def size_for(self, variance, allowed):
+        needed = np.count_nonzero(self._bound >= variance)
+        if needed > allowed and self._screening == "float32":  # too loose for this memory
+            self._screening = "float64"
+            self._bound, self._order = _screen(self._gp, self._X, "float64")
+            needed = np.count_nonzero(self._bound >= variance)
+        return needed
 
 
 def _screen(gp, X_pool, screening):

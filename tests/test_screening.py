@@ -7,9 +7,11 @@ import signal
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from distributed import Client, LocalCluster
 
 from skcfgp import make_cfgp
+from skcfgp.cli import main
 from skcfgp.pool_predictions import PoolPredictions
 from skcfgp.screening import model_digest, screen_pool
 from skcfgp.screening_rules import Condition
@@ -184,3 +186,25 @@ def test_a_scheduler_that_is_not_there_is_named(model, pool, tmp_path, monkeypat
     monkeypatch.setattr("skcfgp.pool_workers.TIMEOUT", 1)
     with pytest.raises(ConnectionError, match="no scheduler answers at 'tcp:/"):
         screen_pool(model, pool, tmp_path, scheduler="tcp://127.0.0.1:1")
+
+
+def test_the_command_goes_on_and_tells_what_it_found(formation_energy, pool, tmp_path):
+    lines = ["file,energy"]
+    for i in range(30):
+        formation_energy.structures[i].to(str(tmp_path / f"{i}.vasp"), fmt="poscar")
+        lines.append(f"{i}.vasp,{formation_energy.target[i]}")
+    (tmp_path / "labelled.csv").write_text("\n".join(lines))
+    arguments = ["screen", pool, "--train", tmp_path / "labelled.csv", "--out", tmp_path / "out"]
+    arguments = [str(argument) for argument in [*arguments, "--chunk-size", "30", "--top", "5"]]
+    first = CliRunner().invoke(main, arguments)
+    assert first.exit_code == 0, first.output
+    assert "not used: pool.jsonl:40: " in first.output
+    found = PoolPredictions(tmp_path / "out")
+    top = pd.read_csv(tmp_path / "out" / "top.csv")
+    assert top["id"].tolist() == found.top(5)["id"].tolist()
+    again = CliRunner().invoke(main, [*arguments, "--below", "-1"])
+    assert again.exit_code == 0, again.output
+    assert str(found.screen(Condition.of(below=-1.0))) in again.output
+    wrong = CliRunner().invoke(main, ["screen", str(pool), "--below", "0", "--workers", "2"])
+    assert "need --out FOLDER" in wrong.output
+    assert wrong.exit_code == 2

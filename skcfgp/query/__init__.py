@@ -7,6 +7,7 @@ pandas.
 
 from .._compat import patch_modal
 from .baselines import cost_weighted, random_sampling
+from .chunks import plan_in_chunks
 from .diversity import greedy_k_center, spaced_max_std
 from .uncertainty import greedy_max_std, max_std, plan
 from .variance import integrated_variance
@@ -18,6 +19,7 @@ __all__ = [
     "integrated_variance",
     "max_std",
     "plan",
+    "plan_in_chunks",
     "random_sampling",
     "spaced_max_std",
 ]

@@ -96,6 +96,14 @@ class Crystal:
         A `Crystal` has no place for oxidation states, isotopes, magnetic moments, a charge or other
         properties of sites; they stay behind.
 
+        Parameters
+        ----------
+        structure : Structure
+
+        Returns
+        -------
+        Crystal
+
         Raises
         ------
         ValueError

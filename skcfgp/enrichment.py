@@ -84,6 +84,12 @@ def error_enrichment(
         If lengths differ, a number is not finite, a standard deviation is not positive, a parameter
         is out of range, a crystal cannot be used, or no crystal or every crystal is bad.
 
+    Notes
+    -----
+    The groups overlap: a bad pair makes its two elements look bad. Read the table from the top, and
+    take a row further down for news only if the rows above do not account for it. The test finds
+    that a group is worse than the rest, not why.
+
     References
     ----------
     .. [1] Benjamini, Hochberg, "Controlling the False Discovery Rate", J. R. Stat. Soc. B 57, 289
@@ -91,12 +97,6 @@ def error_enrichment(
     .. [2] Rivals, Personnaz, Taing, Potier, "Enrichment or depletion of a GO category within a
        class of genes: which test?", Bioinformatics 23, 401 (2007).
        doi:10.1093/bioinformatics/btl633
-
-    Notes
-    -----
-    The groups overlap: a bad pair makes its two elements look bad. Read the table from the top, and
-    take a row further down for news only if the rows above do not account for it. The test finds
-    that a group is worse than the rest, not why.
 
     Examples
     --------

@@ -70,17 +70,17 @@ class GaussianProcessRegressor(RowByRowMixin, _SklearnGPR):
     feature_names_in_ : ndarray of shape (n_features,)
         Where X had feature names that are all strings.
 
+    See Also
+    --------
+    sklearn.gaussian_process.GaussianProcessRegressor : The base class.
+    skcfgp.kernels.Laplacian : The default kernel.
+
     Notes
     -----
     With ``Laplacian()`` or ``Laplacian() + WhiteKernel()`` and the optimizer "fmin_l_bfgs_b" the
     search keeps the length scale below 1,000 times the median distance between the rows, and warns
     with a ``ConvergenceWarning`` if it ends there. Other kernels and optimizers are left to
     scikit-learn.
-
-    See Also
-    --------
-    sklearn.gaussian_process.GaussianProcessRegressor : The base class.
-    skcfgp.kernels.Laplacian : The default kernel.
 
     References
     ----------

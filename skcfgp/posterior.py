@@ -96,7 +96,12 @@ class PoolPosterior:
         self.update()
 
     def is_current(self):
-        """Tell whether `update` can follow: the process was not fitted anew in the meantime."""
+        """Tell whether `update` can follow: the process was not fitted anew in the meantime.
+
+        Returns
+        -------
+        bool
+        """
         return (
             self.gp.kernel_ is self._kernel
             and np.array_equal(self.gp.kernel_.theta, self._theta)

@@ -30,7 +30,15 @@ __all__ = [
 
 
 class Failure(NamedTuple):
-    """A row that could not be used: its position, its id, and why."""
+    """A row that could not be used.
+
+    Attributes
+    ----------
+    index : int
+        Its position.
+    id : object
+    reason : str
+    """
 
     index: int
     id: object

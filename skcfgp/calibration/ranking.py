@@ -9,7 +9,7 @@ __all__ = ["ause", "error_decay_curve", "spearman"]
 
 
 def spearman(y_true, y_pred, y_std):
-    """Spearman's rank correlation of the standard deviation with the absolute error.
+    """Correlate the ranks of standard deviation and absolute error (Spearman).
 
     Even a perfect model is far from 1, since a small error may come with a large standard
     deviation: compare with `calibrated_reference`, and only on the same rows [1]_.

@@ -10,7 +10,7 @@ __all__ = ["calibrated_reference", "mean_squared_z_interval"]
 
 
 def calibrated_reference(metric, y_std, *, n_resamples=1000, random_state=None):
-    """Values of a metric if the model were calibrated, with the standard deviations that it has.
+    """Compute a metric as if the model were calibrated, with the standard deviations it has.
 
     Errors are drawn from normal distributions of mean 0 and standard deviation `y_std` [1]_.
 

@@ -75,7 +75,9 @@ def load_dielectric(
             default="refractive_index"
         Refractive index, total or electronic polycrystalline dielectric constant (all
         dimensionless), or band gap (eV).
-    return_X_y, as_frame, structures
+    return_X_y, as_frame : bool, default=False
+        As in `load_formation_energy`.
+    structures : {"pymatgen", "arrays"}, default="pymatgen"
         As in `load_formation_energy`.
 
     Returns
@@ -95,7 +97,9 @@ def load_elastic(*, target="K_VRH", return_X_y=False, as_frame=False, structures
     ----------
     target : {"K_VRH", "G_VRH", "poisson_ratio"}, default="K_VRH"
         Voigt-Reuss-Hill bulk or shear modulus (GPa), or Poisson ratio.
-    return_X_y, as_frame, structures
+    return_X_y, as_frame : bool, default=False
+        As in `load_formation_energy`.
+    structures : {"pymatgen", "arrays"}, default="pymatgen"
         As in `load_formation_energy`.
 
     Returns

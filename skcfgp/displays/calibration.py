@@ -105,7 +105,25 @@ class CalibrationCurveDisplay(Display):
         ax=None,
         **plot_options,
     ):
-        """Draw predictions, at `n_levels` probabilities from 0 to 1; see `from_estimator`."""
+        """Draw predictions.
+
+        Parameters
+        ----------
+        y_true, y_pred, y_std : array-like of shape (n_samples,)
+        form : {"interval", "quantile"}, default="interval"
+            As in `skcfgp.calibration.calibration_curve`.
+        n_levels : int, default=100
+            Probabilities from 0 to 1.
+        name : str or None
+            For the legend.
+        ax : matplotlib Axes, default=None
+        **plot_options
+            Passed to `plot`.
+
+        Returns
+        -------
+        CalibrationCurveDisplay
+        """
         from ..calibration import calibration_curve, miscalibration_area
 
         arrays = y_true, y_pred, y_std

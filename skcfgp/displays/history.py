@@ -71,7 +71,22 @@ class TrainingHistoryDisplay(Display):
 
     @classmethod
     def from_history(cls, history, *, best_epoch=None, unit="", ax=None, **plot_options):
-        """Draw a history; see the parameters of the class."""
+        """Draw a history.
+
+        Parameters
+        ----------
+        history : dict of str to list of float
+        best_epoch : int or None
+        unit : str
+            These three as in the class.
+        ax : matplotlib Axes, default=None
+        **plot_options
+            Passed to `plot`.
+
+        Returns
+        -------
+        TrainingHistoryDisplay
+        """
         if missing := {"loss", "val_mae"} - set(history):
             raise ValueError(f"history lacks {sorted(missing)}; it has {sorted(history)}.")
         return cls(history, best_epoch=best_epoch, unit=unit).plot(ax=ax, **plot_options)

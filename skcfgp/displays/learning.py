@@ -36,7 +36,22 @@ class LearningCurveDisplay(Display):
 
     @classmethod
     def from_simulations(cls, curves, *, metric="mae_test", unit="", ax=None, **plot_options):
-        """Draw results of `skcfgp.simulate`; a single one may stand without a list."""
+        """Draw results of `skcfgp.simulate`.
+
+        Parameters
+        ----------
+        curves : dict of str to list of DataFrame
+            As in the class; a single result may stand without a list.
+        metric, unit : str
+            As in the class.
+        ax : matplotlib Axes, default=None
+        **plot_options
+            Passed to `plot`.
+
+        Returns
+        -------
+        LearningCurveDisplay
+        """
         if metric not in METRICS:
             raise ValueError(f"metric must be one of {list(METRICS)}, got {metric!r}.")
         curves = {k: list(v) if isinstance(v, list | tuple) else [v] for k, v in curves.items()}

@@ -75,7 +75,22 @@ class ParityDisplay(Display):
     def from_predictions(
         cls, y_true, y_pred, y_std=None, *, ax=None, name="target", unit="", **plot_options
     ):
-        """Draw predictions; see `from_estimator`."""
+        """Draw predictions.
+
+        Parameters
+        ----------
+        y_true, y_pred : array-like of shape (n_samples,)
+        y_std : array-like of shape (n_samples,), default=None
+            None draws no error bars.
+        ax : matplotlib Axes, default=None
+        name, unit : str
+        **plot_options
+            Passed to `plot`.
+
+        Returns
+        -------
+        ParityDisplay
+        """
         given = {"y_true": y_true, "y_pred": y_pred} | ({} if y_std is None else {"y_std": y_std})
         return cls(*columns(**given), name=name, unit=unit).plot(ax=ax, **plot_options)
 
@@ -173,7 +188,22 @@ class ErrorBarDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, ax=None, **options):
-        """Predict with standard deviation and draw; options as in `from_predictions`."""
+        """Predict with standard deviation and draw.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted; with ``predict(X, return_std=True)``.
+        X : array-like of shape (n_samples, ...)
+        y : array-like of shape (n_samples,)
+        ax : matplotlib Axes, default=None
+        **options
+            Passed to `from_predictions`.
+
+        Returns
+        -------
+        ErrorBarDisplay
+        """
         y_pred, y_std = estimator.predict(X, return_std=True)
         return cls.from_predictions(y, y_pred, y_std, ax=ax, **options)
 

@@ -61,7 +61,22 @@ class ResidualDisplay(Display):
     def from_predictions(
         cls, y_true, y_pred, y_std, *, ax=None, labels=None, unit="", **plot_options
     ):
-        """Draw predictions; see `from_estimator`."""
+        """Draw predictions.
+
+        Parameters
+        ----------
+        y_true, y_pred, y_std : array-like of shape (n_samples,)
+        ax : matplotlib Axes, default=None
+        labels : sequence of str, default=None
+            Of the crystals, to name the worst.
+        unit : str
+        **plot_options
+            Passed to `plot`.
+
+        Returns
+        -------
+        ResidualDisplay
+        """
         arrays = columns(y_true=y_true, y_pred=y_pred, y_std=y_std)
         labels = None if labels is None else list(labels)
         if labels is not None and len(labels) != len(arrays[0]):

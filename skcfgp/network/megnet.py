@@ -273,7 +273,13 @@ class MEGNet:
         return values[:, 0] if values.shape[1] == 1 else values
 
     def rescale_target(self, mean, std):
-        """Change the target scaler and, with it, the last layer, so that predictions stay."""
+        """Change the target scaler and, with it, the last layer, so that predictions stay.
+
+        Parameters
+        ----------
+        mean, std : float
+            In the unit of the target.
+        """
         kernel, bias = self.weights["readout_2/kernel"], self.weights["readout_2/bias"]
         ratio = self.target_std / std
         self.weights["readout_2/kernel"] = (kernel * ratio).astype(np.float32)
@@ -297,7 +303,12 @@ class MEGNet:
         return digest.hexdigest()
 
     def copy(self):
-        """Copy the network, so that training one leaves the other as it is."""
+        """Copy the network, so that training one leaves the other as it is.
+
+        Returns
+        -------
+        MEGNet
+        """
         weights = {name: value.copy() for name, value in self.weights.items()}
         return MEGNet(
             self.architecture, weights, self.target_mean, self.target_std, dict(self.card)

@@ -1,0 +1,169 @@
+"""The API page holds every public name, and every docstring on it is complete."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+from numpydoc.docscrape import ClassDoc
+from numpydoc.validate import Validator, validate
+
+import skcfgp
+
+PAGE = Path(__file__).parents[1] / "docs" / "api.rst"
+
+# Modules for the package's own use. A module is either here or has a section on the page.
+INTERNAL = {
+    "ase_crystals",
+    "campaign_cli",
+    "chunking",
+    "cholesky",
+    "cli",
+    "contradictions",
+    "covariance",
+    "demo",
+    "digest",
+    "elements",
+    "feature_store",
+    "held_out",
+    "hyperparameter_search",
+    "known_features",
+    "leakage",
+    "likelihood",
+    "likelihood_search",
+    "local_scale",
+    "masks",
+    "objectives",
+    "pivoting",
+    "pool_workers",
+    "prediction",
+    "row_by_row",
+    "screen_cli",
+    "screening_bound",
+    "screening_chunk",
+    "searches",
+    "shortlist",
+    "structure_files",
+    "validation",
+    "variance_reduction",
+    "z_scores",
+}
+# Shared between modules, in modules that are public otherwise.
+INTERNAL_NAMES = {
+    "skcfgp.crystal.cell_of",
+    "skcfgp.pool_files.read_records",
+    "skcfgp.structures.convert_structures",
+    "skcfgp.structures.object_array",
+    "skcfgp.structures.structure_error",
+    "skcfgp.structures.validate_structure",
+}
+
+# numpydoc's error codes that count. Left out are GL01 (the summary starts on the first line here),
+# RT02 (`self : Class` is scikit-learn's way), those that ask for a longer summary, an example or a
+# See Also everywhere (ES01, EX01, SA01, SA04), and those that ask for words where name and type say
+# it all (PR07, RT03) or for a capital where a value in quotes or a symbol comes first (PR08, RT04).
+CODES = {f"GL{i:02d}" for i in (2, 3, 5, 6, 7, 8, 9, 10)}
+CODES |= {f"SS{i:02d}" for i in (1, 2, 3, 4, 5, 6)}
+CODES |= {f"PR{i:02d}" for i in (1, 2, 3, 4, 5, 6, 9, 10)}
+CODES |= {"RT01", "RT05", "YD01", "SA02", "SA03"}
+
+
+# Records and small methods that say in their summary what there is to say.
+ONE_LINE = {
+    "skcfgp.campaign.results_file.Refusal",
+    "skcfgp.campaign.state.State.counts",
+    "skcfgp.campaign.state.State.status_of",
+    "skcfgp.campaign.stopping.Rule",
+    "skcfgp.campaign.store.Event",
+    "skcfgp.pool_files.Pool.count",
+    "skcfgp.pool_predictions.PoolPredictions.has",
+    "skcfgp.screening_rules.Condition.of",
+}
+
+
+def names_on_page():
+    module, names = None, []
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        if found := re.match(r"\.\. currentmodule:: (\S+)", line):
+            module = found[1]
+        elif found := re.fullmatch(r"   (\w+)", line):
+            names.append(f"{module}.{found[1]}")
+    return names
+
+
+def value_of(name):
+    module, _, attribute = name.rpartition(".")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def is_ours(value):
+    is_code = inspect.isclass(value) or inspect.isfunction(value)
+    return is_code and value.__module__.startswith("skcfgp")
+
+
+def docstrings():
+    """Import paths of what is on the page, and of the methods and properties of its classes."""
+    kinds = (classmethod, staticmethod, property)
+    for name in names_on_page():
+        value = value_of(name)
+        home = f"{value.__module__}.{value.__qualname__}"
+        yield home
+        if inspect.isclass(value):
+            for attribute, member in vars(value).items():
+                if attribute.startswith("_") or not (
+                    inspect.isfunction(member) or isinstance(member, kinds)
+                ):
+                    continue
+                if getattr(member, "__doc__", None) is not None or not inherits(value, attribute):
+                    yield f"{home}.{attribute}"
+
+
+def inherits(cls, attribute):
+    return any(hasattr(base, attribute) for base in cls.__mro__[1:])
+
+
+def test_every_public_name_is_on_the_page():
+    on_page = {id(value_of(name)) for name in names_on_page()}
+    sections = {name.rpartition(".")[0] for name in names_on_page()}
+    top_level = {module.name for module in pkgutil.iter_modules(skcfgp.__path__)}
+    packages = {m.name for m in pkgutil.iter_modules(skcfgp.__path__, "skcfgp.") if m.ispkg}
+    homes = {value_of(name).__module__ for name in names_on_page()}
+    missing = []
+    for module in sorted(sections | packages):
+        names = vars(importlib.import_module(module)).get("__all__", ())
+        for name in names:
+            value = getattr(importlib.import_module(module), name)
+            path = f"{module}.{name}"
+            if is_ours(value) and id(value) not in on_page and path not in INTERNAL_NAMES:
+                missing.append(path)
+    for module in sorted(top_level - INTERNAL):
+        path = f"skcfgp.{module}"
+        if not module.startswith("_") and path not in sections | packages | homes:
+            missing.append(path)
+    assert not missing, f"not in docs/api.rst: {', '.join(missing)}"
+
+
+def test_nothing_on_the_page_is_internal():
+    sections = {name.rpartition(".")[0] for name in names_on_page()}
+    assert len(names_on_page()) > 80
+    assert not sections & {f"skcfgp.{module}" for module in INTERNAL}
+
+
+def arguments_stand_elsewhere(value):
+    """Those of a record are its attributes; those of a subclass may be the base class's."""
+    if not inspect.isclass(value):
+        return False
+    if not {"__init__", "__new__"} & set(vars(value)):
+        return True
+    described = {name for entry in ClassDoc(value)["Attributes"] for name in entry[0].split(", ")}
+    return set(inspect.signature(value).parameters) <= described
+
+
+@pytest.mark.parametrize("name", sorted(set(docstrings()) - ONE_LINE))
+def test_docstring_is_complete(name):
+    errors = [(code, text) for code, text in validate(name)["errors"] if code in CODES]
+    if errors and arguments_stand_elsewhere(Validator._load_obj(name)):
+        errors = [(code, text) for code, text in errors if code != "PR01"]
+    assert not errors, "\n".join([name, *(f"{code}: {text}" for code, text in errors)])

@@ -161,9 +161,9 @@ def reproduce(out, data, target, megnet, quick, retrain, **changes):
     """Run the paper's experiment, from labels to figures, and judge its claims.
 
     Writes report.md: the table of claims with the paper's values, ours and whether they held, for
-    the pipeline of the paper beside the recommended one, and the paper's figures. Half an hour on
-    two cores, without --retrain; downloads nothing. With --data a network is trained first, on the
-    initial set alone.
+    the pipeline of the paper beside the recommended one, and the paper's figures. A quarter of an
+    hour without --retrain, an hour with it; downloads nothing. With --data a network is trained
+    first, on the initial set alone.
     """
     _make_folder(out)
     from .reproduction import Settings, read_data, reproduce

@@ -3,8 +3,8 @@
     python docs/scripts/reproduction.py [--out skcfgp-reproduction]
 
 Runs ``skcfgp reproduce --retrain`` in the folder, or goes on with what is there, and writes
-``docs/images/reproduction``: figures, and ``results.inc`` with tables and captions. An hour and a
-half on one core, most of it the training of four networks.
+``docs/images/reproduction``: figures, and ``results.inc`` with tables and captions. An hour on
+one core, most of it the training of networks.
 """
 
 import argparse

@@ -19,7 +19,7 @@ __all__ = ["HyperparameterSearch"]
 
 _FEW_ROWS = 500
 _NOT_POSITIVE_DEFINITE = 1e25  # finite: a line search turns back from it
-_NOTABLE = 1.0  # nats for a factor of e
+_NOTABLE = 3.0  # nats for a factor of e: "strong" evidence, Kass and Raftery (1995)
 
 
 class HyperparameterSearch:

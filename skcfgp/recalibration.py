@@ -194,7 +194,7 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         self._local_scale = None
         if self.n_neighbors is not None:
             if len(z) < 2:
-                raise ValueError(f"n_neighbors needs at least 2 calibration rows, got {len(z)}.")
+                raise ValueError(f"n_neighbors needs at least 2 samples, got n_samples = {len(z)}.")
             self._local_scale = LocalScale(self._features(X)[1], z, self.n_neighbors)
             z = z / self._local_scale()
         self._set_scores(z, selected, unseen)

@@ -159,5 +159,5 @@ def test_errors_say_what_to_do():
     with pytest.raises(ValueError, match=r"cv='leave_one_out' needs .* got One\."):
         CalibratedRegressor(One(), cv="leave_one_out").fit(X, y)
     fitted = process().fit(X, y)
-    with pytest.raises(ValueError, match="at least 2 calibration rows, got 1"):
+    with pytest.raises(ValueError, match="at least 2 samples, got n_samples = 1"):
         CalibratedRegressor(fitted, n_neighbors=3, cv="prefit").fit(X[:1], y[:1])

@@ -175,8 +175,8 @@ def _seeds(settings):
         else "each nine tenths of the crystals that the one network was given"
     )
     return (
-        f"Lines are medians over {settings.seeds} initial sets ({how}) and, for random, "
-        f"{settings.orders} orders of each; bands go from the lowest to the highest."
+        f"Lines are medians over {settings.seeds} seeds of the initial set ({how}) and, for "
+        f"random, {settings.orders} orders of each; bands go from the lowest to the highest."
     )
 
 

@@ -13,9 +13,9 @@ from pymatgen.core import Element
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .crystal import cell_of
 from .elements import PROPERTIES, atomic_masses, element_properties
 from .structures import Failure, convert_structures, structure_error, validate_structure
+from .structures.crystal import cell_of
 
 __all__ = ["GROUPS", "CompositionFeaturizer"]
 

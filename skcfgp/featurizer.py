@@ -61,7 +61,7 @@ class MEGNetFeaturizer(TransformerMixin, BaseEstimator):
         Standard deviation, in angstrom, of noise added to every distance in every training step.
     dropout : float, default=0.0
         Probability with which each unit is dropped in a training step. `transform` drops none; see
-        `skcfgp.network_regressor.MEGNetRegressor` for a prediction that does.
+        `skcfgp.baselines.MEGNetRegressor` for a prediction that does.
     validation_fraction : float, default=0.1
         Part of the rows that `fit` sets aside to choose the best epoch.
     patience : int or None, default=None

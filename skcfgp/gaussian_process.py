@@ -1,7 +1,7 @@
 """`GaussianProcessRegressor`: scikit-learn's, with a quicker `fit`, which also learns row by row.
 
-For the Laplacian kernel the hyper-parameters are found by `skcfgp.likelihood_search`; for how it
-learns see `skcfgp.row_by_row`.
+For how the hyper-parameters are found see `skcfgp.hyperparameters`; for how it learns,
+`skcfgp.row_by_row`.
 """
 
 import warnings
@@ -13,10 +13,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .cholesky import GrowingCholesky
 from .chunking import in_chunks
 from .contradictions import warn_of_contradictions
+from .hyperparameters import choose_search
+from .hyperparameters.objectives import leave_one_out
 from .kernels import Laplacian
-from .objectives import leave_one_out
 from .row_by_row import RowByRowMixin
-from .searches import choose_search
 
 __all__ = ["GaussianProcessRegressor"]
 

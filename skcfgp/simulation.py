@@ -13,8 +13,8 @@ from ._compat import take_rows
 from .active_learning import ActiveLearner
 from .gaussian_process import GaussianProcessRegressor
 from .known_features import with_known_features
-from .pivoting import greedy_picks
 from .posterior import PoolPosterior
+from .posterior.pivoting import greedy_picks
 from .query import max_std, random_sampling
 
 __all__ = ["simulate"]

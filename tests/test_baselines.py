@@ -13,10 +13,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skcfgp import MEGNetFeaturizer
-from skcfgp.baselines import DummyRegressor, ExtraTreesRegressor
+from skcfgp.baselines import DummyRegressor, ExtraTreesRegressor, MEGNetEnsemble, MEGNetRegressor
 from skcfgp.network import Architecture, MEGNet, save_network
-from skcfgp.network_ensemble import MEGNetEnsemble
-from skcfgp.network_regressor import MEGNetRegressor
 
 SHAPE = {"n_blocks": 1, "n1": 16, "n2": 8, "n3": 4}
 QUICK = {"epochs": 2, "random_state": 0, "verbose": 0}

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from skcfgp.campaign import Campaign
-from skcfgp.crystal import Crystal
 from skcfgp.datasets import load_formation_energy
+from skcfgp.structures import Crystal
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 

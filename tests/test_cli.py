@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from skcfgp import __version__
 from skcfgp.cli import main
-from skcfgp.demo import run_demo
+from skcfgp.cli.demo import run_demo
 
 
 def invoke(*arguments):

@@ -18,8 +18,8 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from skcfgp import CompositionFeaturizer, MEGNetFeaturizer
 from skcfgp.composition import GROUPS
-from skcfgp.crystal import Crystal
 from skcfgp.elements import PROPERTIES, atomic_masses, element_properties
+from skcfgp.structures import Crystal
 
 ALL = CompositionFeaturizer(GROUPS)
 

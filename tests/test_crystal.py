@@ -16,8 +16,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import DummySpecies, Lattice, Structure
 
-from skcfgp import ase_crystals
-from skcfgp.crystal import Crystal, cell_of
 from skcfgp.datasets import load_formation_energy
 from skcfgp.network.graphs import structure_graph
 from skcfgp.structures import (
@@ -26,6 +24,8 @@ from skcfgp.structures import (
     structure_digest,
     validate_structure,
 )
+from skcfgp.structures import from_ase as ase_crystals
+from skcfgp.structures.crystal import Crystal, cell_of
 
 coordinate = st.floats(-2, 2, allow_nan=False)
 

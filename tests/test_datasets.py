@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skcfgp.crystal import Crystal
 from skcfgp.datasets import load_dielectric, load_elastic, load_formation_energy
+from skcfgp.structures import Crystal
 
 
 def test_formation_energy():

@@ -9,10 +9,10 @@ from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.gaussian_process.kernels import RBF, Matern, WhiteKernel
 
 from skcfgp import GaussianProcessRegressor
-from skcfgp.covariance import LENGTH_LIMIT
+from skcfgp.hyperparameters.covariance import LENGTH_LIMIT
+from skcfgp.hyperparameters.laplacian_search import split_kernel
+from skcfgp.hyperparameters.likelihood import LaplacianLikelihood
 from skcfgp.kernels import Laplacian
-from skcfgp.likelihood import LaplacianLikelihood
-from skcfgp.likelihood_search import split_kernel
 
 
 def data(n, seed=0, d=3, noise=0.1, n_targets=1):

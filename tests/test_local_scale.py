@@ -8,7 +8,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skcfgp import CalibratedRegressor, GaussianProcessRegressor
 from skcfgp.calibration import negative_log_likelihood
 from skcfgp.kernels import Laplacian
-from skcfgp.local_scale import PRIOR, LocalScale
+from skcfgp.recalibration.local_scale import PRIOR, LocalScale
 
 
 class One(RegressorMixin, BaseEstimator):

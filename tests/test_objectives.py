@@ -8,9 +8,9 @@ from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
 
 from skcfgp.cholesky import GrowingCholesky
-from skcfgp.covariance import covariance_of, is_quick
+from skcfgp.hyperparameters.covariance import covariance_of, is_quick
+from skcfgp.hyperparameters.objectives import Objective, leave_one_out
 from skcfgp.kernels import Laplacian, OnColumns
-from skcfgp.objectives import Objective, leave_one_out
 
 FIRST, REST = slice(2), [2, 3]
 KERNELS = [

@@ -10,9 +10,9 @@ from sklearn.preprocessing import StandardScaler
 
 from skcfgp import ActiveLearner, GaussianProcessRegressor
 from skcfgp.kernels import Laplacian
-from skcfgp.pivoting import first_of_largest, greedy_picks, largest_first
+from skcfgp.posterior.pivoting import first_of_largest, greedy_picks, largest_first
+from skcfgp.posterior.shortlist import shortlist_picks
 from skcfgp.query import greedy_max_std, plan
-from skcfgp.shortlist import shortlist_picks
 
 KERNELS = [
     Laplacian(1.2, 2.0),

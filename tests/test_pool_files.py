@@ -8,7 +8,7 @@ import pytest
 from ase.db import connect
 from pymatgen.core import Structure
 
-from skcfgp.pool_files import Pool, read_records
+from skcfgp.screening.pool_files import Pool, read_records
 from skcfgp.structures import structure_digest
 
 

@@ -12,10 +12,8 @@ from distributed import Client, LocalCluster
 
 from skcfgp import make_cfgp
 from skcfgp.cli import main
-from skcfgp.pool_predictions import PoolPredictions
-from skcfgp.screening import model_digest, screen_pool
-from skcfgp.screening_rules import Condition
-from skcfgp.screening_rules import screen as screen_table
+from skcfgp.screening import Condition, PoolPredictions, model_digest, screen_pool
+from skcfgp.screening import screen as screen_table
 
 pytestmark = pytest.mark.network
 
@@ -183,7 +181,7 @@ def test_errors(model, pool, tmp_path):
 
 
 def test_a_scheduler_that_is_not_there_is_named(model, pool, tmp_path, monkeypatch):
-    monkeypatch.setattr("skcfgp.pool_workers.TIMEOUT", 1)
+    monkeypatch.setattr("skcfgp.screening.workers.TIMEOUT", 1)
     with pytest.raises(ConnectionError, match="no scheduler answers at 'tcp:/"):
         screen_pool(model, pool, tmp_path, scheduler="tcp://127.0.0.1:1")
 

@@ -9,9 +9,9 @@ from sklearn.gaussian_process.kernels import RBF, DotProduct, Matern, WhiteKerne
 
 from skcfgp import GaussianProcessRegressor, screening_bound
 from skcfgp.kernels import Laplacian
+from skcfgp.posterior.rounding_bound import single_precision_bound
+from skcfgp.posterior.shortlist import shortlist_picks
 from skcfgp.query import plan
-from skcfgp.screening_bound import single_precision_bound
-from skcfgp.shortlist import shortlist_picks
 
 
 def process(kernel, X, alpha):

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from skcfgp.screening_rules import Condition, screen
+from skcfgp.screening import Condition, screen
 
 
 def test_probability_is_that_of_the_normal_distribution():

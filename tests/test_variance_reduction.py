@@ -17,8 +17,8 @@ from skcfgp import variance_reduction as module
 from skcfgp.cfgp import block_kernel
 from skcfgp.kernels import Laplacian
 from skcfgp.posterior import PoolPosterior, as_process
+from skcfgp.posterior.variance_reduction import VarianceReduction
 from skcfgp.query import integrated_variance, variance
-from skcfgp.variance_reduction import VarianceReduction
 
 KERNELS = [
     Laplacian(1.2, 2.0),

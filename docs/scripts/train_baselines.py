@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from skcfgp.baselines import MEGNetRegressor
 from skcfgp.datasets import load_formation_energy
-from skcfgp.network_regressor import MEGNetRegressor
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--epochs", type=int, default=60)

@@ -19,7 +19,7 @@ def insert_crystals(connection, event, pool, costs, features, first=0):
     first : int, default=0
         Position of the first one.
     """
-    from ..digest import structure_digest
+    from ..structures import structure_digest
 
     crystals, structures, vectors = [], [], []
     for position, (id_, crystal) in enumerate(zip(pool.ids, pool.structures, strict=True), first):

@@ -135,7 +135,7 @@ def _search(gp, X, y):
 
 def _scale_of_data(kernel, features):
     """Lengths that are median distances, and unit variance."""
-    from ..covariance import covariance_of
+    from ..hyperparameters.covariance import covariance_of
 
     some = features[:: math.ceil(len(features) / 500)]
     covariance = covariance_of(kernel, some)

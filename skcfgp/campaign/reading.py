@@ -62,9 +62,9 @@ class CampaignReader:
 
         Returns
         -------
-        skcfgp.screening_rules.Screening
+        skcfgp.screening.Screening
         """
-        from ..screening_rules import Condition, screen
+        from ..screening import Condition, screen
         from .tables import export_table
 
         condition = Condition.of(below=below, above=above, between=between)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..pivoting import first_of_largest
+from ..posterior.pivoting import first_of_largest
 
 __all__ = ["STRATEGIES", "WITHOUT_MODEL", "choose"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from ..crystal import Crystal
+from ..structures import Crystal
 
 DATA = Path(__file__).parent / "data"
 
@@ -38,8 +38,8 @@ def load_formation_energy(*, return_X_y=False, as_frame=False, split=None, struc
         the 700). None gives everything, in the order of the source, including 11 crystals with no
         two atoms within 4 angstrom, which belong to no part.
     structures : {"pymatgen", "arrays"}, default="pymatgen"
-        Give crystals as pymatgen ``Structure``, or as `skcfgp.crystal.Crystal`, which takes a small
-        part of the time and all that this package needs.
+        Give crystals as pymatgen ``Structure``, or as `skcfgp.structures.Crystal`, which takes a
+        small part of the time and is all that this package needs.
 
     Returns
     -------

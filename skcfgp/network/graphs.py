@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from pymatgen.optimization.neighbors import find_points_in_spheres
 
-from ..crystal import cell_of
+from ..structures.crystal import cell_of
 
 __all__ = [
     "Graph",

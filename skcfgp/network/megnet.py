@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from .._compat import import_megnet
-from ..crystal import ELEMENTS
 from ..elements import element_properties
+from ..structures.crystal import ELEMENTS
 from .graphs import edge_batches, fold_graphs, join_graphs, structure_graph
 
 __all__ = ["Architecture", "MEGNet"]

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from ..posterior import as_process
-from ..shortlist import picks_from
+from ..posterior.shortlist import picks_from
 
 
 def plan_in_chunks(gp, chunks, n, size=None, max_bytes=2**31):

@@ -7,9 +7,9 @@ import numpy as np
 from sklearn.utils import check_array
 
 from ..gaussian_process import GaussianProcessRegressor
-from ..pivoting import greedy_picks, largest_first
 from ..posterior import PoolPosterior, as_process
-from ..shortlist import shortlist_picks
+from ..posterior.pivoting import greedy_picks, largest_first
+from ..posterior.shortlist import shortlist_picks
 from .common import check_pool, is_calibrated, last_step, rows_left
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def plan(gp, X_pool, n, max_bytes=2**31, screening="auto"):
         same; which way was taken is logged, at the level "debug".
     screening : {"auto", "float32", "float64"}, default="auto"
         Precision of the pass over the pool that makes a shortlist. The result is the same: see
-        `skcfgp.shortlist.shortlist_picks`.
+        `skcfgp.posterior.shortlist.shortlist_picks`.
 
     Returns
     -------

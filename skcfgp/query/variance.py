@@ -3,9 +3,9 @@
 import numpy as np
 from sklearn.utils import check_array
 
-from ..pivoting import first_of_largest
 from ..posterior import PoolPosterior, as_process
-from ..variance_reduction import VarianceReduction
+from ..posterior.pivoting import first_of_largest
+from ..posterior.variance_reduction import VarianceReduction
 from .common import check_pool, last_step, rows_left
 
 #: Largest memory for what is kept between queries; beyond it each query starts afresh, in chunks.

@@ -17,8 +17,8 @@ from threadpoolctl import threadpool_limits
 
 from skcfgp import GaussianProcessRegressor, simulate
 from skcfgp.kernels import Laplacian
+from skcfgp.posterior.shortlist import shortlist_picks
 from skcfgp.query import max_std, plan
-from skcfgp.shortlist import shortlist_picks
 
 N_TRAIN, N_POOL, N_TEST, N_CYCLES = 1800, 7195, 1460, 6000
 KERNEL = Laplacian(0.4281, 2.3997)

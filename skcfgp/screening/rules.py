@@ -1,0 +1,169 @@
+"""Which crystals meet a condition: probabilities, what a cut finds and misses, and who to ask next.
+
+With a Gaussian of mean m and standard deviation s, P(y < t) = Phi((t - m) / s). The expected number
+of crystals that meet the condition is the sum of the probabilities, whatever their correlations.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Condition", "Screening", "screen"]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """``low < y < high``; an end may be infinite.
+
+    Parameters
+    ----------
+    low, high : float
+        In the unit of the target.
+
+    Examples
+    --------
+    >>> from skcfgp.screening import Condition
+    >>> Condition.of(below=0.0).probability([0.0, -1.0], [0.5, 0.0]).tolist()
+    [0.5, 1.0]
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+
+    def __post_init__(self):
+        if math.isnan(self.low) or math.isnan(self.high) or not self.low < self.high:
+            raise ValueError(f"nothing lies between {self.low} and {self.high}.")
+
+    @classmethod
+    def of(cls, below=None, above=None, between=None):
+        """Make a condition of one of ``below``, ``above`` and ``between``."""
+        if sum(given is not None for given in (below, above, between)) != 1:
+            raise ValueError("give one of below, above and between.")
+        if between is not None:
+            low, high = between
+            return cls(float(low), float(high))
+        return cls(high=float(below)) if below is not None else cls(low=float(above))
+
+    def probability(self, mean, std):
+        """Return how probably each value meets the condition.
+
+        Parameters
+        ----------
+        mean, std : array-like of shape (n_samples,)
+            A standard deviation of 0 is a value that is known. NaN gives NaN.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        from scipy.special import ndtr
+
+        mean, std = np.asarray(mean, dtype=float), np.asarray(std, dtype=float)
+        if np.any(std < 0):
+            raise ValueError(f"a standard deviation is negative: {np.nanmin(std)}.")
+        known = np.where(np.isnan(mean + std), np.nan, (self.low < mean) & (mean < self.high))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            low, high = (self.low - mean) / std, (self.high - mean) / std
+            # The difference of the smaller tails: no loss of digits far from the condition.
+            upper = low > -high
+            low, high = np.where(upper, -high, low), np.where(upper, -low, high)
+            p = ndtr(high) - ndtr(low)
+        return np.where(std > 0, p, known)
+
+
+@dataclass(frozen=True)
+class Screening:
+    """What `screen` returns.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        As given, with ``p_meets`` and ``found``, the most probable first.
+    edge_cases : pandas.DataFrame
+        Crystals without a label, the one first whose label removes most of the expected number of
+        wrong decisions: the smaller one of p and 1 - p.
+    cut : float
+    n_found : int
+        Crystals with a probability of at least the cut.
+    expected : float
+        Number that meets the condition.
+    expected_found, expected_missed : float
+        Those of them with a probability of at least the cut, and below it.
+    expected_false : float
+        Found ones that do not meet it.
+    n_unknown : int
+        Crystals without a prediction, in none of the numbers.
+    """
+
+    table: object
+    edge_cases: object
+    cut: float
+    n_found: int
+    expected: float
+    expected_found: float
+    expected_missed: float
+    expected_false: float
+    n_unknown: int
+
+    def __str__(self):
+        return (
+            f"{self.n_found} crystals with a probability of at least {self.cut:g}: of "
+            f"{self.expected:.1f} expected to meet the condition they hold "
+            f"{self.expected_found:.1f}, and {self.expected_missed:.1f} are missed; "
+            f"{self.expected_false:.1f} of those found are expected not to meet it."
+        )
+
+
+def screen(table, condition, cut=0.5):
+    """Sort crystals by how probably they meet a condition.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With the columns ``prediction`` and ``std`` and, if some values are known, ``value``.
+    condition : Condition
+    cut : float, default=0.5
+        Probability from which a crystal counts as found.
+
+    Returns
+    -------
+    Screening
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skcfgp.screening import Condition, screen
+    >>> table = pd.DataFrame({"id": ["a", "b"], "prediction": [-0.1, 0.3], "std": [0.1, 0.1]})
+    >>> result = screen(table, Condition.of(below=0.0))
+    >>> result.table[["id", "found"]].values.tolist(), round(result.expected_found, 2)
+    ([['a', True], ['b', False]], 0.84)
+    """
+    if not 0 < cut <= 1:
+        raise ValueError(f"cut must be a probability above 0, got {cut!r}.")
+    table = table.copy()
+    mean, std = (np.array(table[name], dtype=float) for name in ("prediction", "std"))
+    labelled = np.zeros(len(table), dtype=bool)
+    if "value" in table.columns:
+        value = table["value"].to_numpy(dtype=float)
+        labelled = ~np.isnan(value)
+        mean, std = np.where(labelled, value, mean), np.where(labelled, 0.0, std)
+    p = condition.probability(mean, std)
+    table["p_meets"] = p
+    table["found"] = p >= cut
+    order = np.argsort(-np.nan_to_num(p, nan=-1.0), kind="stable")
+    wrong = np.where(labelled | np.isnan(p), -1.0, np.minimum(p, 1 - p))
+    edge = np.argsort(-wrong, kind="stable")
+    edge = edge[wrong[edge] > 0]
+    found, known = p >= cut, ~np.isnan(p)
+    return Screening(
+        table=table.iloc[order].reset_index(drop=True),
+        edge_cases=table.iloc[edge].reset_index(drop=True),
+        cut=float(cut),
+        n_found=int(found.sum()),
+        expected=float(p[known].sum()),
+        expected_found=float(p[found].sum()),
+        expected_missed=float(p[known & ~found].sum()),
+        expected_false=float((1 - p[found]).sum()),
+        n_unknown=int((~known).sum()),
+    )

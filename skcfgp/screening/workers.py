@@ -1,0 +1,172 @@
+"""Chunks of a pool on the workers of a Dask cluster.
+
+The model is pickled in memory, travels once to each worker, also to one that joins later or takes
+the place of one that was killed, and is loaded there once.
+"""
+
+import pickle
+import threading
+import uuid
+import warnings
+from contextlib import contextmanager
+
+from distributed import (
+    CancelledError,
+    Client,
+    KilledWorker,
+    LocalCluster,
+    WorkerPlugin,
+    as_completed,
+    get_worker,
+)
+from distributed.client import FutureCancelledError
+
+from .. import __version__
+from .chunk import predict_records
+
+__all__ = ["connect", "run_on_workers"]
+
+#: Chunks on their way for each thread of the cluster: one in work and one that waits.
+AHEAD = 2
+
+#: Seconds to wait for a scheduler to answer.
+TIMEOUT = 15
+
+
+class _Model(WorkerPlugin):
+    """The model on a worker."""
+
+    idempotent = True
+
+    def __init__(self, model):
+        self._pickled = pickle.dumps(model, protocol=5)
+        self._model = None
+
+    def setup(self, worker):
+        self._lock = threading.Lock()
+
+    def predict(self, records):
+        with self._lock:  # a featurizer keeps its failures: one chunk at a time
+            if self._model is None:
+                self._model, self._pickled = pickle.loads(self._pickled), None
+            return predict_records(self._model, records)
+
+
+def _predict(name, records):
+    return get_worker().plugins[name].predict(records)
+
+
+def _version():
+    return __version__
+
+
+@contextmanager
+def connect(scheduler=None, n_workers=None):
+    """Connect to a cluster, or make one of local processes.
+
+    Parameters
+    ----------
+    scheduler : str or distributed.Client, default=None
+        Address. None makes processes on this machine.
+    n_workers : int, default=None
+        Of local processes; None lets Dask choose by the cores.
+
+    Yields
+    ------
+    distributed.Client
+
+    Raises
+    ------
+    ConnectionError
+        If there is no scheduler at the address.
+    RuntimeError
+        If the workers have another version of this package.
+    """
+    if isinstance(scheduler, Client):
+        yield scheduler
+        return
+    if scheduler is None:
+        with (
+            LocalCluster(
+                n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=None
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+        return
+    try:
+        client = Client(scheduler, timeout=TIMEOUT)
+    except (OSError, ValueError) as error:
+        raise ConnectionError(
+            f"no scheduler answers at {scheduler!r}: {error}. Start one with 'dask scheduler'."
+        ) from error
+    with client:
+        yield client
+
+
+def run_on_workers(client, model, chunks, retries=3):
+    """Predict chunks as workers become free.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    model : estimator
+    chunks : iterable of (int, list)
+        Read as far ahead as there are workers to feed, no further.
+    retries : int, default=3
+        How often a chunk is tried again that raised, besides those whose worker died.
+
+    Yields
+    ------
+    number : int
+    table : pandas.DataFrame or Exception
+        The exception if the chunk killed one worker after another.
+
+    Raises
+    ------
+    ConnectionError
+        If the scheduler is gone.
+    """
+    _check_versions(client)
+    name = f"skcfgp-{uuid.uuid4().hex}"
+    client.register_plugin(_Model(model), name=name)
+    chunks, running, completed = iter(chunks), {}, as_completed()
+
+    def submit():
+        for number, records in chunks:
+            with warnings.catch_warnings():  # a chunk is data, and goes to one worker
+                warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
+                future = client.submit(_predict, name, records, pure=False, retries=retries)
+            running[future.key] = number
+            completed.add(future)
+            return
+
+    try:
+        for _ in range(AHEAD * max(1, sum(client.nthreads().values()))):
+            submit()
+        for future in completed:
+            number = running.pop(future.key)
+            try:
+                result = future.result()
+            except KilledWorker as error:
+                result = error
+            except (CancelledError, FutureCancelledError) as error:
+                raise ConnectionError(
+                    "the scheduler is gone. What was written is kept: run the same again to go on."
+                ) from error
+            del future
+            submit()
+            yield number, result
+    finally:
+        if client.status == "running":
+            client.unregister_worker_plugin(name)
+
+
+def _check_versions(client):
+    client.wait_for_workers(1, timeout=60)
+    others = {v for v in client.run(_version).values() if v != __version__}
+    if others:
+        raise RuntimeError(
+            f"the workers have skcfgp {', '.join(sorted(others))}, this process {__version__}: "
+            "install one version on all."
+        )

@@ -1,0 +1,172 @@
+"""Files that hold crystals: which formats are known, and how each is read.
+
+Nothing in a file is ever executed: JSON is read as plain data, not by a decoder that imports the
+classes which the file names.
+"""
+
+import gzip
+import json
+
+from .from_ase import read_ase_database, read_ase_json
+
+__all__ = ["is_structure_file", "read_structure_file", "structure_files"]
+
+KNOWN = (
+    "POSCAR*, CONTCAR*, .vasp, .poscar, .cif, .xyz, .extxyz, .json and .jsonl, each also .gz, and "
+    ".db of ASE"
+)
+
+
+def is_structure_file(path):
+    """Tell by its name whether a file may hold crystals."""
+    return _format_of(path) is not None
+
+
+def structure_files(folder):
+    """List the structure files of a folder, by name.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    list of (str, Path)
+        File name and path, sorted.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    files = sorted(p for p in folder.iterdir() if p.is_file() and is_structure_file(p))
+    if not files:
+        raise ValueError(f"the folder {folder} holds no structure file; known are {KNOWN}.")
+    return [(file.name, file) for file in files]
+
+
+def read_structure_file(path, name):
+    """Read one file, crystal by crystal.
+
+    Parameters
+    ----------
+    path : Path
+    name : object
+        Id of the file, for crystals that have none in it.
+
+    Yields
+    ------
+    id : object
+        The one in the file, else `name`, with a position after it if there are several crystals.
+    crystal : Structure, Crystal, Atoms, dict or ValueError
+        As its parser gives it, or why it is none.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If its format is not known, it cannot be read, or it is empty.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}.")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; pass it alone, not in a list.")
+    kind = _format_of(path)
+    if kind is None:
+        raise ValueError(f"the format of {path.name} is not known; known are {KNOWN}.")
+    empty = True
+    try:
+        for row in _rows(path, kind, name):
+            empty = False
+            yield row
+    except Exception as error:  # the parsers raise anything: IndexError, CifError, ...
+        raise ValueError(f"{path} could not be read as {kind}: {error}") from error
+    if empty:
+        raise ValueError(f"{path} holds no crystal.")
+
+
+def _rows(path, kind, name):
+    if kind == "db":
+        yield from read_ase_database(path)
+        return
+    found = list(_READERS[kind](_text(path)))
+    for i, (id_, record) in enumerate(found):
+        if id_ is None:
+            id_ = name if len(found) == 1 else f"{name}:{i}"
+        yield id_, record
+
+
+def _format_of(path):
+    if path.suffix.lower() == ".db":  # SQLite cannot read a compressed file
+        return "db"
+    name = path.name.lower().removesuffix(".gz")
+    if name.startswith(("poscar", "contcar")) or name.endswith((".poscar", ".vasp")):
+        return "poscar"
+    for suffix, kind in {
+        ".cif": "cif",
+        ".xyz": "xyz",
+        ".extxyz": "xyz",
+        ".jsonl": "jsonl",
+        ".json": "json",
+    }.items():
+        if name.endswith(suffix):
+            return kind
+    return None
+
+
+def _text(path):
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    with opener(path, "rt", encoding="utf-8") as file:
+        return file.read()
+
+
+def _read_cif(text):
+    from pymatgen.io.cif import CifParser
+
+    return [(None, s) for s in CifParser.from_str(text).parse_structures(primitive=False)]
+
+
+def _read_poscar(text):
+    from pymatgen.io.vasp import Poscar
+
+    return [(None, Poscar.from_str(text).structure)]
+
+
+def _read_xyz(text):
+    from io import StringIO
+
+    from ase.io import read
+
+    return [(None, atoms) for atoms in read(StringIO(text), index=":", format="extxyz")]
+
+
+def _record(record):
+    id_ = record.get("material_id", record.get("id")) if isinstance(record, dict) else None
+    return id_, record
+
+
+def _read_json(text):
+    content = json.loads(text)
+    if isinstance(content, list):
+        return [_record(record) for record in content]
+    if not isinstance(content, dict):
+        raise ValueError("expected a list or an object of crystals.")
+    if "ids" in content and "nextid" in content:
+        return read_ase_json(text)
+    if "lattice" in content or "lattice" in content.get("structure", ()):
+        return [_record(content)]
+    return list(content.items())  # id: crystal
+
+
+def _read_jsonl(text):
+    return [_record(json.loads(line)) for line in text.splitlines() if line.strip()]
+
+
+_READERS = {
+    "cif": _read_cif,
+    "poscar": _read_poscar,
+    "xyz": _read_xyz,
+    "json": _read_json,
+    "jsonl": _read_jsonl,
+}

@@ -13,7 +13,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 
 from skcfgp import ActiveLearner, GaussianProcessRegressor, simulate
-from skcfgp import variance_reduction as module
+from skcfgp.posterior import variance_reduction as module
 from skcfgp.cfgp import block_kernel
 from skcfgp.kernels import Laplacian
 from skcfgp.posterior import PoolPosterior, as_process

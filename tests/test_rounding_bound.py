@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.gaussian_process.kernels import RBF, DotProduct, Matern, WhiteKernel
 
-from skcfgp import GaussianProcessRegressor, screening_bound
+from skcfgp import GaussianProcessRegressor
 from skcfgp.kernels import Laplacian
+from skcfgp.posterior import rounding_bound
 from skcfgp.posterior.rounding_bound import single_precision_bound
 from skcfgp.posterior.shortlist import shortlist_picks
 from skcfgp.query import plan
@@ -48,7 +49,7 @@ def settings_of_a_pool(draw):
 def test_it_is_a_bound(setting, block):
     gp, pool = setting
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(screening_bound, "BLOCK", block)
+        patch.setattr(rounding_bound, "BLOCK", block)
         bound = single_precision_bound(gp, pool)
     variance = gp.predict(pool, return_std=True)[1] ** 2
     assert (bound >= variance - 1e-9 * gp.kernel_.diag(pool)).all()

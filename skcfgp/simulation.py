@@ -136,8 +136,7 @@ def _cycles_in_one_go(gp, X, y, pool, test, n_cycles, query_strategy):
         def choose(left):
             return query_strategy(None, left)[0][0]
 
-    monitor = _Monitor(gp, X, y, pool, test)
-    yield monitor.measure(())
+    yield _Monitor(gp, X, y, pool, test).measure(())
     y_pool, y_test = y[pool], y[test]
     options = {"y_pool": y_pool, "X_extra": X[test], "choose": choose}
     for pick in greedy_picks(gp, X[pool], n_cycles, **options):

@@ -1,3 +1,5 @@
+import gc
+import weakref
 from functools import partial
 
 import numpy as np
@@ -145,8 +147,8 @@ def test_posterior_is_kept_for_what_is_left_of_the_pool(monkeypatch):
     X, y = data()
     learner = learner_of(ours(), X[:10], y[:10])
     left = np.arange(10, 80)
-    for _ in range(5):
-        index, x = learner.query(X[left])
+    for n_instances in (1, 1, 40, 3):
+        index, x = learner.query(X[left], n_instances=n_instances)
         learner.teach(x, y[left[index]])
         left = np.delete(left, index)
     assert len(built) == 1
@@ -169,6 +171,38 @@ def test_rows_left():
     assert rows_left(old, np.vstack([old[1:5], old[6:], [[99.0]]])) is None
 
 
+@given(
+    old=st.lists(st.integers(0, 2), min_size=1, max_size=20),
+    new=st.lists(st.integers(0, 2), max_size=20),
+    kept=st.sets(st.integers(0, 19)),
+)
+def test_rows_left_finds_what_is_left_and_nothing_else(old, new, kept):
+    """Also among equal rows; `new` is any rows, or some of `old`."""
+    old = np.array(old, dtype=float)[:, None]
+    for rows in (np.array(new, dtype=float)[:, None], old[sorted(k for k in kept if k < len(old))]):
+        rest = iter(old[:, 0])
+        is_left = all(any(value == other for other in rest) for value in rows[:, 0])
+        found = rows_left(old, rows)
+        assert (found is not None) == is_left
+        if is_left:
+            assert (np.diff(found) > 0).all()
+            np.testing.assert_array_equal(old[found], rows)
+
+
+def test_what_is_kept_goes_with_the_process():
+    """At once, since the matrices are large: no cycle waits for the garbage collector."""
+    X, y = data()
+    learner = learner_of(ours(), X[:10], y[:10])
+    learner.query(X[10:])
+    kept = weakref.ref(learner.estimator._pool_posterior[0])
+    gc.disable()
+    try:
+        del learner
+        assert kept() is None
+    finally:
+        gc.enable()
+
+
 def test_pool_posterior_follows_and_says_when_it_cannot():
     X, y = data()
     gp = ours(normalize_y=True).fit(X[:20], 3 * y[:20] + 5)
@@ -178,6 +212,9 @@ def test_pool_posterior_follows_and_says_when_it_cannot():
     mean, std = gp.predict(X[40:], return_std=True)
     np.testing.assert_allclose(posterior.mean, mean, atol=1e-10)
     np.testing.assert_allclose(posterior.std, std, atol=1e-8)
+    gp.partial_fit(X[:1], y[:1] + 1)  # not taken in yet
+    np.testing.assert_allclose(posterior.std, std, rtol=0.1)
+    assert posterior.mean.shape == mean.shape
     gp.fit(X[:20], y[:20])
     assert not posterior.is_current()
     with pytest.raises(ValueError, match="fitted anew"):
@@ -239,17 +276,41 @@ def test_pools_that_cannot_be_queried(strategy):
     learner = ActiveLearner(ours(), strategy, X_training=X[:10], y_training=y[:10])
     with pytest.raises(ValueError, match="pool is empty"):
         learner.query(X[:0])
-    for n_instances in (0, 11):
+    for n_instances in (0, 11, 2.0):
         with pytest.raises(ValueError, match=f"10, got {n_instances}"):
             learner.query(X[10:], n_instances=n_instances)
 
 
-def test_nan_in_the_pool():
+def test_pools_with_rows_that_cannot_be_used():
     X, y = data(20)
     learner = learner_of(ours(), X[:10], y[:10])
-    X[15, 0] = np.nan
-    with pytest.raises(ValueError, match="NaN"):
+    X[15, 0], X[17, 2] = np.nan, np.inf
+    with pytest.raises(ValueError, match=r"2 rows .* NaN or infinite .* \[5, 7\]"):
         learner.query(X[10:])
+    with pytest.raises(ValueError, match="2 features, but the model was fitted on 3"):
+        learner.query(X[10:15, :2])
+
+
+def test_models_without_one_standard_deviation_a_row():
+    X, y = data(20)
+    two = learner_of(ours(), X[:10], np.c_[y, y][:10])
+    with pytest.raises(ValueError, match=r"shape \(10, 2\). Use a model with one target"):
+        two.query(X[10:])
+
+    class Broken(SklearnGPR):
+        def predict(self, X, return_std=False):
+            return np.zeros(len(X)), np.full(len(X), np.nan)
+
+    with pytest.raises(ValueError, match="standard deviation that is NaN"):
+        learner_of(Broken(), X[:10], y[:10]).query(X[10:])
+
+
+@pytest.mark.parametrize("make", [ours, plain])
+def test_before_the_first_label_the_prior_decides(make):
+    X, _ = data(20)
+    kernel = Laplacian() + DotProduct()
+    learner = ActiveLearner(make(kernel), max_std)
+    assert learner.query(X)[0][0] == np.argmax(np.square(X).sum(axis=1))
 
 
 def test_random_sampling():

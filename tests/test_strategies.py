@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 from modAL.models import ActiveLearner as ModALActiveLearner
+from modAL.models import CommitteeRegressor
 from scipy.spatial.distance import cdist
 from sklearn.dummy import DummyRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
@@ -72,6 +73,16 @@ def test_k_center(learner):
         centres.append(POOL[index])
     fresh = ActiveLearner(GaussianProcessRegressor(), greedy_k_center)
     assert fresh.query(POOL, n_instances=2)[0][0] == 0
+
+
+def test_k_center_knows_the_labels_of_a_committee(learner):
+    halves = [
+        ModALActiveLearner(SklearnGPR(**OPTIONS), X_training=TRAIN[k::2], y_training=Y[:10][k::2])
+        for k in (0, 1)
+    ]
+    committee = CommitteeRegressor(halves, query_strategy=greedy_k_center)
+    indices, _ = committee.query(POOL, n_instances=4)
+    np.testing.assert_array_equal(indices, greedy_k_center(learner, POOL, 4)[0])
 
 
 def test_spaced_batch(learner):
@@ -164,9 +175,12 @@ def test_every_strategy_in_a_modal_loop_with_a_pipeline(strategy):
 
 def test_a_model_without_covariance_is_refused():
     learner = ActiveLearner(DummyRegressor(), X_training=TRAIN, y_training=Y[:10])
-    for strategy in (greedy_max_std, integrated_variance):
+    committee = CommitteeRegressor([ActiveLearner(DummyRegressor())])
+    for strategy in (greedy_max_std, integrated_variance, spaced_max_std):
         with pytest.raises(TypeError, match="got DummyRegressor"):
             strategy(learner, POOL)
+        with pytest.raises(TypeError, match="got CommitteeRegressor"):
+            strategy(committee, POOL)
     two = GaussianProcessRegressor().fit(TRAIN, np.c_[Y[:10], Y[:10]])
     with pytest.raises(ValueError, match="one target"):
         integrated_variance(ActiveLearner(two), POOL)
@@ -198,6 +212,8 @@ def test_as_process_predicts_the_same():
     ):
         np.testing.assert_allclose(found, expected, atol=1e-10)
     assert as_process(ours) is ours
+    posterior = PoolPosterior(theirs, POOL)
+    np.testing.assert_allclose(posterior.std, ours.predict(POOL, return_std=True)[1], atol=1e-10)
 
 
 @pytest.mark.parametrize("normalize_y", [False, True])

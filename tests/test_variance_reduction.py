@@ -13,10 +13,10 @@ from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 
 from skcfgp import ActiveLearner, GaussianProcessRegressor, simulate
-from skcfgp.posterior import variance_reduction as module
 from skcfgp.cfgp import block_kernel
 from skcfgp.kernels import Laplacian
 from skcfgp.posterior import PoolPosterior, as_process
+from skcfgp.posterior import variance_reduction as module
 from skcfgp.posterior.variance_reduction import VarianceReduction
 from skcfgp.query import integrated_variance, variance
 
@@ -152,6 +152,31 @@ def test_a_batch_leaves_no_trace():
     np.testing.assert_array_equal(kept.gains(), before)
     np.testing.assert_array_equal(kept.choose(20), first)
     assert len(set(first[0].tolist())) == 20
+
+
+def test_an_interrupted_query_leaves_nothing_half_done(monkeypatch):
+    X, y = data()
+    gp = GaussianProcessRegressor(Laplacian(), alpha=1e-3, optimizer=None)
+    learner = ActiveLearner(gp, integrated_variance, X_training=X[:10], y_training=y[:10])
+    learner.query(X[10:])
+    learner.teach(X[10:14], y[10:14])
+    calls, follow = [], VarianceReduction._follow
+
+    def interrupted(self, *args):
+        follow(self, *args)
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VarianceReduction, "_follow", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            learner.query(X[14:])
+    found = integrated_variance(learner, X[14:], 3)
+    options = {"kernel": Laplacian(), "alpha": 1e-3, "optimizer": None}
+    expected = afresh(options, X[:14], y[:14], X[14:], 3)
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_allclose(found[1], expected[1], rtol=1e-9)
 
 
 def test_a_pickled_process_leaves_it_behind():

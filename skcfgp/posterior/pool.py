@@ -13,6 +13,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from ..cholesky import GrowingCholesky
+from ..chunking import in_chunks
 from ..gaussian_process import GaussianProcessRegressor
 
 __all__ = ["PoolPosterior", "as_process"]
@@ -61,7 +62,8 @@ class PoolPosterior:
     Parameters
     ----------
     gp : GaussianProcessRegressor
-        Fitted, with one target.
+        Fitted, with one target. One of scikit-learn's is taken as it is; what it learns later is
+        not seen.
     X_pool : ndarray of shape (n_pool, n_features)
         Put a test set below it to follow that too: the columns do not depend on each other.
     max_bytes : int, default=2**31
@@ -78,8 +80,8 @@ class PoolPosterior:
     """
 
     def __init__(self, gp, X_pool, max_bytes=2**31):
-        self.gp = gp
-        self.X_pool = X_pool
+        self.gp = gp = as_process(gp)
+        self.X_pool = X_pool = np.asarray(X_pool, dtype=np.float64)
         self._kernel = gp.kernel_
         self._theta = gp.kernel_.theta
         self._variance = gp.kernel_.diag(X_pool).copy()
@@ -129,10 +131,10 @@ class PoolPosterior:
         old, new = self.n_labels, len(self.gp.X_train_)
         if new == old:
             return self
-        rows = self.gp.kernel_(self.gp.X_train_[old:], self.X_pool)
         if old == 0:
-            rows = self.gp._factor.solve(rows)
+            rows = self._first_rows()
         else:
+            rows = self.gp.kernel_(self.gp.X_train_[old:], self.X_pool)
             L = self.gp.L_[old:]
             rows -= self._times_V(L[:, :old])
             rows = solve_triangular(L[:, old:], rows, lower=True, check_finite=False)
@@ -144,7 +146,7 @@ class PoolPosterior:
     @property
     def mean(self):
         """Posterior mean, ndarray of shape (n_pool,), in the unit of y."""
-        whitened = self.gp._factor.solve(self.gp.y_train_)
+        whitened = self.gp._factor.solve(self.gp.y_train_[: self.n_labels])
         mean = self._times_V(np.concatenate([whitened, self._surprise])[None])[0]
         return mean * self._unit() + np.ravel(self.gp._y_train_mean)[0]
 
@@ -240,11 +242,25 @@ class PoolPosterior:
                 product[:, rows] += weights @ self.gp.kernel_(X_train, X[rows])
         return product
 
+    def _first_rows(self):
+        """Work out V, in chunks: beside it no other matrix of its size is ever there."""
+        gp, V = self.gp, np.empty((len(self.gp.X_train_), len(self.X_pool)))
+
+        def fill(columns):
+            cross = gp.kernel_(self.X_pool[columns], gp.X_train_)
+            V[:, columns] = gp._factor.solve(cross.T, overwrite=True)
+
+        in_chunks(fill, V.shape[1], row_bytes=16 * max(1, len(V)), n_jobs=gp.n_jobs)
+        return V
+
     def _append(self, rows):
         """Append rows to those of V that are held; the storage grows by a quarter at a time."""
         n, new = self._n_held, self._n_held + len(rows)
+        if n == 0:
+            self._V = np.ascontiguousarray(rows)
+            return
         if new > len(self._V):
-            larger = np.empty((new if n == 0 else max(new, len(self._V) * 5 // 4), rows.shape[1]))
+            larger = np.empty((max(new, len(self._V) * 5 // 4), rows.shape[1]))
             larger[:n] = self._V[:n]
             self._V = larger
         self._V[n:new] = rows

@@ -91,7 +91,7 @@ def picks_from(gp, pool, n_picks, *, size=None, max_bytes=2**31):
             _check_memory(size, n_labels, max_bytes)
             rows, features, outside = pool.top(size)
             logger.debug("%d picked; shortlist of %d from %d", len(picked), size, len(pool))
-            posterior = PoolPosterior(gp, features)
+            posterior = PoolPosterior(gp, features, max_bytes)
             gone = np.searchsorted(rows, picked).tolist()
             for position in gone:
                 posterior.condition_on(position)

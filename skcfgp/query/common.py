@@ -1,8 +1,11 @@
 """What the query strategies share."""
 
+from numbers import Integral
+
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
+from sklearn.utils import check_array
 
 from ..recalibration import CalibratedRegressor
 
@@ -12,11 +15,30 @@ def check_pool(X_pool, n_instances):
     n_pool = X_pool.shape[0] if hasattr(X_pool, "shape") else len(X_pool)
     if n_pool == 0:
         raise ValueError("the pool is empty: there is nothing left to query.")
-    if not 1 <= n_instances <= n_pool:
+    if not isinstance(n_instances, Integral) or not 1 <= n_instances <= n_pool:
         raise ValueError(
-            f"n_instances must be between 1 and the size of the pool, {n_pool}, got {n_instances}."
+            "n_instances must be an integer between 1 and the size of the pool, "
+            f"{n_pool}, got {n_instances}."
         )
     return n_pool
+
+
+def check_features(model, X):
+    """Refuse features that the model cannot use; return them in double precision."""
+    X = check_array(X, dtype=np.float64, ensure_all_finite=False)
+    finite = np.isfinite(X)
+    if not finite.all():
+        rows = np.flatnonzero(~finite.all(axis=1))
+        raise ValueError(
+            f"{len(rows)} rows have features that are NaN or infinite (the first of them: "
+            f"{rows[:5].tolist()}). Leave these rows out of the pool."
+        )
+    n_features = getattr(model, "n_features_in_", X.shape[1])
+    if X.shape[1] != n_features:
+        raise ValueError(
+            f"the rows have {X.shape[1]} features, but the model was fitted on {n_features}."
+        )
+    return X
 
 
 def is_calibrated(learner):
@@ -30,9 +52,10 @@ def is_calibrated(learner):
 def last_step(learner, X_pool):
     """Return the innermost model of the learner's estimator and the features that it works on.
 
-    That of a `CalibratedRegressor` is the regressor that is calibrated, before the calibration.
+    That of a `CalibratedRegressor` is the regressor that is calibrated, before the calibration. A
+    committee has no estimator, and is its own model.
     """
-    model = getattr(learner, "estimator", None)
+    model = getattr(learner, "estimator", learner)
     while True:
         if isinstance(model, Pipeline):
             X_pool = model[:-1].transform(X_pool) if len(model) > 1 else X_pool
@@ -45,7 +68,7 @@ def last_step(learner, X_pool):
             return model, X_pool
 
 
-def rows_left(old, new, max_removed=64):
+def rows_left(old, new):
     """Find which rows of `old` make up `new`, in order; None if `new` is not what is left of it.
 
     Parameters
@@ -57,15 +80,26 @@ def rows_left(old, new, max_removed=64):
     -------
     ndarray of int, of shape (n_new,), or None
     """
-    n_removed = len(old) - len(new)
-    if not 0 <= n_removed <= max_removed or old.shape[1:] != new.shape[1:]:
+    if old.shape[1:] != new.shape[1:]:
         return None
-    left, skipped, done = [], 0, 0
-    while done < len(new) and skipped <= n_removed:
-        candidates = old[done + skipped : len(new) + skipped]
-        same = np.all(candidates == new[done:], axis=1)
-        run = len(same) if same.all() else int(np.argmin(same))
-        left.append(np.arange(done + skipped, done + skipped + run))
-        done += run
-        skipped += 1
-    return np.concatenate(left) if left and done == len(new) else None
+    left, at, done = np.empty(len(new), dtype=int), 0, 0
+    while done < len(new):
+        at += _count(old[at:], np.broadcast_to(new[done], old[at:].shape), equal=False)
+        if len(old) - at < len(new) - done:
+            return None
+        run = _count(old[at:], new[done:], equal=True)
+        left[done : done + run] = np.arange(at, at + run)
+        at, done = at + run, done + run
+    return left
+
+
+def _count(a, b, equal):
+    """Count the rows at the beginning that are equal in both, or that are not."""
+    n, start, size = min(len(a), len(b)), 0, 4
+    while start < n:
+        rows = slice(start, min(n, start + size))
+        other = np.all(a[rows] == b[rows], axis=1) != equal
+        if other.any():
+            return start + int(np.argmax(other))
+        start, size = rows.stop, 2 * size
+    return n

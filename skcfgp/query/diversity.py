@@ -2,10 +2,12 @@
 
 import numpy as np
 from scipy.spatial.distance import cdist
-from sklearn.utils import check_array
+from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
+from sklearn.utils import gen_batches
+from sklearn.utils.validation import check_is_fitted
 
 from ..kernels import Laplacian
-from .common import check_pool, last_step
+from .common import check_features, check_pool, last_step
 from .uncertainty import max_std
 
 
@@ -17,8 +19,8 @@ def greedy_k_center(learner, X_pool, n_instances=1):
 
     Parameters
     ----------
-    learner : modAL learner
-        Whose ``X_training`` are the labelled points.
+    learner : modAL learner or committee
+        Whose ``X_training``, or those of whose members, are the labelled points.
     X_pool : array-like of shape (n_pool, ...)
     n_instances : int, default=1
 
@@ -36,12 +38,13 @@ def greedy_k_center(learner, X_pool, n_instances=1):
     .. [2] Wu, Lin, Huang, Inf. Sci. 474, 90 (2019). doi:10.1016/j.ins.2018.09.060
     """
     check_pool(X_pool, n_instances)
-    pool = check_array(last_step(learner, X_pool)[1], dtype=np.float64)
+    pool = check_features(*last_step(learner, X_pool))
     nearest = np.full(len(pool), np.inf)
-    if learner.X_training is not None:
-        labelled = check_array(last_step(learner, learner.X_training)[1], dtype=np.float64)
-        for rows in range(0, len(labelled), 1024):
-            nearest = np.minimum(nearest, cdist(pool, labelled[rows : rows + 1024]).min(axis=1))
+    for one in getattr(learner, "learner_list", [learner]):
+        if one.X_training is not None:
+            labelled = check_features(*last_step(learner, one.X_training))
+            for rows in gen_batches(len(labelled), 1024):
+                nearest = np.minimum(nearest, cdist(pool, labelled[rows]).min(axis=1))
     indices, distances = [], []
     for _ in range(n_instances):
         indices.append(int(np.argmax(nearest)))
@@ -84,8 +87,8 @@ def spaced_max_std(learner, X_pool, n_instances=1, spacing=1.0):
     if not spacing >= 0:
         raise ValueError(f"spacing must be at least 0, got {spacing!r}.")
     model, pool = last_step(learner, X_pool)
-    pool = check_array(pool, dtype=np.float64)
-    cutoff = spacing * _length_of(model.kernel_)
+    cutoff = spacing * _length_of(model)
+    pool = check_features(model, pool)
     smallest = 1e-9 * cutoff
     order, std = max_std(learner, X_pool, n_pool)
     nearest, taken = np.full(n_pool, np.inf), []
@@ -101,16 +104,23 @@ def spaced_max_std(learner, X_pool, n_instances=1, spacing=1.0):
     return np.array(taken), std[position[taken]]
 
 
-def _length_of(kernel):
-    """Return the one length of a kernel."""
+def _length_of(model):
+    """Return the one length of the kernel of a fitted Gaussian process."""
+    if not isinstance(model, SklearnGPR):
+        raise TypeError(
+            "spacing is in units of the kernel's length: expected a Gaussian process, got "
+            f"{type(model).__name__}."
+        )
+    check_is_fitted(model, "alpha_")
     lengths = {
         float(value)
-        for name, value in kernel.get_params().items()
+        for name, value in model.kernel_.get_params().items()
         if name.split("__")[-1] == "length_scale" and np.ndim(value) == 0
     }
     if len(lengths) != 1:
         raise ValueError(
-            f"spacing is in units of the kernel's length, but {kernel} has {len(lengths)} lengths; "
-            f"use a kernel with one, such as {Laplacian()}."
+            "spacing is in units of the kernel's length, but "
+            f"{model.kernel_} has {len(lengths)} lengths; use a kernel with one, such as "
+            f"{Laplacian()}."
         )
     return lengths.pop()

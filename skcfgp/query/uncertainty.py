@@ -2,15 +2,15 @@
 
 import logging
 import warnings
+from weakref import proxy
 
 import numpy as np
-from sklearn.utils import check_array
 
 from ..gaussian_process import GaussianProcessRegressor
 from ..posterior import PoolPosterior, as_process
 from ..posterior.pivoting import greedy_picks, largest_first
 from ..posterior.shortlist import shortlist_picks
-from .common import check_pool, is_calibrated, last_step, rows_left
+from .common import check_features, check_pool, is_calibrated, last_step, rows_left
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +55,18 @@ def max_std(learner, X_pool, n_instances=1):
     ----------
     .. [1] Allotey, Butler, Thiyagalingam (2021), Section V.
     """
-    check_pool(X_pool, n_instances)
-    std = _pool_std(learner, X_pool)
+    n_pool = check_pool(X_pool, n_instances)
+    std = np.asarray(_pool_std(learner, X_pool), dtype=float)
+    if std.shape != (n_pool,):
+        raise ValueError(
+            f"expected one standard deviation for each of {n_pool} rows, got an array of shape "
+            f"{std.shape}. Use a model with one target."
+        )
+    if not np.isfinite(std).all():
+        rows = np.flatnonzero(~np.isfinite(std))[:5].tolist()
+        raise ValueError(
+            f"the model gives a standard deviation that is NaN or infinite (first rows: {rows})."
+        )
     _warn_of_equal_std(std)
     indices = largest_first(np.square(std), n_instances)
     return indices, std[indices]
@@ -105,7 +115,8 @@ def plan(gp, X_pool, n, max_bytes=2**31, screening="auto"):
        fixed hyper-parameters a design made beforehand loses nothing.
     """
     check_pool(X_pool, n)
-    gp, X_pool = as_process(gp), check_array(X_pool, dtype=np.float64)
+    gp = as_process(gp)
+    X_pool = check_features(gp, X_pool)
     if 16 * n < len(X_pool) or 8 * len(X_pool) ** 2 > max_bytes:
         logger.debug("%d of %d by a shortlist", n, len(X_pool))
         picks = shortlist_picks(gp, X_pool, n, max_bytes=max_bytes, screening=screening)
@@ -159,25 +170,28 @@ def _pool_std(learner, X_pool):
     if is_calibrated(learner):
         return learner.predict(X_pool, return_std=True)[1]
     model, features = last_step(learner, X_pool)
-    if isinstance(model, GaussianProcessRegressor) and np.ndim(model.y_train_) == 1:
-        posterior, left = _posterior(model, check_array(features, dtype=np.float64))
+    if isinstance(model, GaussianProcessRegressor) and np.ndim(getattr(model, "alpha_", 0)) == 1:
+        posterior, left = _posterior(model, check_features(model, features))
         return posterior.std[left]
-    if model is not None:
-        return model.predict(features, return_std=True)[1]
-    return learner.predict(X_pool, return_std=True)[1]
+    return model.predict(features, return_std=True)[1]
 
 
 def _posterior(gp, X_pool):
     """Return a posterior and which of its points the pool is; that of the last query if it fits."""
-    posterior, left = getattr(gp, "_pool_posterior", (None, None))
+    # Away while it changes, so that an interrupt cannot leave half of a change behind.
+    posterior, left = vars(gp).pop("_pool_posterior", (None, None))
+    still = None
     if posterior is not None and posterior.is_current():
         still = rows_left(posterior.X_pool[left], X_pool)
-        if still is not None:
-            left = left[still]
-            if len(left) < 0.8 * len(posterior.X_pool):  # to forget is to copy what is left
-                posterior.keep(left)
-                left = np.arange(len(left))
-            gp._pool_posterior = posterior.update(), left
-            return gp._pool_posterior
-    gp._pool_posterior = PoolPosterior(gp, np.array(X_pool)), np.arange(len(X_pool))
+    if still is None:
+        posterior = None  # its memory is free before the new one takes as much
+        # A weak reference: else the two would keep each other in memory.
+        posterior, left = PoolPosterior(proxy(gp), np.array(X_pool)), np.arange(len(X_pool))
+    else:
+        left = left[still]
+        if len(left) < 0.8 * len(posterior.X_pool):  # to forget is to copy what is left
+            posterior.keep(left)
+            left = np.arange(len(left))
+        posterior.update()
+    gp._pool_posterior = posterior, left
     return gp._pool_posterior

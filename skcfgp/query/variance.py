@@ -1,12 +1,13 @@
 """The point whose label lowers the mean variance most."""
 
+from weakref import proxy
+
 import numpy as np
-from sklearn.utils import check_array
 
 from ..posterior import PoolPosterior, as_process
 from ..posterior.pivoting import first_of_largest
 from ..posterior.variance_reduction import VarianceReduction
-from .common import check_pool, last_step, rows_left
+from .common import check_features, check_pool, last_step, rows_left
 
 #: Largest memory for what is kept between queries; beyond it each query starts afresh, in chunks.
 MAX_BYTES = 2**31
@@ -56,10 +57,10 @@ def integrated_variance(learner, X_pool, n_instances=1, X_target=None):
     """
     check_pool(X_pool, n_instances)
     model, pool = last_step(learner, X_pool)
-    pool, target = check_array(pool, dtype=np.float64), None
-    if X_target is not None:
-        target = check_array(last_step(learner, X_target)[1], dtype=np.float64)
     gp = as_process(model)
+    pool, target = check_features(gp, pool), None
+    if X_target is not None:
+        target = check_features(gp, last_step(learner, X_target)[1])
     n_target = len(pool) if target is None else len(target)
     if 8 * len(pool) * (n_target + len(gp.X_train_)) > MAX_BYTES:
         return _choose_in_chunks(gp, pool, n_instances, target)
@@ -68,15 +69,18 @@ def integrated_variance(learner, X_pool, n_instances=1, X_target=None):
 
 def _kept(gp, pool, target):
     """Return what the last query has left behind, brought up to date, if it fits; or a new one."""
-    kept = getattr(gp, "_variance_reduction", None)
+    # Away while it changes, so that an interrupt cannot leave half of a change behind.
+    kept, still = vars(gp).pop("_variance_reduction", None), None
     if kept is not None and kept.is_current() and _equal(kept.X_target, target):
         still = rows_left(kept.X_pool[kept.left], pool)
-        if still is not None:
-            kept.update().keep_left(still)
-            return kept
-    gp._variance_reduction = None  # its memory is free before the new one takes as much
-    gp._variance_reduction = VarianceReduction(gp, np.array(pool), target)
-    return gp._variance_reduction
+    if still is None:
+        kept = None  # its memory is free before the new one takes as much
+        # A weak reference: else the two would keep each other in memory.
+        kept = VarianceReduction(proxy(gp), np.array(pool), target)
+    else:
+        kept.update().keep_left(still)
+    gp._variance_reduction = kept
+    return kept
 
 
 def _equal(old, new):

@@ -1,10 +1,13 @@
 """Settings of Sphinx. Nothing is fetched while the pages are built."""
 
+import os
 import re
 import sys
+import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+os.environ["OMP_NUM_THREADS"] = "1"  # figures that do not depend on the machine, and no idle waits
 
 import skcfgp
 
@@ -13,8 +16,17 @@ author = "The skcfgp developers"
 copyright = author
 version = release = skcfgp.__version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
-exclude_patterns = ["_build", "scripts"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "myst_parser",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+    "sphinxcontrib.bibtex",
+]
+exclude_patterns = ["_build", "scripts", "examples", "sg_execution_times.rst"]
+source_suffix = {".rst": "restructuredtext"}
 templates_path = ["_templates"]
 default_role = "py:obj"
 add_module_names = False
@@ -23,10 +35,34 @@ autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_show_class_members = False  # the template of a class lists them
 
+bibtex_bibfiles = ["references.bib"]
+
+warnings.filterwarnings("error")  # as in the tests
+for module in ("pymatgen", "spglib", "tensorflow", "tf_keras", "keras", "google", "h5py", "ase"):
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module=f"{module}.*")
+
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"/plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "reference_url": {"skcfgp": None},
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": ("skcfgp",),
+    "capture_repr": ("_repr_html_", "__repr__"),
+    "ignore_repr_types": r"matplotlib|.*Display",
+    "show_memory": False,
+    "remove_config_comments": True,
+}
+
 html_theme = "pydata_sphinx_theme"
 html_title = f"skcfgp {version}"
-html_sidebars = {"index": [], "quickstart": [], "files": [], "limits": []}
-html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
+html_theme_options = {
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc", "sg_download_links"],
+    "navigation_with_keys": False,
+    "header_links_before_dropdown": 7,
+}
 html_show_sourcelink = False
 html_copy_source = False
 

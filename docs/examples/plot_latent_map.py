@@ -1,0 +1,28 @@
+"""
+What the network has learnt
+===========================
+
+Crystals with similar latent vectors have similar properties: that is what the Gaussian process
+lives on.
+"""
+
+# %%
+# The vector of a crystal is the activations of a layer of a MEGNet; here the 32 of the first layer
+# of the readout, as in the paper.
+
+from skcfgp import MEGNetFeaturizer
+from skcfgp.datasets import load_formation_energy
+
+test = load_formation_energy(split="test", structures="arrays")
+featurizer = MEGNetFeaturizer("formation_energy_1800", layer="readout_0")
+Z = featurizer.set_output(transform="pandas").fit_transform(test.structures)
+Z.iloc[:3, :5].round(2)
+
+# %%
+# In the plane, by t-SNE. The network has not seen these crystals, nor their energies.
+
+from skcfgp.displays import LatentMapDisplay
+
+LatentMapDisplay.from_vectors(
+    Z, test.target, random_state=0, name="formation energy", unit="eV/atom"
+)

@@ -106,8 +106,8 @@ def import_megnet():
     if not issubclass(layers.MEGNetLayer, tf_keras.layers.Layer):
         raise ImportError(
             "megnet was imported on Keras 3 before skcfgp, and its layers cannot be rebound in "
-            "this process. Start Python again and either import skcfgp.network first or set the "
-            "environment variable TF_USE_LEGACY_KERAS=1 before TensorFlow is imported."
+            "this process. Start Python again, and set the environment variable "
+            "TF_USE_LEGACY_KERAS=1 before TensorFlow is imported."
         )
     _wrap_from_file(models.base.GraphModel)
     return models

@@ -23,6 +23,7 @@ __all__ = ["LaplacianSearch", "split_kernel"]
 
 _FEW_ROWS = 500  # up to which several starts are searched
 _REACH = 2.0  # of one descent, in logarithms
+_FLAT = 0.05  # a slope, in nats; for a curvature of 1 it is 0.001 nat from the optimum
 _WHITE = 1e-12, 1e12  # white noise relative to a^2 / l
 _NOT_POSITIVE_DEFINITE = 1e25  # finite: a line search turns back from it
 
@@ -179,8 +180,8 @@ class LaplacianSearch:
     def _maximise_profile(self, likelihood, start):
         """Return the optimum if the known noise were relative to the slope a^2 / l of the start."""
         (amplitude, length_scale, noise_level), _, scale = start
-        # With a length or a noise that is far below the spacing of the rows nothing depends on it
-        # any more: no slope leads away from there.
+        # Where a length or a noise is far below the spacing of the rows nothing depends on it any
+        # more: no slope by its logarithm leads away from there.
         spacing = _spacing(likelihood.distances)
         length_scale = np.clip(max(length_scale, 0.3 * spacing), self._low[1], self._high[1])
         little_noise = (0.1 if likelihood.n <= 2 * _FEW_ROWS else 0.01) * spacing
@@ -189,7 +190,9 @@ class LaplacianSearch:
         # A white noise that is free takes in the noise that all rows have.
         absorbed = likelihood.noise.min() if free[1] else -noise_level
         known = (likelihood.noise - absorbed) / slope
-        white = np.clip(max((noise_level + absorbed) / slope, little_noise), *_WHITE)
+        least = max(_WHITE[0], (self._low[2] + absorbed) / slope)
+        white_limits = least, max(least, _WHITE[1])
+        white = np.clip((noise_level + absorbed) / slope, *white_limits)
         values = np.array([length_scale, white if free[1] else 0.0])
         best = (-np.inf, *start.point)
 
@@ -203,9 +206,13 @@ class LaplacianSearch:
             best = max(best, (value, amplitude, values[0], level))
             return value, gradient[free]
 
-        limits = np.array([(self._low[1], self._high[1]), _WHITE])[free]
-        scale = np.array(scale)
-        _, scale[free] = _climb(objective, np.log(values[free]), np.log(limits), scale[free])
+        limits = np.array([(self._low[1], self._high[1]), white_limits])[free]
+        scale, evaluate, x = np.array(scale), _remember(objective), np.log(values[free])
+        if free[1] and white < little_noise:
+            value, gradient = evaluate(x)
+            if not np.isfinite(value) or gradient[-1] / white * little_noise > _FLAT:
+                x[-1] = np.log(little_noise)
+        _, scale[free] = _climb(evaluate, x, np.log(limits), scale[free])
         return Optimum(self._inside(best[1:]), best[0], scale)
 
     def _maximise(self, likelihood, start):
@@ -233,7 +240,7 @@ class LaplacianSearch:
         limits[1:][free[1:]] = np.log(np.transpose([low, high])[1:][free[1:]])
         across = np.sqrt(0.5 * likelihood.n * likelihood.n_targets)  # without noise exactly
         scales = np.array([across, *scale])[free]
-        _climb(objective, np.log(values[free]), limits[free], scales)
+        _climb(_remember(objective), np.log(values[free]), limits[free], scales)
         return Optimum(self._inside(best[1:]), best[0], scale)
 
     def _maximise_as_sklearn(self, likelihood, point):
@@ -263,6 +270,19 @@ def _negative(value, gradient):
     return _NOT_POSITIVE_DEFINITE, np.zeros_like(gradient)
 
 
+def _remember(objective):
+    """Evaluate nothing twice: a climb starts anew where the last one ended."""
+    known = {}
+
+    def evaluate(x):
+        key = x.round(12).tobytes()
+        if key not in known:
+            known[key] = objective(x)
+        return known[key]
+
+    return evaluate
+
+
 def _climb(objective, x, limits, scale):
     """Maximise a function by L-BFGS-B, in boxes around the start, with variables `scale` times x.
 
@@ -284,14 +304,9 @@ def _climb(objective, x, limits, scale):
     scale : ndarray of shape (k,)
         The same of the curvatures that were found.
     """
-    known = {}  # a new box starts where the last one ended
 
     def negative(u):
-        point = u / scale
-        key = point.round(12).tobytes()
-        if key not in known:
-            known[key] = _negative(*objective(point))
-        value, gradient = known[key]
+        value, gradient = _negative(*objective(u / scale))
         return value, gradient / scale
 
     while len(x):
@@ -302,8 +317,7 @@ def _climb(objective, x, limits, scale):
             jac=True,
             method="L-BFGS-B",
             bounds=np.transpose([low * scale, high * scale]),
-            # A slope of 0.05 for a curvature of 1: 0.001 nat from the optimum.
-            options={"ftol": 1e-8, "gtol": 0.05},
+            options={"ftol": 1e-8, "gtol": _FLAT},
         )
         x = np.clip(found.x / scale, low, high)
         if found.nit > 1:

@@ -22,7 +22,7 @@ def labelled():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(
     ("kernel", "least"),
-    [(Laplacian(), 8), (Laplacian() + WhiteKernel(), 4)],
+    [(Laplacian(), 8), (Laplacian() + WhiteKernel(), 8)],
     ids=["plain", "noise"],
 )
 def test_fit_against_scikit_learn(labelled, kernel, least, cpu_ratio):

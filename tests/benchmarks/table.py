@@ -1,8 +1,10 @@
 """Run the benchmarks and print one table, or print that of an earlier run.
 
     python tests/benchmarks/table.py [pytest options]
+    python tests/benchmarks/table.py -k "fit_against or memory"
     python tests/benchmarks/table.py --json FILE
 
+All of them take about a quarter of an hour on two cores that do nothing else; ``-k`` chooses some.
 ``FILE`` is what ``pytest --benchmark-json FILE`` wrote.
 """
 

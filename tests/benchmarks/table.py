@@ -4,8 +4,7 @@
     python tests/benchmarks/table.py -k "fit_against or memory"
     python tests/benchmarks/table.py --json FILE
 
-All of them take about a quarter of an hour on two cores that do nothing else; ``-k`` chooses some.
-``FILE`` is what ``pytest --benchmark-json FILE`` wrote.
+``-k`` chooses some. Run nothing else beside them. ``FILE`` is what ``pytest --benchmark-json FILE`` wrote.
 """
 
 import json

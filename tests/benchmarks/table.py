@@ -4,7 +4,8 @@
     python tests/benchmarks/table.py -k "fit_against or memory"
     python tests/benchmarks/table.py --json FILE
 
-``-k`` chooses some. Run nothing else beside them. ``FILE`` is what ``pytest --benchmark-json FILE`` wrote.
+``-k`` chooses some. Run nothing else beside them. ``FILE`` is what
+``pytest --benchmark-json FILE`` wrote.
 """
 
 import json

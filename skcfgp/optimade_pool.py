@@ -6,7 +6,6 @@ stopped, and one that came to its end needs no network. Nothing but the standard
 
 import hashlib
 import json
-import os
 import time
 import urllib.error
 import urllib.parse
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from .structures import Failure, Structures, check_structures, object_array
+from .whole_file import whole_file
 
 __all__ = ["read_optimade", "structure_from_optimade"]
 
@@ -176,9 +176,8 @@ def _page(url, cache_dir, attempts, timeout):
         raise ValueError(f"{url} is no answer in the form of OPTIMADE: {text[:100]!r}") from error
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.{os.getpid()}")
-        part.write_bytes(text)
-        os.replace(part, path)
+        with whole_file(path) as part:
+            part.write_bytes(text)
     return page
 
 

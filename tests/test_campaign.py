@@ -270,8 +270,23 @@ def test_rules_to_stop(make, data):
     with pytest.raises(StoppedError, match="max-std < 100: it is"):
         wide.suggest()
     assert wide.state().counts()["pending"] == 0
+    assert make(name="words", until="max std < 1").state().settings["until"] == ["max-std < 1"]
     with pytest.raises(ValueError, match="a rule is one of"):
         make(name="no", until=["max-std > 1"])
+
+
+def test_a_budget_counts_what_runs_and_what_failed(make, data):
+    campaign = make(
+        crystals=pd.DataFrame({"structure": data[0], "hours": 2.0}), cost="hours", until="cost >= 8"
+    )
+    picks = [pick["id"] for pick in campaign.suggest(3)]
+    campaign.fail(picks[0], "time limit")
+    campaign.tell(id=picks[1], value=0.0)
+    campaign.release(picks[2])
+    assert campaign.status()["spent"] == 4.0
+    campaign.suggest(2)
+    with pytest.raises(StoppedError, match="cost >= 8: there are 8"):
+        campaign.suggest()
 
 
 def test_costs(make, data):
@@ -349,6 +364,7 @@ def test_settings_are_checked(make):
         ({"recipe": "none"}, "recipe must be one of"),
         ({"random_fraction": 1.5}, "random_fraction must be between"),
         ({"cost": "price"}, "no crystal has a column 'price'"),
+        ({"cost": "nsites^2", "strategy": "greedy_k_center"}, "chooses without one"),
         ({"overdue_after": 0}, "positive number of days"),
         ({"random_state": -1}, "random_state must be an integer"),
         ({"labelled": {"nope": 1.0}}, "there is no such id"),

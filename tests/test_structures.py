@@ -151,6 +151,31 @@ def test_one_bad_crystal_does_not_cost_its_file(salt, tmp_path):
     assert [failure.id for failure in found.failures] == ["bad"]
 
 
+@pytest.mark.parametrize("name", ["many.cif", "many.xyz", "many.jsonl"])
+def test_one_broken_part_does_not_cost_its_file(quartet, tmp_path, name):
+    """Every crystal that was written is there or named, under the id of its place."""
+    parts = {
+        "many.cif": [s.to(fmt="cif") for s in quartet],
+        "many.xyz": [""] * 4,
+        "many.jsonl": [json.dumps(s.as_dict()) + "\n" for s in quartet],
+    }
+    if name == "many.xyz":
+        from ase.io import write
+
+        for i, structure in enumerate(quartet):
+            write(tmp_path / "one.xyz", structure.to_ase_atoms(), format="extxyz")
+            parts[name][i] = (tmp_path / "one.xyz").read_text()
+    lines = parts[name][1].splitlines(keepends=True)
+    parts[name][1] = "".join([*lines[:-1], lines[-1][:9] + "\n"])  # cut off in its last line
+    heading = "data_global\n_journal_name 'x'\n" if name == "many.cif" else ""
+    (tmp_path / name).write_text(heading + "".join(parts[name]))
+    found = check_structures(tmp_path / name, on_error="collect")
+    assert found.ids.tolist() == [f"{name}:{i}" for i in range(4)]
+    assert [failure.index for failure in found.failures] == [1]
+    for i in (0, 2, 3):
+        assert found.structures[i].composition == quartet[i].composition
+
+
 @pytest.mark.parametrize(
     ("X", "error", "message"),
     [

@@ -1,10 +1,11 @@
 """Writing a crystal as the input of a calculation."""
 
 import hashlib
-import os
 import re
 import warnings
 from pathlib import Path
+
+from ..whole_file import whole_file
 
 __all__ = ["FORMATS", "job_path", "write_job"]
 
@@ -66,6 +67,5 @@ def write_job(structure, path, comment):
         if path.read_text(encoding="utf-8") == text:
             return
         raise FileExistsError(f"{path} is there already, with another content; name a new folder.")
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")

@@ -121,13 +121,15 @@ class CampaignReader:
         dict
             ``counts`` (``labelled``, ``pending``, ``failed`` and ``pool``), ``total``, ``refused``
             (how many did not come in), ``estimates`` (see `skcfgp.campaign.prequential.estimates`),
-            ``alarm``, ``overdue`` (ids), ``curve`` (largest and mean standard deviation at the last
+            ``alarm``, ``overdue`` (ids), ``spent`` (cost of what was suggested; None without
+            costs), ``curve`` (largest and mean standard deviation at the last
             suggestion), ``gain``, ``stop`` (rules that are met), ``settings``, ``n_events``.
         """
-        from .suggesting import rules_met
+        from .suggesting import rules_met, spent
 
         with self._reading() as (connection, state, _events):
             stop = rules_met(connection, state)
+            cost = spent(connection, state) if state.settings["cost"] else None
         from .prequential import alarm
 
         return {
@@ -137,6 +139,7 @@ class CampaignReader:
             "estimates": state.estimates,
             "alarm": alarm(state.estimates),
             "overdue": self._overdue(state),
+            "spent": cost,
             "curve": state.curve[-1] if state.curve else None,
             "gain": state.gain,
             "stop": stop,

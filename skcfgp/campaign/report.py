@@ -2,12 +2,12 @@
 
 import html
 import json
-import os
 import re
 from importlib.resources import files
 
 import numpy as np
 
+from ..whole_file import whole_file
 from .crystals import details, read_structures
 from .prequential import alarm
 from .settings import versions
@@ -52,9 +52,8 @@ def write_report(connection, engine, events, path):
     }
     text = (page / "report.html").read_text(encoding="utf-8")
     text = re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], text)
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
     return path
 
 

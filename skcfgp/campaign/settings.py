@@ -27,13 +27,17 @@ def check_settings(settings):
     ValueError
     """
     from .features import RECIPES
-    from .selection import STRATEGIES
+    from .selection import STRATEGIES, WITHOUT_MODEL
 
     if not settings["target"].strip():
         raise ValueError("the target needs a name.")
     for name, known in (("recipe", RECIPES), ("strategy", tuple(STRATEGIES))):
         if settings[name] not in known:
             raise ValueError(f"{name} must be one of {known}, got {settings[name]!r}.")
+    if settings["cost"] and settings["strategy"] in WITHOUT_MODEL:
+        raise ValueError(
+            f"cost is for a strategy with a model; {settings['strategy']!r} chooses without one."
+        )
     if not _is_real(settings["random_fraction"]) or not 0 <= settings["random_fraction"] <= 1:
         raise ValueError(
             f"random_fraction must be between 0 and 1, got {settings['random_fraction']!r}."

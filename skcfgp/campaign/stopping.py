@@ -51,7 +51,7 @@ def parse_rule(text):
     max-std < 0.05
     """
     for pattern in _PATTERNS:
-        if match := re.fullmatch(pattern, text.strip().replace("_", "-")):
+        if match := re.fullmatch(pattern, re.sub(r"(?<=[a-z])[ _](?=[a-z])", "-", text.strip())):
             limit = float(match[2]) if match.re.groups > 1 else None
             return Rule(match[1], limit)
     raise ValueError(

@@ -7,7 +7,7 @@ from .settings import versions
 from .stopping import expected_error, parse_rule, reasons_to_stop
 from .store import append_event
 
-__all__ = ["StoppedError", "rules_met", "suggest"]
+__all__ = ["StoppedError", "rules_met", "spent", "suggest"]
 
 
 class StoppedError(RuntimeError):
@@ -83,21 +83,29 @@ def rules_met(connection, state, curve=None, gain=None):
     if not state.settings["until"]:
         return []
     curve = curve or (state.curve[-1] if state.curve else {})
-    spent = sum(
-        cost
-        for id_, cost in connection.execute("SELECT id, cost FROM crystals")
-        if id_ in state.labels and id_ in state.arms
-    )
     values = {
         "max-std": curve.get("max_std"),
         "mean-std": curve.get("mean_std"),
         "labels": len(state.labels),
-        "cost": spent,
+        "cost": spent(connection, state),
         "no-gain": gain or state.gain,
     }
     if curve:
         values["expected-error"] = expected_error(curve["mean_std"], state.estimates)
     return reasons_to_stop([parse_rule(rule) for rule in state.settings["until"]], values)
+
+
+def spent(connection, state):
+    """Add up the costs of the crystals that were suggested, whatever came of them.
+
+    Pending ones count, so that a budget is not overdrawn by what runs; those that were released do
+    not.
+    """
+    return sum(
+        cost
+        for id_, cost in connection.execute("SELECT id, cost FROM crystals")
+        if id_ in state.arms and state.status_of(id_) != "pool"
+    )
 
 
 def _content(picks, curve, gain, engine):

@@ -1,10 +1,10 @@
 """Tables of a campaign: predictions, the plan, and everything."""
 
 import json
-import os
 
 import numpy as np
 
+from ..whole_file import whole_file
 from .crystals import details
 from .prequential import rescaling
 from .store import append_event
@@ -105,15 +105,15 @@ def write_table(table, path):
     path : Path
         Its suffix is the format.
     """
-    part = path.with_name(path.name + ".part")
     if path.suffix.lower() == ".csv":
-        table.to_csv(part, index=False, lineterminator="\n")
+        text = table.to_csv(index=False, lineterminator="\n")
     elif path.suffix.lower() == ".json":
         records = table.astype(object).where(table.notna(), None).to_dict("records")
-        part.write_text(json.dumps(records, indent=1, allow_nan=False), encoding="utf-8")
+        text = json.dumps(records, indent=1, allow_nan=False)
     else:
         raise ValueError(f"the name of a table must end in .csv or .json, got {path.name!r}.")
-    os.replace(part, path)
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def _columns(steps):

@@ -1,6 +1,6 @@
 """What a person reads: reasons, estimates and history in words."""
 
-__all__ = ["estimate_rows", "what_happened", "why"]
+__all__ = ["estimate_rows", "status_lines", "what_happened", "why"]
 
 _REASONS = {
     "integrated_variance": "tells most about the others",
@@ -59,6 +59,55 @@ def what_happened(event):
     if event.verb == "undo":
         return f"undo event {content['event']}"
     return event.verb
+
+
+def status_lines(found):
+    """Say where a campaign stands.
+
+    Parameters
+    ----------
+    found : dict
+        Of `Campaign.status`.
+
+    Yields
+    ------
+    str
+    """
+    unit, counts = found["settings"]["unit"], found["counts"]
+    yield (
+        ", ".join(f"{counts[name]} {name}" for name in ("labelled", "pending", "failed"))
+        + f", {counts['pool']} in the pool; {found['total']} in all, {found['refused']} refused"
+    )
+    for arm, of in found["estimates"].items():
+        low, high = of["coverage_interval"]
+        z_low, z_high = of["mean_squared_z_interval"]
+        yield (
+            f"{arm}: of {of['n']} predictions before their label: MAE {of['mae']:.4g} {unit}, "
+            f"{of['coverage']:.0%} within 2 std ({low:.0%} to {high:.0%}; 95 % is right), "
+            f"mean squared z {of['mean_squared_z']:.2f} ({z_low:.2f} to {z_high:.2f}; 1 is right)"
+        )
+    if found["curve"]:
+        curve = found["curve"]
+        yield (
+            f"at the last suggestion, with {curve['n_labels']} labels: largest std "
+            f"{curve['max_std']:.4g}, mean {curve['mean_std']:.4g} {unit}"
+        )
+    if gain := found["gain"]:
+        low, high = gain["interval"]
+        yield (
+            f"gain over random choice: MAE lower by {gain['gain']:.4g} {unit} (95 % interval "
+            f"{low:.4g} to {high:.4g}, {gain['n']} crystals, {gain['n_taught']} "
+            "labels of each kind)"
+        )
+    if found["spent"] is not None:
+        yield f"cost of what was suggested: {found['spent']:g}"
+    if found["overdue"]:
+        days = found["settings"]["overdue_after"]
+        yield f"overdue for more than {days:g} days: {', '.join(found['overdue'])}"
+    for rule in found["stop"]:
+        yield f"STOP: {rule}"
+    if found["alarm"]:
+        yield f"ALARM: {found['alarm']}"
 
 
 def estimate_rows(estimates):

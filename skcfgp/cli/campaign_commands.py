@@ -53,6 +53,13 @@ def _opened(command):
 )
 @click.option("--filter", "question", default="", help="Which of its crystals.")
 @click.option(
+    "--materials-project",
+    "query",
+    metavar="JSON",
+    help="Instead of --pool: search terms of mp-api, such as "
+    '\'{"elements": ["Ga", "N"], "num_elements": 2}\'. The key is taken from MP_API_KEY.',
+)
+@click.option(
     "--labelled",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="CSV of known labels: 'id' or 'file', and the values.",
@@ -90,26 +97,44 @@ def _opened(command):
 )
 @click.option("--overdue-after", type=float, default=7.0, show_default=True, help="Days.")
 @click.option("--random-state", type=int, default=0, show_default=True)
-def init(folder, pool, optimade, question, **options):
+def init(folder, pool, optimade, question, query, **options):
     """Begin a campaign.
 
     Crystals that cannot be used are listed by name and reason; the others are in.
     """
     from ..campaign import Campaign
 
-    if bool(pool) == bool(optimade):
-        raise click.UsageError("give either --pool or --optimade.")
+    if [bool(pool), optimade is not None, query is not None].count(True) != 1:
+        raise click.UsageError("give one of --pool, --optimade and --materials-project.")
+    if question and optimade is None:
+        raise click.UsageError("--filter is for --optimade.")
     pool = list(pool)
-    if optimade:
+    if optimade is not None:
         from ..optimade_pool import read_optimade
 
         pool = read_optimade(optimade, question, cache_dir=folder / "optimade")
+    if query is not None:
+        from ..materials_project import read_materials_project
+
+        pool = read_materials_project(_json_object(query), cache_dir=folder / "materials-project")
     state = Campaign.init(folder, pool, **options).state()
     for refused in state.refused:
         click.echo(f"refused: {refused['name']}: {refused['reason']}", err=True)
     click.echo(
         f"{folder}: {len(state.ids)} crystals are in, {len(state.labels)} of them labelled; "
         f"{len(state.refused)} refused."
+    )
+
+
+def _json_object(text):
+    try:
+        if isinstance(found := json.loads(text), dict):
+            return found
+        problem = f"got {text!r}"
+    except ValueError as error:
+        problem = f"got {text!r}: {error}"
+    raise click.UsageError(
+        f'expected a JSON object of search terms, such as \'{{"elements": ["N"]}}\', {problem}'
     )
 
 
@@ -229,44 +254,10 @@ def undo(opened):
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(opened, as_json):
     """Say where the campaign stands."""
+    from ..campaign.wording import status_lines
+
     found = opened.status()
-    click.echo(json.dumps(found, indent=1) if as_json else "\n".join(_status_lines(found)))
-
-
-def _status_lines(found):
-    unit, counts = found["settings"]["unit"], found["counts"]
-    yield (
-        ", ".join(f"{counts[name]} {name}" for name in ("labelled", "pending", "failed"))
-        + f", {counts['pool']} in the pool; {found['total']} in all, {found['refused']} refused"
-    )
-    for arm, of in found["estimates"].items():
-        low, high = of["coverage_interval"]
-        z_low, z_high = of["mean_squared_z_interval"]
-        yield (
-            f"{arm}: of {of['n']} predictions before their label: MAE {of['mae']:.4g} {unit}, "
-            f"{of['coverage']:.0%} within 2 std ({low:.0%} to {high:.0%}; 95 % is right), "
-            f"mean squared z {of['mean_squared_z']:.2f} ({z_low:.2f} to {z_high:.2f}; 1 is right)"
-        )
-    if found["curve"]:
-        curve = found["curve"]
-        yield (
-            f"at the last suggestion, with {curve['n_labels']} labels: largest std "
-            f"{curve['max_std']:.4g}, mean {curve['mean_std']:.4g} {unit}"
-        )
-    if gain := found["gain"]:
-        low, high = gain["interval"]
-        yield (
-            f"gain over random choice: MAE lower by {gain['gain']:.4g} {unit} (95 % interval "
-            f"{low:.4g} to {high:.4g}, {gain['n']} crystals, {gain['n_taught']} "
-            "labels of each kind)"
-        )
-    if found["overdue"]:
-        days = found["settings"]["overdue_after"]
-        yield f"overdue for more than {days:g} days: {', '.join(found['overdue'])}"
-    for rule in found["stop"]:
-        yield f"STOP: {rule}"
-    if found["alarm"]:
-        yield f"ALARM: {found['alarm']}"
+    click.echo(json.dumps(found, indent=1) if as_json else "\n".join(status_lines(found)))
 
 
 RESCALE = click.option(

@@ -224,9 +224,10 @@ def _to_structure(item):
     if isinstance(item, dict):
         record = item if _is_structure_dict(item) else item.get("structure")
         if not _is_structure_dict(record):
+            got = record if isinstance(record, dict) else item
             raise ValueError(
-                "expected the keys 'lattice' and 'sites', or 'structure', in the dictionary of a "
-                f"crystal, got {sorted(map(str, item))[:8]}."
+                "expected the keys 'lattice' and 'sites', or 'structure' with these in it, in the "
+                f"dictionary of a crystal, got {sorted(map(str, got))[:8]}."
             )
         return Structure.from_dict(record)
     if is_atoms(item):

@@ -6,6 +6,7 @@ classes which the file names.
 
 import gzip
 import json
+import re
 
 from .from_ase import read_ase_database, read_ase_json
 
@@ -92,6 +93,8 @@ def _rows(path, kind, name):
         return
     found = list(_READERS[kind](_text(path)))
     for i, (id_, record) in enumerate(found):
+        if len(found) == 1 and isinstance(record, Exception):
+            raise record
         if id_ is None:
             id_ = name if len(found) == 1 else f"{name}:{i}"
         yield id_, record
@@ -121,10 +124,25 @@ def _text(path):
         return file.read()
 
 
+def _each(parts, read):
+    """Read part by part, so that a broken one costs no other."""
+    for part in parts:
+        try:
+            yield from read(part)
+        except Exception as error:  # the parsers raise anything
+            yield None, error
+
+
 def _read_cif(text):
     from pymatgen.io.cif import CifParser
 
-    return [(None, s) for s in CifParser.from_str(text).parse_structures(primitive=False)]
+    def read(block):
+        parser = CifParser.from_str(block)
+        return [(None, s) for s in parser.parse_structures(primitive=False, on_error="raise")]
+
+    blocks = re.split(r"(?m)^(?=[ \t]*data_)", text)
+    of_crystals = [b for b in blocks if "_cell_length_a" in b or "_atom_site_" in b]
+    return _each(of_crystals or [text], read)
 
 
 def _read_poscar(text):
@@ -138,7 +156,11 @@ def _read_xyz(text):
 
     from ase.io import read
 
-    return [(None, atoms) for atoms in read(StringIO(text), index=":", format="extxyz")]
+    frames = re.split(r"(?m)^(?=[ \t]*\d+[ \t]*\r?\n.*Lattice=)", text)
+    return _each(
+        [frame for frame in frames if frame.strip()],
+        lambda frame: [(None, a) for a in read(StringIO(frame), index=":", format="extxyz")],
+    )
 
 
 def _record(record):
@@ -160,7 +182,8 @@ def _read_json(text):
 
 
 def _read_jsonl(text):
-    return [_record(json.loads(line)) for line in text.splitlines() if line.strip()]
+    lines = [line for line in text.splitlines() if line.strip()]
+    return _each(lines, lambda line: [_record(json.loads(line))])
 
 
 _READERS = {

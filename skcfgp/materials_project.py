@@ -1,0 +1,165 @@
+"""Crystals of the Materials Project, by its own client, ``mp-api``, some at a time.
+
+The client needs a key, which is taken from the environment and nowhere else: a key on a command
+line can be read by everybody on the machine.
+"""
+
+import hashlib
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+from .whole_file import whole_file
+
+__all__ = ["read_materials_project"]
+
+#: Where the key is.
+KEY = "MP_API_KEY"
+
+#: Crystals that are asked for at a time.
+CHUNK = 100
+
+#: Answers after which it is worth asking again.
+TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
+
+#: Seconds before the second attempt; before each further one twice as long.
+FIRST_WAIT = 1.0
+
+
+def read_materials_project(query, *, fields=(), cache_dir=None, max_crystals=None, attempts=6):
+    """Read the crystals of the Materials Project that meet a query.
+
+    The key for its interface must be in the environment variable ``MP_API_KEY``; everybody can have
+    one at https://materialsproject.org/api. Needs ``pip install 'skcfgp[materials-project]'``.
+
+    Parameters
+    ----------
+    query : dict
+        Search terms of ``MPRester().materials.summary.search``, as in
+        ``{"elements": ["Ga", "N"], "num_elements": 2, "energy_above_hull": (0, 0.05)}``.
+    fields : sequence of str, default=()
+        Columns beside the crystal, such as ``"formation_energy_per_atom"`` (eV/atom) or
+        ``"band_gap"`` (eV), by their names there.
+    cache_dir : str, Path or None, default=None
+        Folder of answers. The same question asked again takes them from there, also after an
+        interruption; remove the folder to ask again. The key is not in it.
+    max_crystals : int, default=None
+        Stop after so many.
+    attempts : int, default=6
+        How often to ask when there is no answer or a temporary error.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``structure`` (a pymatgen ``Structure``; None where there is none) and `fields`, by
+        ``material_id``. `skcfgp.campaign.Campaign.init` and `skcfgp.structures.check_structures`
+        take it.
+
+    Raises
+    ------
+    OSError
+        If the Materials Project cannot be reached; what was read is in the cache.
+    ValueError
+        If there is no key, or the query or the key is refused.
+    ImportError
+        If ``mp-api`` is not installed.
+
+    See Also
+    --------
+    skcfgp.optimade_pool.read_optimade : Other databases, and this one without a key.
+    """
+    import pandas as pd
+
+    if not query:
+        raise ValueError("the query is empty: name a search term, such as {'elements': ['N']}.")
+    ask = _Client(None if cache_dir is None else Path(cache_dir).expanduser(), attempts)
+    ids = [document["material_id"] for document in ask(fields=["material_id"], **query)]
+    ids = list(dict.fromkeys(ids))[:max_crystals]
+    fields, found = [name for name in fields if name != "structure"], {}
+    for start in range(0, len(ids), CHUNK):
+        some = ids[start : start + CHUNK]
+        documents = ask(fields=["material_id", "structure", *fields], material_ids=some)
+        found |= {document["material_id"]: document for document in documents}
+    columns = {"structure": [_structure(found.get(id_, {}).get("structure")) for id_ in ids]}
+    columns |= {name: [found.get(id_, {}).get(name) for id_ in ids] for name in fields}
+    return pd.DataFrame(columns, index=pd.Index(ids, name="material_id", dtype=object))
+
+
+def _structure(record):
+    """Build a structure; a record that is none stays as it is, for its reader to refuse by name."""
+    from pymatgen.core import Structure
+
+    try:
+        return Structure.from_dict(record)
+    except (KeyError, TypeError, ValueError):
+        return record
+
+
+class _Client:
+    """``mp-api``'s search in the summaries, with a cache and patience."""
+
+    def __init__(self, cache_dir, attempts):
+        self.cache_dir = cache_dir
+        self.attempts = attempts
+        self._search = None
+
+    def __call__(self, **terms):
+        """Return documents, from the cache if they are there."""
+        path = None
+        if self.cache_dir is not None:
+            question = json.dumps(terms, sort_keys=True).encode()
+            name = hashlib.blake2b(question, digest_size=16).hexdigest()
+            path = self.cache_dir / f"{name}.json"
+            if path.exists():
+                return json.loads(path.read_text(encoding="utf-8"))
+        documents = self._ask(terms)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(path) as part:
+                part.write_text(json.dumps(documents), encoding="utf-8")
+        return documents
+
+    def _ask(self, terms):
+        key = os.environ.get(KEY, "").strip()
+        if not key:
+            raise ValueError(
+                f"there is no key for the Materials Project: get one at "
+                f"https://materialsproject.org/api and put it into the environment variable {KEY}."
+            )
+        try:
+            from mp_api.client import MPRester
+            from mp_api.client.core import MPRestError
+            from requests import RequestException
+        except ImportError as error:
+            raise ImportError(
+                f"the Materials Project needs its client: pip install 'skcfgp[materials-project]' "
+                f"({error})."
+            ) from error
+        wait = FIRST_WAIT
+        for attempt in range(1, self.attempts + 1):
+            try:
+                if self._search is None:
+                    client = MPRester(key, use_document_model=False, mute_progress_bars=True)
+                    self._search = client.materials.summary.search
+                return self._search(**terms)
+            except (MPRestError, RequestException) as error:
+                problem = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).replace(key, "...")
+                if not _is_temporary(error, RequestException):
+                    raise ValueError(f"the Materials Project refused: {problem}") from error
+            if attempt < self.attempts:
+                time.sleep(wait)
+                wait *= 2
+        raise OSError(
+            f"the Materials Project could not be read in {self.attempts} attempts: {problem}. What "
+            "was read before is in the cache, if one was named."
+        )
+
+
+def _is_temporary(error, network_error):
+    """Tell a failure of network or server from a refusal; the client has one class for both."""
+    if isinstance(error, network_error) or isinstance(error.__context__, network_error):
+        return True
+    status = re.search(r"status code (\d{3})", str(error))
+    return status is not None and int(status[1]) in TEMPORARY

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import resource
+import signal
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from skcfgp.campaign import Campaign, RefusedRowsError
 from skcfgp.campaign.inputs import read_labelled, read_pool
 from skcfgp.campaign.job_files import job_path, write_job
 from skcfgp.campaign.results_file import read_results
+from skcfgp.campaign.tables import write_table
 from skcfgp.structures import structure_digest
 
 
@@ -232,3 +235,23 @@ def test_no_job_file_means_nothing_pending(campaign, tmp_path):
     with pytest.raises(OSError, match="jobs"):
         campaign.suggest(out=tmp_path / "jobs")
     assert campaign.state().counts()["pending"] == 0
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.json"])
+def test_a_table_that_cannot_be_written_leaves_what_was_there(campaign, tmp_path, name):
+    """Not even half of it under another name."""
+    out = tmp_path / "out"
+    out.mkdir()
+    table = campaign.export(out / name)
+    before = (out / name).read_text()
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limit[1]))
+    try:
+        with pytest.raises(OSError, match=rf"{name} could not be written"):
+            write_table(table, out / name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert (out / name).read_text() == before
+    assert [path.name for path in out.iterdir()] == [name]

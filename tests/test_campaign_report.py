@@ -92,6 +92,11 @@ def test_what_is_in_the_page(campaign, tmp_path):
     assert content["counts"] == state.counts()
     assert len(content["queue"]) == len(state.pending) + 10
     assert len(content["comparisons"]) == 12
+    n_known = len(state.labels) + len(state.pending)
+    assert [c["n_labels"] - n_known for c in content["forecast"]] == list(
+        range(1, state.counts()["pool"])
+    )
+    assert (np.diff([c["mean_std"] for c in content["forecast"]]) < 0).all()
     assert content["failures"][0][2] == "SCF did not converge <here>"
     names = {row[0] for row in content["settings"]}
     assert {"target", "recipe", "strategy", "numpy"} <= names

@@ -27,6 +27,7 @@ INTERNAL = {
     "leakage",
     "masks",
     "row_by_row",
+    "whole_file",
 }
 # Shared between modules, in modules that are public otherwise.
 INTERNAL_NAMES = {

@@ -21,6 +21,9 @@ N_QUEUE, N_NEXT = 100, 10
 
 N_HISTORY = 500
 
+#: Labels that are looked ahead, after the pending ones.
+N_FORECAST = 50
+
 
 def write_report(connection, engine, events, path):
     """Write the page; see `Campaign.report`.
@@ -77,6 +80,7 @@ def _content(connection, engine, events):
         "variance": variance,
         "comparisons": [engine.row[id_] for id_ in state.labels if id_ in state.comparisons],
         "curve": state.curve,
+        "forecast": _forecast(engine),
         "calibration": _calibration(state),
         "estimates": estimate_rows(state.estimates),
         "failures": [
@@ -123,6 +127,21 @@ def _queue(connection, engine, events, table):
             }
         )
     return {"queue": rows, "elements": elements}
+
+
+def _forecast(engine):
+    """List what the standard deviations will be with the pending labels and so many more."""
+    state = engine.state
+    n = min(N_FORECAST, state.counts()["pool"] - 1)
+    if not engine.can_predict or n < 1:
+        return []
+    seed = [state.settings["random_state"], state.n_suggested]
+    steps = engine.plan(n, state.settings["strategy"], seed)
+    first = len(state.labels) + len(state.pending) + 1
+    return [
+        {"n_labels": n_labels, "max_std": step["max_std"], "mean_std": step["mean_std"]}
+        for n_labels, step in enumerate(steps, first)
+    ]
 
 
 def _drawable(structure, elements):

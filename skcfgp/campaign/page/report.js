@@ -25,13 +25,14 @@ function table(element, columns, rows, options = {}) {
   columns.forEach((name, k) => {
     const th = document.createElement("th");
     th.textContent = name;
-    th.className = "sortable";
+    const kind = rows.some((row) => typeof row[k] === "number") ? "number " : "";
+    th.className = kind + "sortable";
     th.onclick = () => {
       sign = sorted === k ? -sign : 1;
       sorted = k;
       order.sort((a, b) => compare(rows[a][k], rows[b][k], sign) || a - b);
-      [...head.cells].forEach((cell, j) =>
-        cell.className = "sortable" + (j === k ? (sign > 0 ? " up" : " down") : ""));
+      for (const cell of head.cells) cell.classList.remove("up", "down");
+      th.classList.add(sign > 0 ? "up" : "down");
       filter(options.search ? options.search.value : "");
     };
     head.appendChild(th);
@@ -174,11 +175,13 @@ function plot(id, series, xName, yName, options = {}) {
       }
       if (s.kind === "line") {
         c.lineWidth = 2.2;
+        c.setLineDash(s.dashed ? [5, 4] : []);
         c.beginPath();
         s.x.forEach((x, i) => i ? c.lineTo(px(x), py(s.y[i])) : c.moveTo(px(x), py(s.y[i])));
         c.stroke();
+        c.setLineDash([]);
       }
-      const radius = s.kind === "line" ? (s.x.length < 60 ? 2.5 : 0) : s.radius || (s.x.length > 500 ? 1.6 : 3);
+      const radius = s.kind === "line" ? (s.x.length < 60 && !s.dashed ? 2.5 : 0) : s.radius || (s.x.length > 500 ? 1.6 : 3);
       for (let i = 0; i < s.x.length; i++) {
         const u = px(s.x[i]), v = py(s.y[i]);
         if (radius) { c.beginPath(); c.arc(u, v, radius, 0, 6.2832); c.fill(); }
@@ -366,9 +369,12 @@ plot("error-plot", [
   { kind: "line", x: errors.map((_, k) => k + 1),
     y: errors.map((e, k) => (sum += e) / (k + 1)), colour: "#d55e00", name: "mean so far" },
 ], "label that had a prediction", `absolute error (${unit})`);
-const stdLine = (name, colour) => ({ kind: "line", name: name.replace("_", " "), colour,
-  x: data.curve.map((c) => c.n_labels), y: data.curve.map((c) => c[name]) });
-plot("std-plot", [stdLine("max_std", "#d55e00"), stdLine("mean_std", "#0072b2")], "labels",
+const stdLine = (of, name, colour, more) => ({ kind: "line", colour, ...more,
+  x: of.map((c) => c.n_labels), y: of.map((c) => c[name]) });
+plot("std-plot", [stdLine(data.curve, "max_std", "#d55e00", { name: "max std" }),
+  stdLine(data.curve, "mean_std", "#0072b2", { name: "mean std" }),
+  stdLine(data.forecast, "max_std", "#d55e00", { dashed: true }),
+  stdLine(data.forecast, "mean_std", "#0072b2", { dashed: true })], "labels",
   `standard deviation (${unit})`);
 plot("calibration-plot", [{ kind: "diagonal", colour: "#5b6675", x: [], y: [] },
   { kind: "line", colour: "#0072b2", x: data.calibration[0], y: data.calibration[1] }],

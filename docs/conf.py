@@ -9,6 +9,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 os.environ["OMP_NUM_THREADS"] = "1"  # figures that do not depend on the machine, and no idle waits
 
+os.environ["SKCFGP_DOCS"] = ".."  # as seen from the examples
+
 import skcfgp
 
 project = "skcfgp"
@@ -30,6 +32,7 @@ source_suffix = {".rst": "restructuredtext"}
 templates_path = ["_templates"]
 default_role = "py:obj"
 add_module_names = False
+toc_object_entries_show_parents = "hide"
 
 autosummary_generate = True
 autodoc_typehints = "none"
@@ -63,6 +66,8 @@ html_theme_options = {
     "navigation_with_keys": False,
     "header_links_before_dropdown": 7,
 }
+html_static_path = ["_static"]
+html_css_files = ["skcfgp.css"]
 html_show_sourcelink = False
 html_copy_source = False
 

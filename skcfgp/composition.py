@@ -13,6 +13,7 @@ from pymatgen.core import Element
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from .doc_links import DocLinkMixin
 from .elements import PROPERTIES, atomic_masses, element_properties
 from .structures import Failure, convert_structures, structure_error, validate_structure
 from .structures.crystal import cell_of
@@ -29,7 +30,7 @@ _STATISTICS = ("mean", "deviation", "minimum", "maximum")
 _GRAM_PER_CM3 = 1.66053906660  # of one dalton per cubic angstrom (CODATA 2018)
 
 
-class CompositionFeaturizer(TransformerMixin, BaseEstimator):
+class CompositionFeaturizer(DocLinkMixin, TransformerMixin, BaseEstimator):
     """Turn crystals into statistics of element properties, volume per atom and density.
 
     Parameters

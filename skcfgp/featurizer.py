@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from tqdm import tqdm
 
+from .doc_links import DocLinkMixin
 from .feature_store import DiskStore, MemoryStore
 from .leakage import LeakageWarning, warn_of_leak
 from .masks import marked_rows
@@ -31,7 +32,7 @@ _MEMORY = MemoryStore()
 _load_named_network = lru_cache(maxsize=8)(load_network)
 
 
-class MEGNetFeaturizer(TransformerMixin, BaseEstimator):
+class MEGNetFeaturizer(DocLinkMixin, TransformerMixin, BaseEstimator):
     """Turn crystals into the activations of a layer of a MEGNet.
 
     Parameters

@@ -20,6 +20,7 @@ INTERNAL = {
     "cholesky",
     "cli",
     "contradictions",
+    "doc_links",
     "elements",
     "feature_store",
     "hyperparameters",

@@ -7,13 +7,14 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from ..doc_links import DocLinkMixin
 from ..structures import check_structures
 from .network import MEGNetRegressor
 
 __all__ = ["MEGNetEnsemble"]
 
 
-class MEGNetEnsemble(RegressorMixin, BaseEstimator):
+class MEGNetEnsemble(DocLinkMixin, RegressorMixin, BaseEstimator):
     """Predict by the mean of several networks, and their spread.
 
     Parameters

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from ..doc_links import DocLinkMixin
 from ..featurizer import MEGNetFeaturizer
 from ..network.dropout import thinned_networks
 from ..network.graphs import fold_graphs
@@ -20,7 +21,7 @@ from ..structures import check_structures, structure_error
 __all__ = ["MEGNetRegressor"]
 
 
-class MEGNetRegressor(RegressorMixin, BaseEstimator):
+class MEGNetRegressor(DocLinkMixin, RegressorMixin, BaseEstimator):
     """Predict a property of crystals by a MEGNet's own readout.
 
     Parameters

@@ -10,10 +10,12 @@ from sklearn import dummy, ensemble
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from ..doc_links import DocLinkMixin
+
 __all__ = ["DummyRegressor", "ExtraTreesRegressor"]
 
 
-class ExtraTreesRegressor(ensemble.ExtraTreesRegressor):
+class ExtraTreesRegressor(DocLinkMixin, ensemble.ExtraTreesRegressor):
     """Extremely randomised trees, with the spread of the trees as the standard deviation.
 
     A subclass of `sklearn.ensemble.ExtraTreesRegressor`, with its parameters, attributes and mean.
@@ -81,7 +83,7 @@ class ExtraTreesRegressor(ensemble.ExtraTreesRegressor):
         return mean, np.sqrt(square / (len(self.estimators_) - 1))
 
 
-class DummyRegressor(dummy.DummyRegressor):
+class DummyRegressor(DocLinkMixin, dummy.DummyRegressor):
     """Predict one value for every row, and the spread of the labels about it.
 
     A subclass of `sklearn.dummy.DummyRegressor`, whose own standard deviation is zero, with its

@@ -26,6 +26,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..doc_links import DocLinkMixin
 from ..gaussian_process import GaussianProcessRegressor
 from ..masks import marked_rows
 from ..scorers import predict_with_std
@@ -43,7 +44,7 @@ class ExchangeabilityWarning(UserWarning):
     """The calibration uses labels that were chosen by a query."""
 
 
-class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
+class CalibratedRegressor(DocLinkMixin, MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     """Mend the standard deviation of a regressor, and give prediction intervals.
 
     To regressors what scikit-learn's ``CalibratedClassifierCV`` with ``ensemble=False`` is to

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .cholesky import GrowingCholesky
 from .chunking import in_chunks
 from .contradictions import warn_of_contradictions
+from .doc_links import DocLinkMixin
 from .hyperparameters import choose_search
 from .hyperparameters.objectives import leave_one_out
 from .kernels import Laplacian
@@ -21,7 +22,7 @@ from .row_by_row import RowByRowMixin
 __all__ = ["GaussianProcessRegressor"]
 
 
-class GaussianProcessRegressor(RowByRowMixin, _SklearnGPR):
+class GaussianProcessRegressor(DocLinkMixin, RowByRowMixin, _SklearnGPR):
     """Gaussian process regression with the Laplacian kernel by default, and `partial_fit`.
 
     A scikit-learn ``GaussianProcessRegressor`` in every other respect: the same parameters, fitted
@@ -146,7 +147,10 @@ class GaussianProcessRegressor(RowByRowMixin, _SklearnGPR):
         ------
         ValueError
             If a parameter, X, y or `unseen` is not valid.
+        TypeError
+            If X holds crystals.
         """
+        _refuse_crystals(X)
         if self.warm_start and self._begins_as_before(X, y):
             return self._fit_more(X, y)
         fitted = self._fit_sklearn(X, y, unseen)
@@ -313,3 +317,14 @@ class GaussianProcessRegressor(RowByRowMixin, _SklearnGPR):
         if mean.ndim > 1:
             return mean, std[:, None] * self._y_train_std
         return mean, std * np.ravel(self._y_train_std)[0]
+
+
+def _refuse_crystals(X):
+    """Say what to do with crystals, where scikit-learn would say that a sequence is in the way."""
+    is_sequence = isinstance(X, list | tuple) or (getattr(X, "ndim", 0) and hasattr(X, "__array__"))
+    row = next(iter(X), None) if is_sequence else None
+    if hasattr(row, "lattice") or hasattr(row, "cell"):
+        raise TypeError(
+            "X must hold vectors, and holds crystals. Put a featurizer before the process: "
+            "make_pipeline(MEGNetFeaturizer(), GaussianProcessRegressor())."
+        )

@@ -2,6 +2,7 @@ import pickle
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from hypothesis import given, settings
@@ -320,3 +321,10 @@ def test_growing_cholesky_against_numpy():
     with pytest.raises(LinAlgError):
         factor.append(K[:, :1], K[:1, :1] - 1.0)
     np.testing.assert_allclose(factor.L, np.linalg.cholesky(K), atol=1e-12)
+
+
+@pytest.mark.parametrize("wrap", [list, np.asarray, pd.Series])
+def test_crystals_are_sent_to_a_featurizer(wrap, crystals):
+    structures, y = crystals
+    with pytest.raises(TypeError, match=r"make_pipeline\(MEGNetFeaturizer"):
+        GaussianProcessRegressor().fit(wrap(structures[:5]), y[:5])

@@ -27,7 +27,7 @@ y = np.r_[pool.target, test.target]
 # when a strategy takes the hard crystals out.
 
 rows = np.arange(len(y))
-left, fixed = rows[: len(pool.target)], rows[len(pool.target) :]
+left, fixed = np.split(rows, [len(pool.target)])
 strategies = {
     "at random": random_sampling,
     "largest std": max_std,
@@ -37,23 +37,13 @@ curves = {name: [] for name in strategies}
 for seed in range(2):
     order = np.random.default_rng(seed).permutation(left)
     for name, strategy in strategies.items():
-        curves[name].append(
-            simulate(
-                gp,
-                Z,
-                y,
-                initial=order[:100],
-                pool=order[100:],
-                test=fixed,
-                n_cycles=20,
-                n_instances=10,
-                query_strategy=strategy,
-                random_state=seed,
-            )
-        )
+        sets = {"initial": order[:100], "pool": order[100:], "test": fixed}
+        options = {"n_cycles": 20, "n_instances": 10, "random_state": seed}
+        curve = simulate(gp, Z, y, **sets, **options, query_strategy=strategy)
+        curves[name].append(curve)
 
 # %%
-# Lines are means over two seeds, bands the spread: two are few.
+# Two seeds are few: :doc:`/active_learning` has five, and other properties.
 
 from skcfgp.displays import LearningCurveDisplay
 

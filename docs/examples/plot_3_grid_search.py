@@ -45,10 +45,11 @@ import pandas as pd
 
 table = pd.DataFrame(search.cv_results_)
 labels = ("NLL (nats)", "MAE (eV/atom)")
-_, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 for ax, score, label in zip(axes, ("nll", "mae"), labels, strict=True):
-    for kernel, rows in table.groupby(table["param_gp__kernel"].astype(str)):
+    for side, (kernel, rows) in enumerate(table.groupby(table["param_gp__kernel"].astype(str))):
         mean, std = -rows[f"mean_test_{score}"], rows[f"std_test_{score}"]
-        ax.errorbar(rows["param_megnet__layer"], mean, std, fmt="o", capsize=3, label=kernel)
-    ax.set(xlabel="layer", ylabel=label)
-axes[0].legend(title="kernel", fontsize="small")
+        place = [0.1 * side, 1 + 0.1 * side, 2 + 0.1 * side]
+        ax.errorbar(place, mean, std, fmt="o", capsize=3, label=kernel)
+    ax.set(ylabel=label, xticks=range(3), xticklabels=grid["megnet__layer"])
+figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)

@@ -35,7 +35,8 @@ print(f"mean absolute error {np.mean(abs(mean - y[test])):.3f}")
 print(f"within two standard deviations: {np.mean(abs(mean - y[test]) < 2 * std):.0%}")
 
 # %%
-# Some of the crystals, with the 95 % interval of each. The triangles are true values.
+# Some of the crystals, with the 95 % interval of each. Dashes are true values, red where
+# they lie outside.
 
 from skcfgp.displays import ErrorBarDisplay
 

@@ -11,6 +11,9 @@ os.environ["OMP_NUM_THREADS"] = "1"  # figures that do not depend on the machine
 
 os.environ["SKCFGP_DOCS"] = ".."  # as seen from the examples
 
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+
 import skcfgp
 
 project = "skcfgp"
@@ -21,7 +24,6 @@ version = release = skcfgp.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "myst_parser",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
@@ -68,6 +70,7 @@ html_theme_options = {
 }
 html_static_path = ["_static"]
 html_css_files = ["skcfgp.css"]
+html_math_renderer = "mathml"  # browsers show it without a script from elsewhere
 html_show_sourcelink = False
 html_copy_source = False
 
@@ -79,5 +82,13 @@ def skip_what_is_not_ours(app, what, name, obj, skip, options):
     return True if added_by_sklearn or added_by_tuple else None
 
 
+def write_mathml(translator, node):
+    """Write a formula as MathML."""
+    is_block = isinstance(node, nodes.math_block)
+    translator.body.append(tex2mathml(node.astext(), as_block=is_block))
+    raise nodes.SkipNode
+
+
 def setup(app):
     app.connect("autodoc-skip-member", skip_what_is_not_ours)
+    app.add_html_math_renderer("mathml", (write_mathml, None), (write_mathml, None))

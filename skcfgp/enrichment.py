@@ -34,7 +34,7 @@ def error_enrichment(
     group of n drawn at random is hypergeometric, and the p-value of k bad ones is
 
     .. math:: p = P(\text{bad} \geq k) = \sum_{i \geq k}
-        \binom{K}{i} \binom{N - K}{n - i} \Big/ \binom{N}{n},
+        \binom{K}{i} \binom{N - K}{n - i} / \binom{N}{n},
 
     that of Fisher's exact test, one-sided [2]_. The q-values are those of Benjamini and
     Hochberg [1]_ over all rows of the table: of the groups with q below 0.05, at most one in twenty

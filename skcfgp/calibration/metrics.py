@@ -240,8 +240,8 @@ def mean_squared_z(y_true, y_pred, y_std):
 def negative_log_likelihood(y_true, y_pred, y_std):
     r"""Mean negative log density of a Gaussian, in nats [1]_.
 
-    It is :math:`\frac12\ln(2\pi\sigma^2) + \frac12 z^2`. Another unit of y shifts it: numbers that
-    are k times as large add ln k.
+    It is :math:`\frac{1}{2}\ln(2\pi\sigma^2) + \frac{1}{2} z^2`. Another unit of y shifts it:
+    numbers that are k times as large add ln k.
 
     Parameters
     ----------
@@ -265,7 +265,7 @@ def negative_log_likelihood(y_true, y_pred, y_std):
 def crps_gaussian(y_true, y_pred, y_std):
     r"""Mean continuous ranked probability score of a Gaussian, in the unit of y.
 
-    It is :math:`\sigma\,[z(2\Phi(z) - 1) + 2\varphi(z) - 1/\sqrt\pi]` (section 4.2 of [1]_, with
+    It is :math:`\sigma\,[z(2\Phi(z) - 1) + 2\varphi(z) - 1/\sqrt{\pi}]` (section 4.2 of [1]_, with
     the sign changed). For small `y_std` it becomes the mean absolute error. Single large z
     cost less than in `negative_log_likelihood`.
 

@@ -4,7 +4,9 @@ from functools import lru_cache
 from numbers import Integral
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from tqdm import tqdm
 
@@ -22,6 +24,9 @@ from .structures import (
 )
 
 __all__ = ["LAYERS", "LeakageWarning", "MEGNetFeaturizer"]
+
+#: Crystals whose graphs are held at a time, and that one job of `n_jobs` takes.
+CHUNK = 1000
 
 #: Layers by role, in the order in which a crystal passes through them.
 LAYERS = ("set2set", "readout_0", "readout_1")
@@ -80,6 +85,11 @@ class MEGNetFeaturizer(DocLinkMixin, TransformerMixin, BaseEstimator):
         memory in any case.
     device : str or None, default=None
         TensorFlow device such as ``"/GPU:0"`` or ``"/CPU:0"``; None takes the GPU if there is one.
+    n_jobs : int, default=None
+        Processes of `transform`, each of which builds graphs and runs the network for 1,000
+        crystals at a time. None means 1 unless a joblib context says otherwise, such as
+        ``joblib.parallel_config("dask")``, -1 all processors. Each process loads TensorFlow, which
+        takes seconds.
     random_state : int, RandomState or None, default=None
         Initial weights, validation part and order of training.
     verbose : int, default=1
@@ -138,6 +148,7 @@ class MEGNetFeaturizer(DocLinkMixin, TransformerMixin, BaseEstimator):
         on_error="raise",
         cache_dir=None,
         device=None,
+        n_jobs=None,
         random_state=None,
         verbose=1,
     ):
@@ -156,6 +167,7 @@ class MEGNetFeaturizer(DocLinkMixin, TransformerMixin, BaseEstimator):
         self.on_error = on_error
         self.cache_dir = cache_dir
         self.device = device
+        self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
 
@@ -226,9 +238,7 @@ class MEGNetFeaturizer(DocLinkMixin, TransformerMixin, BaseEstimator):
         for row, key in enumerate(keys):
             if key is not None and key not in vectors:
                 first_row.setdefault(key, row)
-        graphs = self._graphs(X, first_row, failures)
-        if graphs:
-            self._compute(stores, space, graphs, vectors)
+        self._compute(stores, space, X, first_row, vectors, failures)
         features = np.full((len(keys), sum(self._widths())), np.nan, dtype=np.float32)
         for row, key in enumerate(keys):
             if key in vectors:
@@ -349,29 +359,35 @@ class MEGNetFeaturizer(DocLinkMixin, TransformerMixin, BaseEstimator):
                 missing -= set(found)
         return vectors
 
-    def _graphs(self, X, first_row, failures):
-        """Build the graph of each new crystal; one that cannot be used goes to `failures`."""
-        graphs = {}
-        for key, row in first_row.items():
-            try:
-                graphs[key] = _graph(self.network_, X, row)
-            except ValueError as error:
-                if self.on_error == "raise":
-                    raise
-                failures[row] = Failure(row, X.ids[row], str(error.__cause__))
-        return graphs
-
-    def _compute(self, stores, space, graphs, vectors):
-        """Run the network over graphs by key; the vectors go to the stores too."""
-        keys = list(graphs)
+    def _compute(self, stores, space, X, first_row, vectors, failures):
+        """Run the network over new crystals, chunk by chunk, each of which the stores are told."""
+        keys = list(first_row)
+        chunks = [keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK)]
+        rows = [[first_row[key] for key in chunk] for chunk in chunks]
         with self._progress(len(keys), "crystal", "featurizing") as bar:
-            outputs = self.network_.compute(
-                list(graphs.values()), self._layers(), self.device, progress=bar.update
-            )
-        new = dict(zip(keys, np.hstack(outputs), strict=True))
-        for store in stores:
-            store.put(space, new)
-        vectors |= new
+            for chunk, (outputs, errors) in zip(chunks, self._outputs(X, rows, bar), strict=True):
+                for k, error in errors.items():
+                    row = first_row[chunk[k]]
+                    if self.on_error == "raise":
+                        raise structure_error(error, X.ids[row], row) from error
+                    failures[row] = Failure(row, X.ids[row], str(error))
+                good = [key for k, key in enumerate(chunk) if k not in errors]
+                new = dict(zip(good, outputs, strict=True))
+                for store in stores:
+                    store.put(space, new)
+                vectors |= new
+
+    def _outputs(self, X, rows, bar):
+        """Yield vectors and errors of each chunk, from processes if there are several."""
+        options = {"layers": self._layers(), "device": self.device}
+        if min(len(rows), effective_n_jobs(self.n_jobs)) <= 1:
+            for chunk in rows:
+                yield _vectors(self.network_, X.structures[chunk], **options, progress=bar.update)
+            return
+        jobs = (delayed(_vectors)(self.network_, X.structures[chunk], **options) for chunk in rows)
+        for chunk, result in zip(rows, Parallel(n_jobs=self.n_jobs)(jobs), strict=True):
+            bar.update(len(chunk))
+            yield result
 
     def _progress(self, total, unit, description):
         return tqdm(
@@ -389,6 +405,20 @@ class MEGNetFeaturizer(DocLinkMixin, TransformerMixin, BaseEstimator):
         tags.no_validation = True
         tags.requires_fit = True
         return tags
+
+
+def _vectors(network, structures, layers, device, progress=None):
+    """Vectors of the crystals that can be used, and errors of the others by position."""
+    graphs, errors = [], {}
+    for k, structure in enumerate(structures):
+        try:
+            validate_structure(structure)
+            graphs.append(network.graph(structure))
+        except ValueError as error:
+            errors[k] = error
+    if not graphs:
+        return [], errors
+    return np.hstack(network.compute(graphs, layers, device, progress=progress)), errors
 
 
 def _graph(network, X, row):

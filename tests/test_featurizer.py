@@ -285,3 +285,32 @@ def test_unseen_rows_are_not_trained_on(crystals):
         MEGNetFeaturizer(NAME, **options).fit(X, y, unseen=unseen[1:])
     with pytest.raises(ValueError, match="none of 60 is left"):
         MEGNetFeaturizer(NAME, **options).fit(X, y, unseen=np.ones(60, dtype=bool))
+
+
+@pytest.mark.parametrize("backend", ["loky", "dask"])
+def test_processes_give_the_same_vectors_and_failures(formation_energy, monkeypatch, backend):
+    from distributed import Client, LocalCluster
+
+    monkeypatch.setattr("skcfgp.featurizer.CHUNK", 7)
+    crystals = [s.copy() for s in formation_energy.structures[:20]]
+    for s in crystals:
+        s.scale_lattice(1.01 * s.volume)  # not in the memory of this process
+    crystals[9] = Structure(Lattice.cubic(100), ["Na"], [[0, 0, 0]])  # no neighbours
+    featurizer = MEGNetFeaturizer("formation_energy_1800", on_error="nan", verbose=0, n_jobs=2)
+    featurizer.fit(crystals[:1])
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    if backend == "dask":
+        with (
+            LocalCluster(**options) as cluster,
+            Client(cluster),
+            joblib.parallel_config("dask"),
+        ):
+            found = featurizer.transform(crystals)
+    else:
+        found = featurizer.transform(crystals)
+    assert [failure.index for failure in featurizer.failures_] == [9]
+    monkeypatch.setattr("skcfgp.featurizer._MEMORY", MemoryStore())
+    expected = featurizer.set_params(n_jobs=None).transform(crystals)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    with pytest.raises(ValueError, match="Crystal at position 9: no two atoms"):
+        featurizer.set_params(n_jobs=2, on_error="raise").transform(crystals)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 
 import numpy as np
@@ -12,7 +13,7 @@ from distributed import Client, LocalCluster
 
 from skcfgp import make_cfgp
 from skcfgp.cli import main
-from skcfgp.screening import Condition, PoolPredictions, model_digest, screen_pool
+from skcfgp.screening import Condition, PoolPredictions, model_digest, screen_pool, workers
 from skcfgp.screening import screen as screen_table
 
 pytestmark = pytest.mark.network
@@ -206,3 +207,38 @@ def test_the_command_goes_on_and_tells_what_it_found(formation_energy, pool, tmp
     wrong = CliRunner().invoke(main, ["screen", str(pool), "--below", "0", "--workers", "2"])
     assert "need --out FOLDER" in wrong.output
     assert wrong.exit_code == 2
+
+
+def test_a_full_disk_is_named_and_what_was_written_is_kept(model, pool, in_process, tmp_path):
+    written = []
+
+    def fill(n_records):
+        written.append(n_records)
+        if len(written) == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        with pytest.raises(OSError, match=r"part-000000002\.parquet could not be written"):
+            screen_pool(model, pool, tmp_path, chunk_size=16, progress=fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert sorted(p.name for p in tmp_path.glob("*part*")) == [
+        f"part-00000000{i}.parquet" for i in range(2)
+    ]
+    found = screen_pool(model, pool, tmp_path, chunk_size=16)
+    pd.testing.assert_frame_equal(all_of(found), all_of(in_process), atol=1e-5, rtol=0)
+
+
+def test_workers_with_another_version_are_refused(model, pool, tmp_path):
+    def grow_old():
+
+        workers.__version__ = "0.0.1"
+
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
+    with LocalCluster(**options) as cluster, Client(cluster) as client:
+        client.run(grow_old)
+        with pytest.raises(RuntimeError, match=r"has skcfgp 0\.0\.1, this process skcfgp 0\.1"):
+            screen_pool(model, pool, tmp_path, scheduler=client)

@@ -1,14 +1,22 @@
-"""Measure how fast `screen_pool` is, and how much memory it takes.
+"""Measure how fast `screen_pool` is and how much memory it takes, as the pool and the workers grow.
 
-Run in the root of the checkout: python docs/scripts/measure_screening.py [crystals] [workers]
+Run in the root of the checkout:
 
-The pool is made: crystals of the bundled formation energies with one element replaced by another
-one of the data, volumes as they are. They are no crystals that anybody would look for.
+    python docs/scripts/measure_screening.py FOLDER 10000,1 10000,2 100000,2
+    python docs/scripts/measure_screening.py FOLDER figure
+
+Each pair is a number of crystals and of workers; 1 is this process without Dask. A pair that stands
+in docs/data/screening_growth.csv already is left out, so a run that was stopped goes on. The pools,
+which stay in FOLDER, are made: crystals of the bundled formation energies with one element replaced
+by another one of the data, volumes as they are. They are no crystals that anybody would look for.
 """
 
+import csv
+import os
 import resource
+import shutil
+import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -18,13 +26,16 @@ import pyarrow.parquet as pq
 
 from skcfgp import make_cfgp
 from skcfgp.datasets import load_formation_energy
-from skcfgp.screening import screen_pool
+from skcfgp.screening import Pool, screen_pool
+
+TABLE = Path("docs/data/screening_growth.csv")
+FIGURE = Path("docs/images/screening_growth.png")
 
 
 def make_pool(path, prototypes, n, rng):
     """Write n crystals, a thousand at a time."""
     elements = np.unique(np.concatenate([s.atomic_numbers for s in prototypes]))
-    writer = None
+    writer, part = None, path.with_suffix(".part")
     for start in range(0, n, 1000):
         rows = []
         for i in range(start, min(start + 1000, n)):
@@ -40,39 +51,112 @@ def make_pool(path, prototypes, n, rng):
                 }
             )
         table = pa.Table.from_pylist(rows)
-        writer = writer or pq.ParquetWriter(path, table.schema)
+        writer = writer or pq.ParquetWriter(part, table.schema)
         writer.write_table(table)
     writer.close()
+    part.rename(path)
+
+
+def measure(folder, n, n_workers):
+    """Screen one pool from the start; return a row of the table."""
+    train = load_formation_energy(split="train", structures="arrays")
+    pool, out = folder / f"pool-{n}.parquet", folder / f"out-{n}-{n_workers}"
+    if not pool.exists():
+        make_pool(pool, train.structures, n, np.random.default_rng(0))
+    shutil.rmtree(out, ignore_errors=True)
+    start = time.perf_counter()
+    n_read = sum(len(records) for _, records in Pool(pool).chunks(500))
+    reading = time.perf_counter() - start
+    model = make_cfgp("formation_energy_1800", recipe="paper values")
+    model.fit(train.structures, train.target)
+    begun = processor_seconds()
+    start, times = time.perf_counter(), []
+    found = screen_pool(
+        model,
+        pool,
+        out,
+        n_workers=n_workers,
+        progress=lambda _: times.append(time.perf_counter()),
+    )
+    seconds = time.perf_counter() - start
+    busy = processor_seconds() - begun
+    own, largest = (
+        resource.getrusage(who).ru_maxrss / 1024
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    failed = sum(1 for _ in found.failures())
+    shutil.rmtree(out)
+    return {
+        "crystals": n,
+        "workers": n_workers,
+        "not_used": failed,
+        "seconds": round(seconds, 1),
+        "first_chunk_s": round(times[0] - start, 1),
+        "crystals_per_s": round(n / seconds),
+        "after_first_chunk_per_s": round((n - 500) / (times[-1] - times[0])),
+        "processor_s": round(busy, 1),
+        "read_only_per_s": round(n_read / reading),
+        "peak_mib_here": round(own),
+        "peak_mib_largest_worker": round(largest) if n_workers > 1 else 0,
+    }
+
+
+def processor_seconds():
+    """Time on the processor of this process and of those that it started and that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
+
+
+def draw():
+    """Draw the table."""
+    import matplotlib.pyplot as plt
+
+    with TABLE.open() as file:
+        rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+    figure, (speed, memory) = plt.subplots(1, 2, figsize=(8, 3.2), constrained_layout=True)
+    for n_workers, marker in ((1, "o"), (2, "s"), (4, "^")):
+        some = sorted((r for r in rows if r["workers"] == n_workers), key=lambda r: r["crystals"])
+        if not some:
+            continue
+        n = [row["crystals"] for row in some]
+        label = f"{n_workers} worker{'s' if n_workers > 1 else ''}"
+        speed.plot(n, [r["crystals_per_s"] for r in some], marker=marker, label=label)
+        total = [r["peak_mib_here"] + n_workers * r["peak_mib_largest_worker"] for r in some]
+        memory.plot(n, np.divide(total, 1024), marker=marker, label=label)
+    speed.set(ylabel="crystals/s, start included", ylim=(0, None))
+    memory.set(ylabel="peak memory, all processes (GiB)", ylim=(0, None))
+    for axes in (speed, memory):
+        axes.set(xscale="log", xlabel="crystals in the pool")
+        axes.spines[["top", "right"]].set_visible(False)
+    speed.legend(frameon=False)
+    figure.savefig(FIGURE, dpi=150)
 
 
 def main():
-    n, n_workers = (int(value) for value in [*sys.argv[1:], "10000", "1"][:2])
-    train = load_formation_energy(split="train", structures="arrays")
-    model = make_cfgp("formation_energy_1800", recipe="paper values")
-    model.fit(train.structures, train.target)
-    with tempfile.TemporaryDirectory() as folder:
-        pool = Path(folder, "pool.parquet")
-        make_pool(pool, train.structures, n, np.random.default_rng(0))
-        start, times = time.perf_counter(), []
-        found = screen_pool(
-            model,
-            pool,
-            Path(folder, "out"),
-            n_workers=n_workers,
-            progress=lambda _: times.append(time.perf_counter()),
-        )
-        seconds = time.perf_counter() - start
-        failed = sum(1 for _ in found.failures())
-        own, children = (
-            resource.getrusage(who).ru_maxrss / 1024
-            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-        )
-    print(
-        f"{n} crystals, {failed} not used, {n_workers} workers: {n / seconds:.0f} crystals/s, "
-        f"first chunk after {times[0] - start:.1f} s; peak memory {own:.0f} MiB here, "
-        f"{children:.0f} MiB in the largest worker; processor time "
-        f"{time.process_time():.0f} s here"
-    )
+    folder, *pairs = sys.argv[1:]
+    if pairs == ["figure"]:
+        draw()
+        return
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if "SKCFGP_MEASURE_ONE" in os.environ:  # a process of its own for each: its peak is its own
+        row = measure(folder, *map(int, pairs[0].split(",")))
+        new = not TABLE.exists()
+        with TABLE.open("a", newline="") as file:
+            writer = csv.DictWriter(file, row)
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+        print(row, flush=True)
+        return
+    for pair in pairs:
+        done = TABLE.read_text().splitlines() if TABLE.exists() else []
+        if not any(line.startswith(pair + ",") for line in done):
+            subprocess.run(
+                [sys.executable, __file__, str(folder), pair],
+                env=os.environ | {"SKCFGP_MEASURE_ONE": "1"},
+                check=True,
+            )
 
 
 if __name__ == "__main__":

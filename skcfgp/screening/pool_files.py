@@ -187,7 +187,7 @@ def _open(id_, record):
 
 
 def _rows_of_three(values):
-    values = np.array([np.asarray(row, dtype=float) for row in values])
+    values = np.array(list(values), dtype=float)
     return values.reshape(-1, 3) if values.ndim == 1 else values
 
 

@@ -217,5 +217,11 @@ def _write(path, write):
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(part, path)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"{path} could not be written ({error}). Make room if the disk is full, and run the "
+            "same again: what was written is kept.",
+        ) from error
     finally:
         part.unlink(missing_ok=True)

@@ -5,10 +5,12 @@ the place of one that was killed, and is loaded there once.
 """
 
 import pickle
+import sys
 import threading
 import uuid
 import warnings
 from contextlib import contextmanager
+from importlib.metadata import version
 
 from distributed import (
     CancelledError,
@@ -28,6 +30,12 @@ __all__ = ["connect", "run_on_workers"]
 
 #: Chunks on their way for each thread of the cluster: one in work and one that waits.
 AHEAD = 2
+
+#: Packages of which the workers must have the same version.
+ALIKE = ("numpy", "scikit-learn", "tensorflow")
+
+#: Of TensorFlow in a local process; Dask does it for BLAS. More would wait for each other's cores.
+ONE_THREAD = {"TF_NUM_INTEROP_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
 
 #: Seconds to wait for a scheduler to answer.
 TIMEOUT = 15
@@ -56,8 +64,10 @@ def _predict(name, records):
     return get_worker().plugins[name].predict(records)
 
 
-def _version():
-    return __version__
+def _versions():
+    """List what a pickled model depends on."""
+    python = ".".join(map(str, sys.version_info[:2]))
+    return {"Python": python, "skcfgp": __version__} | {n: version(n) for n in ALIKE}
 
 
 @contextmanager
@@ -80,7 +90,7 @@ def connect(scheduler=None, n_workers=None):
     ConnectionError
         If there is no scheduler at the address.
     RuntimeError
-        If the workers have another version of this package.
+        If the workers have not got this package, or other versions of what a model depends on.
     """
     if isinstance(scheduler, Client):
         yield scheduler
@@ -88,7 +98,11 @@ def connect(scheduler=None, n_workers=None):
     if scheduler is None:
         with (
             LocalCluster(
-                n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=None
+                n_workers=n_workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                env=ONE_THREAD,
             ) as cluster,
             Client(cluster) as client,
         ):
@@ -164,9 +178,16 @@ def run_on_workers(client, model, chunks, retries=3):
 
 def _check_versions(client):
     client.wait_for_workers(1, timeout=60)
-    others = {v for v in client.run(_version).values() if v != __version__}
-    if others:
+    here = _versions()
+    try:
+        found = client.run(_versions)
+    except ImportError as error:
         raise RuntimeError(
-            f"the workers have skcfgp {', '.join(sorted(others))}, this process {__version__}: "
-            "install one version on all."
-        )
+            f"the workers cannot import skcfgp ({error}): install it, version {__version__}, there."
+        ) from error
+    for worker, there in found.items():
+        if other := [name for name in here if there.get(name) != here[name]]:
+            raise RuntimeError(
+                f"the worker {worker} has {', '.join(f'{n} {there.get(n)}' for n in other)}, this "
+                f"process {', '.join(f'{n} {here[n]}' for n in other)}: install one version on all."
+            )

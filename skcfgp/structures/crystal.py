@@ -6,7 +6,7 @@ data and ASE databases become graphs without a ``Structure`` in between. What ta
 in this package takes a `Crystal` too, with the same result.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from pymatgen.core import Composition, Element, Lattice, Structure
@@ -57,6 +57,8 @@ class Crystal:
     frac_coords: np.ndarray
     atomic_numbers: np.ndarray
     properties: dict | None = None
+    #: Set by `validate_structure`: what cannot be written to stays valid.
+    _is_valid: bool = field(default=False, init=False)
 
     def __post_init__(self):
         lattice = np.array(self.lattice, dtype=float)

@@ -27,6 +27,8 @@ def validate_structure(structure):
     ValueError
         Saying what is wrong and, where there is a remedy, what to do.
     """
+    if getattr(structure, "_is_valid", False):
+        return
     if len(structure) == 0:
         raise ValueError("it has no sites.")
     if not isinstance(structure, Crystal):
@@ -46,6 +48,8 @@ def validate_structure(structure):
             f"the sites {first} ({names[0]}) and {second} ({names[1]}) are {distance:.3f} "
             f"angstrom apart; at least {MINIMUM_DISTANCE} is expected. Remove the doubled site."
         )
+    if isinstance(structure, Crystal):
+        object.__setattr__(structure, "_is_valid", True)
 
 
 def _validate_species(composition):

@@ -7,7 +7,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import has_fit_parameter
 
 from ._compat import patch_modal, stack_rows
-from .query import max_std
+from .query import recommended
 
 __all__ = ["ActiveLearner"]
 
@@ -27,7 +27,7 @@ class ActiveLearner(_ModALActiveLearner):
         Regressor whose ``predict(X, return_std=True)`` gives a standard deviation, such as
         `skcfgp.GaussianProcessRegressor`, or a ``Pipeline`` that ends in one. It is fitted in
         place.
-    query_strategy : callable, default=skcfgp.query.max_std
+    query_strategy : callable, default=skcfgp.query.recommended
         ``(learner, X_pool, n_instances=1, ...) -> (indices, scores)``.
     X_training : array-like of shape (n_samples, ...), default=None
         Initial rows; the estimator is fitted on them at once.
@@ -69,7 +69,7 @@ class ActiveLearner(_ModALActiveLearner):
     def __init__(
         self,
         estimator,
-        query_strategy=max_std,
+        query_strategy=recommended,
         X_training=None,
         y_training=None,
         bootstrap_init=False,

@@ -12,7 +12,7 @@ from skcfgp import ActiveLearner, GaussianProcessRegressor
 from skcfgp.kernels import Laplacian
 from skcfgp.posterior.pivoting import first_of_largest, greedy_picks, largest_first
 from skcfgp.posterior.shortlist import shortlist_picks
-from skcfgp.query import greedy_max_std, plan
+from skcfgp.query import greedy_max_std, max_std, plan
 
 KERNELS = [
     Laplacian(1.2, 2.0),
@@ -30,7 +30,7 @@ def data(n, seed=0, doubled=0):
 
 def rounds(gp, X, y, n):
     """Query and teach, n times: the definition."""
-    learner = ActiveLearner(gp)
+    learner = ActiveLearner(gp, max_std)
     learner.X_training, learner.y_training = gp.X_train_, gp.y_train_
     left, indices, std = np.arange(len(X)), [], []
     for _ in range(n):

@@ -1,5 +1,6 @@
 """Strategies beyond max_std: each against its definition, written out."""
 
+import importlib
 from functools import partial
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skcfgp import ActiveLearner, GaussianProcessRegressor
+from skcfgp.baselines import ExtraTreesRegressor
 from skcfgp.kernels import Laplacian
 from skcfgp.posterior import PoolPosterior, as_process
 from skcfgp.query import (
@@ -23,6 +25,7 @@ from skcfgp.query import (
     integrated_variance,
     max_std,
     random_sampling,
+    recommended,
     spaced_max_std,
 )
 
@@ -244,3 +247,43 @@ def test_streamed_posterior_is_the_held_one(normalize_y):
         posterior.keep(np.arange(5, 40))
         posterior.condition_on(2, y=0.5)
     compare()
+
+
+@pytest.mark.parametrize("make", [GaussianProcessRegressor, SklearnGPR])
+@pytest.mark.parametrize("wrap", [lambda gp: gp, lambda gp: make_pipeline(StandardScaler(), gp)])
+def test_default_is_integrated_variance_of_a_process(make, wrap):
+    learner = ActiveLearner(wrap(make(**OPTIONS)), X_training=TRAIN, y_training=Y[:10])
+    index, _, gain = learner.query(POOL, n_instances=2, return_metrics=True)
+    expected, expected_gain = integrated_variance(learner, POOL, 2)
+    np.testing.assert_array_equal(index, expected)
+    np.testing.assert_allclose(gain, expected_gain)
+
+
+def test_default_is_max_std_of_anything_else():
+    members = [
+        ModALActiveLearner(
+            SklearnGPR(RBF(length), optimizer=None), X_training=TRAIN, y_training=Y[:10]
+        )
+        for length in (0.5, 2.0)
+    ]
+    forest = ActiveLearner(
+        ExtraTreesRegressor(9, random_state=0), X_training=TRAIN, y_training=Y[:10]
+    )
+    for learner in (forest, CommitteeRegressor(members)):
+        for found, expected in zip(recommended(learner, POOL), max_std(learner, POOL), strict=True):
+            np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match="empty"):
+        recommended(forest, POOL[:0])
+
+
+def test_default_on_a_pool_too_large_to_hold(monkeypatch):
+    learner = ActiveLearner(
+        GaussianProcessRegressor(**OPTIONS), X_training=TRAIN, y_training=Y[:10]
+    )
+    module = importlib.import_module("skcfgp.query.recommended")
+    monkeypatch.setattr(module, "MAX_BYTES", 8 * 40 * 49)
+    monkeypatch.setattr(module, "N_TARGETS", 14)
+    found = recommended(learner, POOL, 2)
+    expected = integrated_variance(learner, POOL, 2, X_target=POOL[::3])
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -9,6 +9,7 @@ from .._compat import patch_modal
 from .baselines import cost_weighted, random_sampling
 from .chunks import plan_in_chunks
 from .diversity import greedy_k_center, spaced_max_std
+from .recommended import recommended
 from .uncertainty import greedy_max_std, max_std, plan
 from .variance import integrated_variance
 
@@ -21,6 +22,7 @@ __all__ = [
     "plan",
     "plan_in_chunks",
     "random_sampling",
+    "recommended",
     "spaced_max_std",
 ]
 

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
 
 from ..recalibration import CalibratedRegressor
 
@@ -49,7 +50,7 @@ def is_calibrated(learner):
     return isinstance(model, CalibratedRegressor)
 
 
-def last_step(learner, X_pool):
+def last_step(learner, X_pool=None):
     """Return the innermost model of the learner's estimator and the features that it works on.
 
     That of a `CalibratedRegressor` is the regressor that is calibrated, before the calibration. A
@@ -58,9 +59,11 @@ def last_step(learner, X_pool):
     model = getattr(learner, "estimator", learner)
     while True:
         if isinstance(model, Pipeline):
-            X_pool = model[:-1].transform(X_pool) if len(model) > 1 else X_pool
+            if X_pool is not None and len(model) > 1:
+                X_pool = model[:-1].transform(X_pool)
             model = model[-1]
         elif isinstance(model, CalibratedRegressor):
+            check_is_fitted(model, "scale_")
             model = model.estimator_
         elif isinstance(model, FrozenEstimator):
             model = model.estimator

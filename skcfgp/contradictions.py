@@ -11,17 +11,23 @@ __all__ = ["warn_of_contradictions"]
 NOTHING = 1e-6
 
 
-def warn_of_contradictions(gp):
+def warn_of_contradictions(gp, n_new=None):
     """Warn if equal rows have labels that differ by much more than the noise allows.
 
     Parameters
     ----------
     gp : GaussianProcessRegressor
         Just fitted.
+    n_new : int, default=None
+        With a number, only what equals one of the last so many rows is looked at.
     """
     X, Y = gp.X_train_, np.reshape(gp.y_train_, (len(gp.y_train_), -1))
     if not isinstance(X, np.ndarray) or X.ndim != 2:
         return
+    rows, noise = np.arange(len(X)), gp._noise
+    if n_new is not None:  # equal rows have equal first columns
+        rows = np.flatnonzero(np.isin(X[:, 0], X[len(X) - n_new :, 0]))
+        X, Y, noise = X[rows], Y[rows], noise[rows]
     _, group, size = np.unique(X, axis=0, return_inverse=True, return_counts=True)
     if len(size) == len(X):
         return
@@ -30,10 +36,12 @@ def warn_of_contradictions(gp):
     excess = np.abs(Y - mean[group]).max(axis=1)
     # A kernel called with two arguments leaves out the noise of a WhiteKernel.
     white = gp.kernel_.diag(X[:1])[0] - gp.kernel_(X[:1], X[:1])[0, 0]
-    noise = max(white, 0.0) + gp.alpha
-    contradicted = (excess > 0) & (noise < np.maximum(NOTHING * Y.var(), 1e-4 * excess**2))
+    noise = max(white, 0.0) + noise
+    contradicted = (excess > 0) & (
+        noise < np.maximum(NOTHING * np.var(gp.y_train_), 1e-4 * excess**2)
+    )
     if contradicted.any():
-        rows = np.flatnonzero(group == group[np.argmax(np.where(contradicted, excess, 0))])
+        rows = rows[group == group[np.argmax(np.where(contradicted, excess, 0))]]
         warnings.warn(
             f"{contradicted.sum()} rows of X are equal to others and have different labels, and "
             f"the noise cannot explain it (first seen for the rows {rows[:4].tolist()}). Give the "

@@ -311,7 +311,9 @@ class GaussianProcessRegressor(DocLinkMixin, RowByRowMixin, _SklearnGPR):
         variance = self.kernel_.diag(X) - np.einsum("ij,ij->j", V, V)  # line 6, the diagonal
         if np.any(variance < -1e-8 * self.kernel_.diag(X)):
             warnings.warn(
-                "Predicted variances smaller than 0. Setting those variances to 0.", stacklevel=3
+                "Predicted variances smaller than 0. Setting those variances to 0. The kernel "
+                "matrix is nearly singular: raise alpha, or add a WhiteKernel.",
+                stacklevel=3,
             )
         std = np.sqrt(np.maximum(variance, 0.0))
         if mean.ndim > 1:

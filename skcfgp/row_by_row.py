@@ -9,6 +9,8 @@ from scipy.linalg import LinAlgError
 from sklearn import clone
 from sklearn.utils import check_array
 
+from .contradictions import warn_of_contradictions
+
 __all__ = ["RowByRowMixin", "mean_and_unit"]
 
 
@@ -62,6 +64,7 @@ class RowByRowMixin:
         self._noise = np.concatenate([self._noise, noise])
         self._targets = np.concatenate([self._targets, y])
         self._set_targets()
+        warn_of_contradictions(self, len(X))
         return self
 
     def _noise_of_new(self):

@@ -172,3 +172,10 @@ def test_contradicting_labels():
         GaussianProcessRegressor(optimizer=None, alpha=0.1).fit(X, y)
         GaussianProcessRegressor(Laplacian() + WhiteKernel(0.1), optimizer=None).fit(X, y)
         GaussianProcessRegressor(optimizer=None, alpha=1e-6).fit(X, np.append(y[:-1], y[3]))
+        gp = (
+            GaussianProcessRegressor(optimizer=None)
+            .fit(X[:18], y[:18])
+            .partial_fit(X[18:20], y[18:20])
+        )
+    with pytest.warns(ConvergenceWarning, match=r"2 rows of X .* \[3, 20\]"):
+        gp.partial_fit(X[20:], y[20:])

@@ -421,6 +421,8 @@ def test_errors_say_what_to_do():
     X, y = data(20)
     with pytest.raises(ValueError, match=r"method must be one of .*'conformal'.*got 'platt'"):
         CalibratedRegressor(method="platt").fit(X, y)
+    with pytest.raises(ValueError, match=r"'leave_one_out' or 'prefit', got 'loo'"):
+        CalibratedRegressor(cv="loo").fit(X, y)
     with pytest.raises(TypeError, match=r"RandomForestRegressor.*return_std"):
         CalibratedRegressor(RandomForestRegressor(2)).fit(X, y)
     for unfitted in (None, gp(), make_pipeline(gp()), FrozenEstimator(gp()), BayesianRidge()):

@@ -179,6 +179,11 @@ class CalibratedRegressor(DocLinkMixin, MetaEstimatorMixin, RegressorMixin, Base
             not isinstance(self.n_neighbors, Integral) or self.n_neighbors < 1
         ):
             raise ValueError(f"n_neighbors must be an integer >= 1, got {self.n_neighbors!r}.")
+        if isinstance(self.cv, str) and self.cv not in ("leave_one_out", "prefit"):
+            raise ValueError(
+                "cv must be a number of folds, a splitter, 'leave_one_out' or 'prefit', got "
+                f"{self.cv!r}."
+            )
         y = validate_data(self, X="no_validation", y=y, y_numeric=True)
         routed_params = self._route(fit_params)
         if self._is_prefit():

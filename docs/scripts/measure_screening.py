@@ -120,10 +120,11 @@ def draw():
             continue
         n = [row["crystals"] for row in some]
         label = f"{n_workers} worker{'s' if n_workers > 1 else ''}"
-        speed.plot(n, [r["crystals_per_s"] for r in some], marker=marker, label=label)
+        busy = [1000 * r["processor_s"] / r["crystals"] for r in some]
+        speed.plot(n, busy, marker=marker, label=label)
         total = [r["peak_mib_here"] + n_workers * r["peak_mib_largest_worker"] for r in some]
         memory.plot(n, np.divide(total, 1024), marker=marker, label=label)
-    speed.set(ylabel="crystals/s, start included", ylim=(0, None))
+    speed.set(ylabel="processor time a crystal (ms),\nstart of the workers included", ylim=(0, None))
     memory.set(ylabel="peak memory, all processes (GiB)", ylim=(0, None))
     for axes in (speed, memory):
         axes.set(xscale="log", xlabel="crystals in the pool")

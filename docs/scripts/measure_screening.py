@@ -124,7 +124,9 @@ def draw():
         speed.plot(n, busy, marker=marker, label=label)
         total = [r["peak_mib_here"] + n_workers * r["peak_mib_largest_worker"] for r in some]
         memory.plot(n, np.divide(total, 1024), marker=marker, label=label)
-    speed.set(ylabel="processor time a crystal (ms),\nstart of the workers included", ylim=(0, None))
+    speed.set(
+        ylabel="processor time a crystal (ms),\nstart of the workers included", ylim=(0, None)
+    )
     memory.set(ylabel="peak memory, all processes (GiB)", ylim=(0, None))
     for axes in (speed, memory):
         axes.set(xscale="log", xlabel="crystals in the pool")

@@ -60,7 +60,7 @@ class ActiveLearner(_ModALActiveLearner):
     >>> learner = ActiveLearner(gp, X_training=pool[:2], y_training=np.sin(pool[:2, 0]))
     >>> index, x = learner.query(pool)
     >>> index, x
-    (array([100]), array([[10.]]))
+    (array([68]), array([[6.8]]))
     >>> learner.teach(x, np.sin(x[:, 0]))
     >>> len(learner.y_training)
     3

@@ -1,16 +1,16 @@
 import csv
-import os
 import signal
 import subprocess
 import sys
 import time
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from skcfgp import __version__
-from skcfgp.cli import main
+from skcfgp.cli import _Group, main
 from skcfgp.cli.demo import run_demo
 
 
@@ -184,11 +184,38 @@ def test_misspelt_network(files, tmp_path):
     assert len(result.output.splitlines()) == 1
 
 
+def test_interrupt_that_a_library_turns_into_an_error():
+    @click.group(cls=_Group)
+    def group():
+        pass
+
+    @group.command()
+    def work():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ValueError("a result with an exception set") from None
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        result = CliRunner().invoke(group, ["work"])
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert result.exit_code == 1
+    assert result.output.strip() == "Aborted!"
+
+
 @pytest.mark.network
 def test_interrupt_is_no_traceback(tmp_path):
     command = [sys.executable, "-W", "ignore", "-m", "skcfgp.cli", "demo", "--out", str(tmp_path)]
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # A shell that runs tests in the background lets them ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         time.sleep(6)
         process.send_signal(signal.SIGINT)

@@ -184,18 +184,29 @@ def test_misspelt_network(files, tmp_path):
     assert len(result.output.splitlines()) == 1
 
 
-def test_interrupt_that_a_library_turns_into_an_error():
+def interrupt_and_raise():
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        raise ValueError("a result with an exception set") from None
+
+
+def interrupt_in_a_finalizer():
+    class Held:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    Held()
+    time.sleep(0.2)
+
+
+@pytest.mark.parametrize("work", [interrupt_and_raise, interrupt_in_a_finalizer])
+def test_interrupt_that_a_library_changes_or_drops(work):
     @click.group(cls=_Group)
     def group():
         pass
 
-    @group.command()
-    def work():
-        try:
-            signal.raise_signal(signal.SIGINT)
-        except KeyboardInterrupt:
-            raise ValueError("a result with an exception set") from None
-
+    group.command("work")(work)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         result = CliRunner().invoke(group, ["work"])

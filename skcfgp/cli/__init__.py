@@ -2,17 +2,15 @@
 
 import csv
 import os
-import signal
 import sys
-import threading
 import warnings
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from .. import __version__
 from .campaign_commands import campaign
+from .interrupts import interruptible
 from .screen_command import screen
 
 
@@ -22,38 +20,13 @@ class _Group(click.Group):
     def invoke(self, ctx):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's greetings
         try:
-            with _interruptible(), warnings.catch_warnings():
+            with interruptible(), warnings.catch_warnings():
                 warnings.showwarning = _show_warning
                 return super().invoke(ctx)
         except (ValueError, OSError, TypeError, ImportError) as error:
             if os.environ.get("SKCFGP_TRACEBACK"):
                 raise
             raise click.ClickException(" ".join(str(error).split())) from error
-
-
-@contextmanager
-def _interruptible():
-    """Let Ctrl-C end a command also where a library makes another exception of it."""
-    interrupted = False
-
-    def note(number, frame):
-        nonlocal interrupted
-        interrupted = True
-        signal.default_int_handler(number, frame)
-
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    except Exception as error:
-        if interrupted:
-            raise KeyboardInterrupt from error
-        raise
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):

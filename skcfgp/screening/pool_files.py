@@ -25,6 +25,9 @@ IDS = ("material_id", "id")
 #: Rows of a Parquet file that are held at a time.
 BATCH = 1000
 
+#: Bytes of a Parquet column that are read at a time.
+BUFFER = 2**20
+
 
 class Pool:
     r"""A pool of crystals in a file or a folder.
@@ -201,7 +204,7 @@ def _read_json_lines(path):
 def _read_parquet(path):
     from pyarrow.parquet import ParquetFile
 
-    with ParquetFile(path) as file:
+    with ParquetFile(path, pre_buffer=False, buffer_size=BUFFER) as file:  # else it is kept whole
         names = file.schema_arrow.names
         id_column = next((name for name in IDS if name in names), None)
         columns = ["structure"] if "structure" in names else list(ARRAYS)

@@ -12,6 +12,7 @@ import warnings
 from contextlib import contextmanager
 from importlib.metadata import version
 
+import dask
 from distributed import (
     CancelledError,
     Client,
@@ -37,6 +38,9 @@ ALIKE = ("numpy", "scikit-learn", "tensorflow")
 #: Of TensorFlow in a local process; Dask does it for BLAS. More would wait for each other's cores.
 ONE_THREAD = {"TF_NUM_INTEROP_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
 
+#: Of Dask, which else keeps the last 1,000 chunks that it sent to each worker.
+SHORT_LOG = {"distributed.admin.low-level-log-length": 10}
+
 #: Seconds to wait for a scheduler to answer.
 TIMEOUT = 15
 
@@ -53,15 +57,16 @@ class _Model(WorkerPlugin):
     def setup(self, worker):
         self._lock = threading.Lock()
 
-    def predict(self, records):
+    def predict(self, pickled):
+        records = pickle.loads(pickled)
         with self._lock:  # a featurizer keeps its failures: one chunk at a time
             if self._model is None:
                 self._model, self._pickled = pickle.loads(self._pickled), None
             return predict_records(self._model, records)
 
 
-def _predict(name, records):
-    return get_worker().plugins[name].predict(records)
+def _predict(name, pickled):
+    return get_worker().plugins[name].predict(pickled)
 
 
 def _versions():
@@ -97,6 +102,7 @@ def connect(scheduler=None, n_workers=None):
         return
     if scheduler is None:
         with (
+            dask.config.set(SHORT_LOG),
             LocalCluster(
                 n_workers=n_workers,
                 threads_per_worker=1,
@@ -109,7 +115,8 @@ def connect(scheduler=None, n_workers=None):
             yield client
         return
     try:
-        client = Client(scheduler, timeout=TIMEOUT)
+        with dask.config.set(SHORT_LOG):
+            client = Client(scheduler, timeout=TIMEOUT)
     except (OSError, ValueError) as error:
         raise ConnectionError(
             f"no scheduler answers at {scheduler!r}: {error}. Start one with 'dask scheduler'."
@@ -148,9 +155,10 @@ def run_on_workers(client, model, chunks, retries=3):
 
     def submit():
         for number, records in chunks:
+            pickled = pickle.dumps(records, protocol=5)  # else the scheduler unpacks them
             with warnings.catch_warnings():  # a chunk is data, and goes to one worker
                 warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
-                future = client.submit(_predict, name, records, pure=False, retries=retries)
+                future = client.submit(_predict, name, pickled, pure=False, retries=retries)
             running[future.key] = number
             completed.add(future)
             return

@@ -7,8 +7,7 @@ from sklearn.base import clone
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.pipeline import make_pipeline
 
-from skcfgp import ActiveLearner, GaussianProcessRegressor, MEGNetFeaturizer
-from skcfgp import featurizer as featurizer_module
+from skcfgp import ActiveLearner, GaussianProcessRegressor, MEGNetFeaturizer, latent_vectors
 from skcfgp.feature_store import MemoryStore
 from skcfgp.kernels import Laplacian
 from skcfgp.query import max_std, plan, random_sampling
@@ -134,7 +133,7 @@ def test_loop_by_crystals(formation_energy, monkeypatch, container):
     """Crystals go through the pipeline; each goes through the network once."""
     from skcfgp.network import MEGNet
 
-    monkeypatch.setattr(featurizer_module, "_MEMORY", MemoryStore())
+    monkeypatch.setattr(latent_vectors, "_MEMORY", MemoryStore())
     runs, compute = [], MEGNet.compute
 
     def counted(self, graphs, *args, **options):

@@ -8,8 +8,7 @@ from sklearn.gaussian_process.kernels import WhiteKernel
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skcfgp import GaussianProcessRegressor, MEGNetFeaturizer, simulate, simulation
-from skcfgp import featurizer as featurizer_module
+from skcfgp import GaussianProcessRegressor, MEGNetFeaturizer, latent_vectors, simulate, simulation
 from skcfgp.feature_store import MemoryStore
 from skcfgp.kernels import Laplacian
 from skcfgp.known_features import KnownFeatures, with_known_features
@@ -172,7 +171,7 @@ def test_retraining_the_network(formation_energy, monkeypatch):
             computed.append((space, len(vectors)))
             super().put(space, vectors)
 
-    monkeypatch.setattr(featurizer_module, "_MEMORY", Recording())
+    monkeypatch.setattr(latent_vectors, "_MEMORY", Recording())
     rows = np.flatnonzero(formation_energy.split == "pool")[:30]
     X, y = formation_energy.structures[rows].copy(), formation_energy.target[rows]
     X[29] = X[15]  # twice in the pool

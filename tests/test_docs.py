@@ -29,6 +29,7 @@ INTERNAL = {
     "latent_vectors",
     "leakage",
     "masks",
+    "pipelines",
     "row_by_row",
     "whole_file",
 }

@@ -1,6 +1,7 @@
 """`MEGNetFeaturizer`: crystals to the latent vectors of a MEGNet."""
 
 from functools import lru_cache
+from inspect import signature
 from numbers import Integral
 
 import numpy as np
@@ -288,6 +289,8 @@ class MEGNetFeaturizer(DocLinkMixin, CrystalTransformerMixin, BaseEstimator):
         y = check_labels(y, len(crystals.structures))
         validation = None if unseen is None else marked_rows("unseen", unseen, len(y))
         graphs = network.graphs(crystals)
+        known = signature(train).parameters
+        options = {name: value for name, value in self.get_params().items() if name in known}
         with self._progress(self.epochs, "epoch", "training") as bar:
 
             def show(epoch, history):
@@ -298,18 +301,9 @@ class MEGNetFeaturizer(DocLinkMixin, CrystalTransformerMixin, BaseEstimator):
                 network,
                 graphs,
                 y,
-                epochs=self.epochs,
-                batch_size=self.batch_size,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                distance_noise=self.distance_noise,
-                dropout=self.dropout,
-                validation_fraction=self.validation_fraction,
+                **options,
                 validation=validation,
-                patience=self.patience,
                 adapt_readout=self.weights is not None,
-                random_state=self.random_state,
-                device=self.device,
                 on_epoch=show,
             )
 

@@ -28,29 +28,11 @@ class KnownFeatures(TransformerMixin, BaseEstimator):
         self._features = transformer.transform(X)
 
     def fit(self, X, y=None):
-        """Do nothing: the transformer is fitted.
-
-        Parameters
-        ----------
-        X, y : ignored
-
-        Returns
-        -------
-        self : KnownFeatures
-        """
+        """Do nothing: the transformer is fitted."""
         return self
 
     def transform(self, X):
-        """Return the features of crystals, remembered or not.
-
-        Parameters
-        ----------
-        X : sequence of crystals
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-        """
+        """Return the features of crystals, remembered or not."""
         # Not kept: the identities are others in a copy, or where a pickle is opened.
         known = {id(crystal): row for row, crystal in enumerate(self.X)}
         rows = [known.get(id(crystal)) for crystal in X]

@@ -33,7 +33,7 @@ def latent_vectors(
     ----------
     network : MEGNet
     digest : str
-        Of the network, which takes as long as some crystals do.
+        ``network.digest()``.
     structures : ndarray of shape (n_samples,), dtype object
         ``Structure``, `Crystal` or None.
     layers : list of str
@@ -41,9 +41,7 @@ def latent_vectors(
         Called with row and error for each crystal that cannot be used.
     progress : callable
         Called with the number of crystals to compute; returns a progress bar.
-    cache_dir : str, Path or None, default=None
-    device : str or None, default=None
-    n_jobs : int, default=None
+    cache_dir, device, n_jobs : default=None
         See `skcfgp.MEGNetFeaturizer`.
 
     Returns

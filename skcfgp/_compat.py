@@ -14,6 +14,7 @@ import warnings
 from contextlib import contextmanager
 from functools import wraps
 from inspect import signature
+from itertools import chain
 from types import SimpleNamespace
 
 RENAMED_IN_PYMATGEN = {
@@ -197,8 +198,11 @@ def stack_rows(blocks):
         )
     if isinstance(first, pd.Series):
         return pd.concat([pd.Series(block) for block in blocks])
-    if isinstance(first, list):
+    if isinstance(first, list | tuple):
         return [row for block in blocks for row in block]
+    if isinstance(first, np.ndarray) and first.dtype == object and first.ndim == 1:
+        # np.asarray would look inside a Structure
+        return np.fromiter(chain.from_iterable(blocks), dtype=object)
     return np.concatenate([np.asarray(block) for block in blocks])
 
 

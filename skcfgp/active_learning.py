@@ -2,11 +2,11 @@
 
 import numpy as np
 from modAL.models import ActiveLearner as _ModALActiveLearner
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import has_fit_parameter
 
 from ._compat import patch_modal, stack_rows
+from .pipelines import last_step, last_step_input
 from .query import recommended
 
 __all__ = ["ActiveLearner"]
@@ -113,18 +113,20 @@ class ActiveLearner(_ModALActiveLearner):
             fit_kwargs = self._tell_selected(np.ones(len(y), dtype=bool), bootstrap) | fit_kwargs
             self._fit_on_new(X, y, bootstrap=bootstrap, **fit_kwargs)
             return
-        before = self.X_training, self.y_training, self._n_taught
-        afresh = bootstrap or fit_kwargs or self.X_training is None or not self._learn(X, y)
-        if self.X_training is not None:
-            self._n_taught += len(y)
-            X, y = stack_rows([self.X_training, X]), stack_rows([self.y_training, y])
-        self.X_training, self.y_training = X, y
-        if afresh:
-            try:
-                self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
-            except BaseException:
-                self.X_training, self.y_training, self._n_taught = before
-                raise
+        if self.X_training is None:
+            self._fit_to(X, y, 0, bootstrap, fit_kwargs)
+            return
+        try:  # before the estimator learns what cannot be kept
+            known = stack_rows([self.X_training, X]), stack_rows([self.y_training, y])
+        except ValueError as error:
+            raise ValueError(
+                f"the new rows have other features than those learnt before: {error}."
+            ) from error
+        n_taught = self._n_taught + len(y)
+        if bootstrap or fit_kwargs or not self._learn(X, y):
+            self._fit_to(*known, n_taught, bootstrap, fit_kwargs)
+        else:
+            (self.X_training, self.y_training), self._n_taught = known, n_taught
 
     def fit(self, X, y, bootstrap=False, **fit_kwargs):
         """Forget everything learnt so far and fit the estimator.
@@ -142,10 +144,8 @@ class ActiveLearner(_ModALActiveLearner):
         self : ActiveLearner
         """
         y = self._check_rows(X, y)
-        if X is not self.X_training:
-            self._n_taught = 0
-        self.X_training, self.y_training = X, y
-        return self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
+        n_taught = self._n_taught if X is self.X_training else 0
+        return self._fit_to(X, y, n_taught, bootstrap, fit_kwargs)
 
     @property
     def selected(self):
@@ -161,30 +161,34 @@ class ActiveLearner(_ModALActiveLearner):
             f"query_strategy={strategy}, {n_labels} labels)"
         )
 
+    def _fit_to(self, X, y, n_taught, bootstrap, fit_kwargs):
+        """Fit the estimator to these rows alone; if that fails, nothing is forgotten."""
+        before = self.X_training, self.y_training, self._n_taught
+        self.X_training, self.y_training, self._n_taught = X, y, n_taught
+        try:
+            return self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
+        except BaseException:
+            self.X_training, self.y_training, self._n_taught = before
+            raise
+
     def _fit_to_known(self, bootstrap=False, **fit_kwargs):
         fit_kwargs = self._tell_selected(self.selected, bootstrap) | fit_kwargs
         return super()._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
 
     def _tell_selected(self, selected, bootstrap):
         """Return what tells the estimator, or the last step of a ``Pipeline``, which rows."""
-        model, prefix = self.estimator, ""
-        if isinstance(model, Pipeline):
-            model, prefix = model[-1], f"{model.steps[-1][0]}__"
+        model, prefix = last_step(self.estimator), ""
+        if model is not self.estimator:
+            prefix = f"{self.estimator.steps[-1][0]}__"
         takes = selected.any() and not bootstrap and has_fit_parameter(model, "selected")
         return {f"{prefix}selected": selected} if takes else {}
 
     def _learn(self, X, y):
         """Let the estimator learn the new rows alone, if it can; tell whether it could."""
-        model = self.estimator
-        if isinstance(model, Pipeline):
-            if not hasattr(model[-1], "partial_fit"):
-                return False
-            features = model[:-1].transform(X) if len(model) > 1 else X
-            model[-1].partial_fit(features, y)
-            return True
+        model = last_step(self.estimator)
         if not hasattr(model, "partial_fit"):
             return False
-        model.partial_fit(X, y)
+        model.partial_fit(last_step_input(self.estimator, X), y)
         return True
 
     def _check_rows(self, X, y):

@@ -10,12 +10,13 @@ from itertools import chain
 
 import numpy as np
 from pymatgen.core import Element
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from .crystal_input import CrystalTransformerMixin
 from .doc_links import DocLinkMixin
 from .elements import PROPERTIES, atomic_masses, element_properties
-from .structures import Failure, convert_structures, structure_error, validate_structure
+from .structures import validate_structure
 from .structures.crystal import cell_of
 
 __all__ = ["GROUPS", "CompositionFeaturizer"]
@@ -30,7 +31,7 @@ _STATISTICS = ("mean", "deviation", "minimum", "maximum")
 _GRAM_PER_CM3 = 1.66053906660  # of one dalton per cubic angstrom (CODATA 2018)
 
 
-class CompositionFeaturizer(DocLinkMixin, TransformerMixin, BaseEstimator):
+class CompositionFeaturizer(DocLinkMixin, CrystalTransformerMixin, BaseEstimator):
     """Turn crystals into statistics of element properties, volume per atom and density.
 
     Parameters
@@ -102,8 +103,7 @@ class CompositionFeaturizer(DocLinkMixin, TransformerMixin, BaseEstimator):
             raise ValueError(f"groups must be of {GROUPS}, got {unknown[0]!r}.")
         if not groups or len(set(groups)) < len(groups):
             raise ValueError(f"groups must name at least one, each once, got {self.groups!r}.")
-        if self.on_error not in ("raise", "nan"):
-            raise ValueError(f"on_error must be 'raise' or 'nan', got {self.on_error!r}.")
+        self._check_on_error()
         self.failures_ = []
         return self
 
@@ -127,26 +127,23 @@ class CompositionFeaturizer(DocLinkMixin, TransformerMixin, BaseEstimator):
             ``on_error="raise"``. The message names it.
         """
         check_is_fitted(self, "failures_")
-        X = convert_structures(X, on_error="raise" if self.on_error == "raise" else "collect")
-        failures = list(X.failures)
+        crystals = self._read(X)
         rows, cells, atomic_numbers = [], [], []
-        for row, structure in enumerate(X.structures):
+        for row, structure in enumerate(crystals.structures):
             if structure is None:
                 continue
             try:
                 numbers = _atomic_numbers(structure)
             except ValueError as error:
-                if self.on_error == "raise":
-                    raise structure_error(error, X.ids[row], row) from error
-                failures.append(Failure(row, X.ids[row], str(error)))
+                self._refuse(crystals, row, error)
                 continue
             rows.append(row)
             cells.append(cell_of(structure))
             atomic_numbers.append(numbers)
-        features = np.full((len(X.structures), len(self._names())), np.nan)
+        features = np.full((len(crystals.structures), len(self._names())), np.nan)
         if rows:
             features[rows] = self._compute(np.array(cells), atomic_numbers)
-        self.failures_ = sorted(failures, key=lambda failure: failure.index)
+        self.failures_ = sorted(crystals.failures)
         return features
 
     def get_feature_names_out(self, input_features=None):
@@ -188,14 +185,6 @@ class CompositionFeaturizer(DocLinkMixin, TransformerMixin, BaseEstimator):
         statistics = _statistics(fractions, element_properties(N_ELEMENTS))
         columns |= zip(_STATISTICS, statistics, strict=True)
         return np.hstack([columns[group] for group in self._groups()])
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.one_d_array = True
-        tags.no_validation = True
-        tags.requires_fit = True
-        return tags
 
 
 def _atomic_numbers(structure):

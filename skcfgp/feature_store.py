@@ -6,7 +6,7 @@ of the crystal.
 
 import sqlite3
 from collections import OrderedDict
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Lock
 
@@ -54,6 +54,7 @@ class MemoryStore:
         """Keep vectors, a dict of str to 1-D ndarray; the ones not used for longest go."""
         with self._lock:
             for key, vector in vectors.items():
+                vector = vector.copy()  # a view of a row would keep the whole array
                 old = self._vectors.pop((space, key), None)
                 self._vectors[space, key] = vector
                 self._bytes += vector.nbytes - (0 if old is None else old.nbytes)
@@ -81,19 +82,26 @@ class DiskStore:
     def __init__(self, folder):
         self.path = Path(folder).expanduser() / "features.sqlite"
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._connect() as connection:
+        with self._transaction() as connection:
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS vectors "
                 "(space TEXT, key TEXT, vector BLOB, PRIMARY KEY (space, key)) WITHOUT ROWID"
             )
 
-    def _connect(self):
-        return _Transaction(self.path)
+    @contextmanager
+    def _transaction(self):
+        """Give a connection for one transaction; say which file when SQLite fails."""
+        try:
+            with closing(sqlite3.connect(self.path, timeout=60)) as connection, connection:
+                connection.execute("BEGIN")
+                yield connection
+        except sqlite3.Error as error:
+            raise OSError(f"the feature store {self.path} cannot be used: {error}.") from error
 
     def get(self, space, keys):
         """Look up vectors; see `MemoryStore.get`."""
         wanted = set(keys)
-        with self._connect() as connection:
+        with self._transaction() as connection:
             if len(wanted) > 500:  # one scan beats many look-ups
                 rows = connection.execute(
                     "SELECT key, vector FROM vectors WHERE space = ?", [space]
@@ -110,29 +118,5 @@ class DiskStore:
             (space, key, np.ascontiguousarray(vector, dtype=np.float32).tobytes())
             for key, vector in vectors.items()
         ]
-        with self._connect() as connection:
+        with self._transaction() as connection:
             connection.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", rows)
-
-
-class _Transaction:
-    """A connection for one transaction, closed after it; says which file when SQLite fails."""
-
-    def __init__(self, path):
-        self._path = path
-
-    def __enter__(self):
-        try:
-            self._connection = sqlite3.connect(self._path, timeout=60)
-            self._connection.execute("BEGIN")
-        except sqlite3.Error as error:
-            raise OSError(f"the feature store {self._path} cannot be used: {error}.") from error
-        return self._connection
-
-    def __exit__(self, kind, error, traceback):
-        with closing(self._connection):
-            if kind is None:
-                self._connection.commit()
-            else:
-                self._connection.rollback()
-        if isinstance(error, sqlite3.Error):
-            raise OSError(f"the feature store {self._path} cannot be used: {error}.") from error

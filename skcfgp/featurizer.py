@@ -1,43 +1,32 @@
 """`MEGNetFeaturizer`: crystals to the latent vectors of a MEGNet."""
 
 from functools import lru_cache
+from inspect import signature
 from numbers import Integral
 
 import numpy as np
-from joblib import effective_n_jobs
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
 
+from .crystal_input import CrystalTransformerMixin, check_labels
 from .doc_links import DocLinkMixin
-from .feature_store import DiskStore, MemoryStore
+from .latent_vectors import latent_vectors
 from .leakage import LeakageWarning, warn_of_leak
 from .masks import marked_rows
 from .network import BUNDLED, PUBLISHED, Architecture, MEGNet, load_network, train
-from .structures import (
-    Failure,
-    convert_structures,
-    structure_digest,
-    structure_error,
-    validate_structure,
-)
+from .structures import check_structures
 
 __all__ = ["LAYERS", "LeakageWarning", "MEGNetFeaturizer"]
 
-#: Crystals whose graphs are held at a time, and that one job of `n_jobs` takes.
-CHUNK = 1000
-
 #: Layers by role, in the order in which a crystal passes through them.
 LAYERS = ("set2set", "readout_0", "readout_1")
-
-_MEMORY = MemoryStore()
 
 # Loading is a matter of milliseconds, but a loop over clones does it thousands of times.
 _load_named_network = lru_cache(maxsize=8)(load_network)
 
 
-class MEGNetFeaturizer(DocLinkMixin, TransformerMixin, BaseEstimator):
+class MEGNetFeaturizer(DocLinkMixin, CrystalTransformerMixin, BaseEstimator):
     """Turn crystals into the activations of a layer of a MEGNet.
 
     Parameters
@@ -193,17 +182,20 @@ class MEGNetFeaturizer(DocLinkMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or a crystal is not valid, or `y` is missing.
+            If a parameter is not valid. With ``epochs > 0`` also if a crystal cannot be used, or
+            `y` is missing or not finite.
         """
         self._check_parameters()
-        rows = convert_structures(X)
-        if not len(rows.structures):
+        crystals = check_structures(X) if self.epochs else self._read(X)
+        if not len(crystals.structures):
             raise ValueError("X holds no crystal: found array with 0 sample(s).")
-        warn_of_leak(self.weights, rows.structures)
+        warn_of_leak(self.weights, [s for s in crystals.structures if s is not None])
         network = self._initial_network()
+        for name in ("history_", "validation_indices_"):
+            vars(self).pop(name, None)  # of another fit
         if self.epochs:
             network = network.copy()
-            self.history_, self.validation_indices_ = self._train(network, rows, y, unseen)
+            self.history_, self.validation_indices_ = self._train(network, crystals, y, unseen)
         self.network_ = network
         self._digest = network.digest()
         self.failures_ = []
@@ -228,24 +220,19 @@ class MEGNetFeaturizer(DocLinkMixin, TransformerMixin, BaseEstimator):
             If a crystal cannot be used and ``on_error="raise"``. The message names it.
         """
         check_is_fitted(self, "network_")
-        X = convert_structures(X, on_error="raise" if self.on_error == "raise" else "collect")
-        failures = {failure.index: failure for failure in X.failures}
-        keys = [None if s is None else structure_digest(s) for s in X.structures]
-        space = f"{self._digest}/{'+'.join(self._layers())}"
-        stores = [_MEMORY] if self.cache_dir is None else [_MEMORY, DiskStore(self.cache_dir)]
-        vectors = self._look_up(stores, space, keys)
-        first_row = {}  # equal crystals go through the network once
-        for row, key in enumerate(keys):
-            if key is not None and key not in vectors:
-                first_row.setdefault(key, row)
-        self._compute(stores, space, X, first_row, vectors, failures)
-        features = np.full((len(keys), sum(self._widths())), np.nan, dtype=np.float32)
-        for row, key in enumerate(keys):
-            if key in vectors:
-                features[row] = vectors[key]
-            elif row not in failures:  # equal to a crystal that failed
-                failures[row] = Failure(row, X.ids[row], failures[first_row[key]].reason)
-        self.failures_ = [failures[row] for row in sorted(failures)]
+        crystals = self._read(X)
+        features = latent_vectors(
+            self.network_,
+            self._digest,
+            crystals.structures,
+            self._layers(),
+            refuse=lambda row, error: self._refuse(crystals, row, error),
+            progress=lambda total: self._progress(total, "crystal", "featurizing"),
+            cache_dir=self.cache_dir,
+            device=self.device,
+            n_jobs=self.n_jobs,
+        )
+        self.failures_ = sorted(crystals.failures)
         return features
 
     def get_feature_names_out(self, input_features=None):
@@ -260,26 +247,12 @@ class MEGNetFeaturizer(DocLinkMixin, TransformerMixin, BaseEstimator):
         ndarray of str, of shape (n_units,)
         """
         check_is_fitted(self, "network_")
-        return np.array(
-            [
-                f"{layer}_{unit:02d}"
-                for layer, width in zip(self._layers(), self._widths(), strict=True)
-                for unit in range(width)
-            ],
-            dtype=object,
-        )
+        widths = self.network_.architecture.widths
+        names = [f"{layer}_{unit:02d}" for layer in self._layers() for unit in range(widths[layer])]
+        return np.array(names, dtype=object)
 
     def _layers(self):
         return [self.layer] if isinstance(self.layer, str) else list(self.layer)
-
-    def _widths(self):
-        shape = self.network_.architecture
-        width = {
-            "set2set": 4 * shape.n3 + shape.n2,
-            "readout_0": shape.n2,
-            "readout_1": shape.n3,
-        }
-        return [width[layer] for layer in self._layers()]
 
     def _check_parameters(self):
         layers = self._layers()
@@ -287,8 +260,7 @@ class MEGNetFeaturizer(DocLinkMixin, TransformerMixin, BaseEstimator):
             raise ValueError(f"layer must be of {LAYERS} or a list of them, got {unknown[0]!r}.")
         if not layers or len(set(layers)) < len(layers):
             raise ValueError(f"layer must name each layer once, got {self.layer!r}.")
-        if self.on_error not in ("raise", "nan"):
-            raise ValueError(f"on_error must be 'raise' or 'nan', got {self.on_error!r}.")
+        self._check_on_error()
         if not isinstance(self.epochs, Integral) or self.epochs < 0:
             raise ValueError(f"epochs must be an integer of at least 0, got {self.epochs!r}.")
         if not 0 <= self.validation_fraction < 1:
@@ -310,18 +282,15 @@ class MEGNetFeaturizer(DocLinkMixin, TransformerMixin, BaseEstimator):
             Architecture(cutoff=float(self.cutoff)), self.random_state, self.embedding
         )
 
-    def _train(self, network, X, y, unseen):
+    def _train(self, network, crystals, y, unseen):
         """Train the network in place; return the history and the rows set aside."""
         if y is None:
             raise ValueError("epochs > 0 needs the target y to train on, got y=None.")
-        y = column_or_1d(y, dtype=np.float64)
-        if len(y) != len(X.structures):
-            raise ValueError(f"X has {len(X.structures)} crystals, y {len(y)} values.")
-        if not np.isfinite(y).all():
-            position = np.flatnonzero(~np.isfinite(y))[0]
-            raise ValueError(f"y has NaN or infinity at position {position}.")
+        y = check_labels(y, len(crystals.structures))
         validation = None if unseen is None else marked_rows("unseen", unseen, len(y))
-        graphs = [_graph(network, X, row) for row in range(len(y))]
+        graphs = network.graphs(crystals)
+        known = signature(train).parameters
+        options = {name: value for name, value in self.get_params().items() if name in known}
         with self._progress(self.epochs, "epoch", "training") as bar:
 
             def show(epoch, history):
@@ -332,62 +301,11 @@ class MEGNetFeaturizer(DocLinkMixin, TransformerMixin, BaseEstimator):
                 network,
                 graphs,
                 y,
-                epochs=self.epochs,
-                batch_size=self.batch_size,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                distance_noise=self.distance_noise,
-                dropout=self.dropout,
-                validation_fraction=self.validation_fraction,
+                **options,
                 validation=validation,
-                patience=self.patience,
                 adapt_readout=self.weights is not None,
-                random_state=self.random_state,
-                device=self.device,
                 on_epoch=show,
             )
-
-    def _look_up(self, stores, space, keys):
-        """Vectors by key, from the first store that has each; the memory is told of the others'."""
-        vectors, missing = {}, {key for key in keys if key is not None}
-        for store in stores:
-            if missing:
-                found = store.get(space, missing)
-                if store is not _MEMORY:
-                    _MEMORY.put(space, found)
-                vectors |= found
-                missing -= set(found)
-        return vectors
-
-    def _compute(self, stores, space, X, first_row, vectors, failures):
-        """Run the network over new crystals, chunk by chunk, each of which the stores are told."""
-        keys = list(first_row)
-        chunks = [keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK)]
-        rows = [[first_row[key] for key in chunk] for chunk in chunks]
-        with self._progress(len(keys), "crystal", "featurizing") as bar:
-            for chunk, (outputs, errors) in zip(chunks, self._outputs(X, rows, bar), strict=True):
-                for k, error in errors.items():
-                    row = first_row[chunk[k]]
-                    if self.on_error == "raise":
-                        raise structure_error(error, X.ids[row], row) from error
-                    failures[row] = Failure(row, X.ids[row], str(error))
-                good = [key for k, key in enumerate(chunk) if k not in errors]
-                new = dict(zip(good, outputs, strict=True))
-                for store in stores:
-                    store.put(space, new)
-                vectors |= new
-
-    def _outputs(self, X, rows, bar):
-        """Yield vectors and errors of each chunk, from processes if there are several."""
-        options = {"layers": self._layers(), "device": self.device}
-        if min(len(rows), effective_n_jobs(self.n_jobs)) <= 1:
-            for chunk in rows:
-                yield _vectors(self.network_, X.structures[chunk], **options, progress=bar.update)
-            return
-        jobs = (delayed(_vectors)(self.network_, X.structures[chunk], **options) for chunk in rows)
-        for chunk, result in zip(rows, Parallel(n_jobs=self.n_jobs)(jobs), strict=True):
-            bar.update(len(chunk))
-            yield result
 
     def _progress(self, total, unit, description):
         return tqdm(
@@ -397,34 +315,3 @@ class MEGNetFeaturizer(DocLinkMixin, TransformerMixin, BaseEstimator):
             delay=1.0,
             disable=None if self.verbose else True,
         )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.one_d_array = True
-        tags.no_validation = True
-        tags.requires_fit = True
-        return tags
-
-
-def _vectors(network, structures, layers, device, progress=None):
-    """Vectors of the crystals that can be used, and errors of the others by position."""
-    graphs, errors = [], {}
-    for k, structure in enumerate(structures):
-        try:
-            validate_structure(structure)
-            graphs.append(network.graph(structure))
-        except ValueError as error:
-            errors[k] = error
-    if not graphs:
-        return [], errors
-    return np.hstack(network.compute(graphs, layers, device, progress=progress)), errors
-
-
-def _graph(network, X, row):
-    """Graph of one crystal of `X`; an error names it."""
-    try:
-        validate_structure(X.structures[row])
-        return network.graph(X.structures[row])
-    except ValueError as error:
-        raise structure_error(error, X.ids[row], row) from error

@@ -105,17 +105,7 @@ class Laplacian(StationaryKernelMixin, Kernel):
             gradients.append(-K * scaled)
         return K, np.stack(gradients, axis=-1) if gradients else np.empty((*K.shape, 0))
 
-    def diag(self, X):
-        """Evaluate k(x, x) for each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples_X, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples_X,)
-        """
+    def diag(self, X):  # noqa: D102  scikit-learn's says it
         return np.full(len(X), float(self.amplitude) ** 2)
 
     def __repr__(self):
@@ -191,40 +181,15 @@ class OnColumns(Kernel):
             type(self) is type(other)
             and self.kernel == other.kernel
             and type(self.columns) is type(other.columns)
-            and np.all(self.columns == other.columns)
+            and np.array_equal(self.columns, other.columns)
         )
 
     def __call__(self, X, Y=None, eval_gradient=False):
-        """Evaluate the inner kernel on the columns.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples_X, n_features)
-        Y : array-like of shape (n_samples_Y, n_features), default=None
-            None means `X`.
-        eval_gradient : bool, default=False
-            Whether to return the gradient too; only for ``Y=None``.
-
-        Returns
-        -------
-        K : ndarray of shape (n_samples_X, n_samples_Y)
-        K_gradient : ndarray of shape (n_samples_X, n_samples_X, n_dims)
-            With respect to the logarithm of each hyper-parameter that is not fixed.
-        """
+        """Evaluate the inner kernel on the columns; see `Laplacian`."""
         Y = None if Y is None else self.take(Y)
         return self.kernel(self.take(X), Y, eval_gradient=eval_gradient)
 
-    def diag(self, X):
-        """Evaluate k(x, x) for each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
+    def diag(self, X):  # noqa: D102
         return self.kernel.diag(self.take(X))
 
     def take(self, X):
@@ -254,13 +219,7 @@ class OnColumns(Kernel):
             raise ValueError(f"X has {X.shape[1]} columns, and none of them is for {self}.")
         return part
 
-    def is_stationary(self):
-        """Tell whether the inner kernel depends on differences alone.
-
-        Returns
-        -------
-        bool
-        """
+    def is_stationary(self):  # noqa: D102
         return self.kernel.is_stationary()
 
     def __repr__(self):

@@ -26,33 +26,16 @@ class KnownFeatures(TransformerMixin, BaseEstimator):
         self.transformer = transformer
         self.X = X
         self._features = transformer.transform(X)
-        self._rows = {id(crystal): row for row, crystal in enumerate(X)}
 
     def fit(self, X, y=None):
-        """Do nothing: the transformer is fitted.
-
-        Parameters
-        ----------
-        X, y : ignored
-
-        Returns
-        -------
-        self : KnownFeatures
-        """
+        """Do nothing: the transformer is fitted."""
         return self
 
     def transform(self, X):
-        """Return the features of crystals, remembered or not.
-
-        Parameters
-        ----------
-        X : sequence of crystals
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-        """
-        rows = [self._rows.get(id(crystal)) for crystal in X]
+        """Return the features of crystals, remembered or not."""
+        # Not kept: the identities are others in a copy, or where a pickle is opened.
+        known = {id(crystal): row for row, crystal in enumerate(self.X)}
+        rows = [known.get(id(crystal)) for crystal in X]
         return self.transformer.transform(X) if None in rows else self._features[rows]
 
     def __sklearn_is_fitted__(self):

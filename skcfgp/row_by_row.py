@@ -37,11 +37,16 @@ class RowByRowMixin:
         Raises
         ------
         ValueError
-            If the new rows do not fit the old ones, or their noise is not known.
+            If the new rows do not fit the old ones, or their noise is not known; or if `alpha` is
+            given before the first fit, which takes the parameter.
         LinAlgError
             If the kernel matrix is not positive definite with them. Nothing has changed then.
         """
         if not self._is_fitted():
+            if alpha is not None:
+                raise ValueError(
+                    "nothing is fitted yet: set the parameter alpha, and leave alpha= out."
+                )
             return self.fit(X, y)
         X, y = self._check_new_rows(X, y)
         alpha = self.alpha if alpha is None else alpha

@@ -6,13 +6,14 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_consistent_length
 
 from ._compat import take_rows
 from .active_learning import ActiveLearner
 from .gaussian_process import GaussianProcessRegressor
 from .known_features import with_known_features
+from .pipelines import last_step, last_step_input
 from .posterior import PoolPosterior
 from .posterior.pivoting import greedy_picks
 from .query import max_std, random_sampling
@@ -54,7 +55,7 @@ def simulate(
     test : array-like of int, default=None
         Rows of a test set that stays the same.
     n_cycles : int, default=None
-        Queries to make; None goes on until the pool is empty.
+        Queries to make; None goes on while `n_instances` rows are left in the pool.
     n_instances : int, default=1
         Labels a query.
     query_strategy : callable, default=skcfgp.query.max_std
@@ -81,20 +82,21 @@ def simulate(
     Raises
     ------
     ValueError
-        If the sets overlap or hold a row that does not exist, the pool is too small, or
-        `retrain_every` is not an integer of at least 1.
+        If X and y differ in length, the sets overlap or hold a row that does not exist, the pool is
+        too small, or `n_instances` or `retrain_every` is not an integer of at least 1.
     """
     import pandas as pd
 
+    check_consistent_length(X, y)
     y = np.asarray(y, dtype=float)
     initial, pool, test = _check_sets(initial, pool, test, len(y))
-    n_cycles = _check_cycles(n_cycles, n_instances, len(pool))
-    if retrain_every is not None and not (
-        isinstance(retrain_every, Integral) and retrain_every >= 1
-    ):
+    if not _is_count(n_instances):
+        raise ValueError(f"n_instances must be an integer of at least 1, got {n_instances!r}.")
+    if retrain_every is not None and not _is_count(retrain_every):
         raise ValueError(
             f"retrain_every must be None or an integer of at least 1, got {retrain_every!r}."
         )
+    n_cycles = _check_cycles(n_cycles, n_instances, len(pool))
     fitted = clone(estimator).fit(take_rows(X, initial), y[initial])
     in_one_go = (
         n_instances == 1
@@ -180,7 +182,7 @@ class _Replay:
     def retrain(self):
         """Fit a clone of the original estimator to all that is labelled."""
         learner = self.learner
-        if not hasattr(_last_step(learner.estimator), "partial_fit"):
+        if not hasattr(last_step(learner.estimator), "partial_fit"):
             return  # `teach` has done so
         learner.estimator = clone(self.original)
         learner.fit(learner.X_training, learner.y_training)
@@ -209,9 +211,9 @@ class _Monitor:
     def watch(self, estimator):
         """Follow an estimator from now on."""
         self.estimator, self.posterior = estimator, None
-        model = _last_step(estimator)
+        model = last_step(estimator)
         if isinstance(model, GaussianProcessRegressor):
-            features = self.X if model is estimator else estimator[:-1].transform(self.X)
+            features = last_step_input(estimator, self.X)
             self.posterior = PoolPosterior(model, np.asarray(features, dtype=float))
 
     def pool_left(self):
@@ -235,8 +237,8 @@ class _Monitor:
         }
 
 
-def _last_step(estimator):
-    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+def _is_count(value):
+    return isinstance(value, Integral) and value >= 1
 
 
 def _check_sets(initial, pool, test, n_rows):
@@ -246,6 +248,8 @@ def _check_sets(initial, pool, test, n_rows):
     }
     for name, rows in sets.items():
         if rows.dtype == bool:
+            if len(rows) != n_rows:
+                raise ValueError(f"{name} is a mask of {len(rows)} rows: X has {n_rows}.")
             rows = np.flatnonzero(rows)
         elif len(rows) and rows.dtype.kind not in "iu":
             raise ValueError(f"{name} must hold row numbers, got an array of {rows.dtype}.")

@@ -19,6 +19,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .chunking import in_chunks
+from .doc_links import DocLinkMixin
 
 __all__ = ["VecchiaGaussianProcessRegressor"]
 
@@ -29,7 +30,7 @@ JITTER = 1e-10
 _ONE_SEARCH = threading.Lock()
 
 
-class VecchiaGaussianProcessRegressor(RegressorMixin, BaseEstimator):
+class VecchiaGaussianProcessRegressor(DocLinkMixin, RegressorMixin, BaseEstimator):
     r"""Gaussian process with the kernel a^2 exp(-||x - y|| / l), by nearest neighbours.
 
     Parameters
@@ -261,7 +262,7 @@ def _maximum_likelihood(X, y, n_neighbors, seed, n_threads):
         ) from error
     messages = _Messages()
     with _ONE_SEARCH:
-        before = gpboost.basic._LOGGER
+        before = gpboost.basic._LOGGER  # private, but nothing public tells it
         gpboost.register_logger(messages)
         try:
             model = gpboost.GPModel(

@@ -7,8 +7,13 @@ from sklearn.base import clone
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.pipeline import make_pipeline
 
-from skcfgp import ActiveLearner, GaussianProcessRegressor, MEGNetFeaturizer
-from skcfgp import featurizer as featurizer_module
+from skcfgp import (
+    ActiveLearner,
+    CompositionFeaturizer,
+    GaussianProcessRegressor,
+    MEGNetFeaturizer,
+    latent_vectors,
+)
 from skcfgp.feature_store import MemoryStore
 from skcfgp.kernels import Laplacian
 from skcfgp.query import max_std, plan, random_sampling
@@ -90,6 +95,39 @@ def test_labels_that_cannot_be_learnt_change_nothing():
     learner.teach(X[20:22], y[20:22])
 
 
+def test_rows_that_cannot_be_stacked_are_not_learnt():
+    X, y = data()
+    learner = ActiveLearner(gp(), X_training=pd.DataFrame(X[:20]), y_training=y[:20])
+    with pytest.raises(ValueError, match="other features than those learnt"):
+        learner.teach(X[20:21, :2], y[20:21])
+    assert len(learner.X_training) == len(learner.estimator.X_train_) == 20
+
+
+def test_a_fit_that_fails_forgets_nothing():
+    X, y = data()
+    learner = ActiveLearner(SklearnGPR(optimizer=None), X_training=X[:20], y_training=y[:20])
+    learner.teach(X[20:21], y[20:21])
+    with pytest.raises(ValueError, match="NaN"):
+        learner.fit(np.full((5, 3), np.nan), y[:5])
+    np.testing.assert_array_equal(learner.X_training, X[:21])
+    assert learner.selected.sum() == 1
+
+
+@pytest.mark.parametrize("first", [np.asarray, list, tuple])
+def test_structures_in_any_container(salt, first):
+    """A `Structure` is a sequence of sites, which an array must not look into."""
+    crystals = np.empty(6, dtype=object)
+    crystals[:] = [salt.copy().apply_strain(0.01 * i) for i in range(6)]
+    y = np.arange(6.0)
+    model = make_pipeline(CompositionFeaturizer("cell"), gp())
+    learner = ActiveLearner(model, X_training=first(crystals[:2]), y_training=first(y[:2]))
+    learner.teach([crystals[2]], y[2:3])
+    learner.teach(list(crystals[3:5]), y[3:5])
+    learner.teach(crystals[5:], y[5:])
+    assert all(one is other for one, other in zip(learner.X_training, crystals, strict=True))
+    assert len(learner.y_training) == len(learner.estimator[-1].X_train_) == 6
+
+
 def test_clone_repr_and_pickle():
     X, y = data()
     learner = ActiveLearner(gp(), random_sampling, X_training=X[:20], y_training=y[:20])
@@ -134,7 +172,7 @@ def test_loop_by_crystals(formation_energy, monkeypatch, container):
     """Crystals go through the pipeline; each goes through the network once."""
     from skcfgp.network import MEGNet
 
-    monkeypatch.setattr(featurizer_module, "_MEMORY", MemoryStore())
+    monkeypatch.setattr(latent_vectors, "_MEMORY", MemoryStore())
     runs, compute = [], MEGNet.compute
 
     def counted(self, graphs, *args, **options):

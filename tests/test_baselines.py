@@ -231,6 +231,9 @@ def test_ensemble(folder, small):
     np.testing.assert_array_equal(regressor.predict(X), mean)
     assert regressor.estimator.random_state == 0  # what the user passed is as it was
     assert not hasattr(regressor.estimator, "network_")
+    far = Structure(Lattice.cubic(9), ["Ar"], [[0, 0, 0]])
+    with pytest.raises(ValueError, match="'lonely': no two atoms"):
+        regressor.predict({"first": X[0], "lonely": far})
     restored = pickle.loads(pickle.dumps(regressor))
     np.testing.assert_array_equal(restored.predict(X, return_std=True)[1], std)
 
@@ -298,3 +301,4 @@ def test_wrong_input(trained, folder, small):
     far = Structure(Lattice.cubic(9), ["Ar"], [[0, 0, 0]])
     with pytest.raises(ValueError, match="'lonely': no two atoms"):
         trained.predict({"salt": X[0], "lonely": far})
+    assert trained.predict([]).shape == (0,)

@@ -111,7 +111,9 @@ def test_stack_and_take_keep_the_container():
     frame_ = pd.DataFrame({"a": [1.0, 2.0]})
     assert stack_rows([frame_, np.array([[3.0]])])["a"].tolist() == [1, 2, 3]
     assert stack_rows([frame_["a"], frame_["a"]]).tolist() == [1, 2, 1, 2]
-    assert stack_rows([[1], [2, 3]]) == [1, 2, 3]
+    assert stack_rows([[1], [2, 3]]) == stack_rows([(1,), (2, 3)]) == [1, 2, 3]
+    objects = np.array([[1], [2, 3]], dtype=object)
+    assert stack_rows([objects, [[4]]]).tolist() == [[1], [2, 3], [4]]
     assert take_rows(["x", "y", "z"], [2, 0]) == ["z", "x"]
     assert take_rows({"k": ["x", "y"]}, [1]) == {"k": ["y"]}
 

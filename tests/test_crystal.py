@@ -276,15 +276,15 @@ def test_reading_writes_nothing(tmp_path):
 
 @pytest.mark.network
 def test_vectors_are_those_of_the_structures(arrays, monkeypatch):
-    from skcfgp import MEGNetFeaturizer, featurizer
+    from skcfgp import MEGNetFeaturizer, latent_vectors
     from skcfgp.feature_store import MemoryStore
     from skcfgp.network import MEGNet
 
     transformer = MEGNetFeaturizer("formation_energy_1800", ["set2set", "readout_0"])
-    monkeypatch.setattr(featurizer, "_MEMORY", MemoryStore())
+    monkeypatch.setattr(latent_vectors, "_MEMORY", MemoryStore())
     ours = transformer.fit(arrays[:40]).transform(arrays[:40])
     structures = [crystal.to_structure() for crystal in arrays[:40]]
-    monkeypatch.setattr(featurizer, "_MEMORY", MemoryStore())
+    monkeypatch.setattr(latent_vectors, "_MEMORY", MemoryStore())
     expected = transformer.transform(structures)
     np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=1e-7)
 

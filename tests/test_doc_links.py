@@ -12,6 +12,7 @@ from skcfgp import (
     MEGNetFeaturizer,
 )
 from skcfgp.baselines import DummyRegressor, ExtraTreesRegressor, MEGNetEnsemble, MEGNetRegressor
+from skcfgp.vecchia import VecchiaGaussianProcessRegressor
 
 ESTIMATORS = (
     CalibratedRegressor,
@@ -22,6 +23,7 @@ ESTIMATORS = (
     MEGNetEnsemble,
     MEGNetFeaturizer,
     MEGNetRegressor,
+    VecchiaGaussianProcessRegressor,
 )
 
 

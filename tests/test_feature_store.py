@@ -34,6 +34,8 @@ def test_memory_is_bounded():
     assert "0" in found
     assert "1" not in found
     assert len(found) == 10
+    store.put("s", dict(zip("abc", np.ones((3, 4), dtype=np.float32), strict=True)))
+    assert store.get("s", ["a"])["a"].base is None  # which no bound would count
 
 
 def test_disk_store_outlives_the_object(tmp_path):

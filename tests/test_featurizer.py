@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
-from skcfgp import GaussianProcessRegressor, MEGNetFeaturizer, featurizer
+from skcfgp import GaussianProcessRegressor, MEGNetFeaturizer, latent_vectors
 from skcfgp.feature_store import MemoryStore
 from skcfgp.featurizer import LeakageWarning
 from skcfgp.kernels import Laplacian
@@ -24,7 +24,7 @@ NAME = "formation_energy_1800"
 
 @pytest.fixture
 def fresh_memory(monkeypatch):
-    monkeypatch.setattr(featurizer, "_MEMORY", MemoryStore())
+    monkeypatch.setattr(latent_vectors, "_MEMORY", MemoryStore())
 
 
 @pytest.fixture
@@ -117,6 +117,9 @@ def test_failed_rows_are_nan_and_listed(crystals, salt, fresh_memory):
     reasons = ["cut-off", "disordered", "Og", "cut-off", "no file"]
     for failure, reason in zip(transformer.failures_, reasons, strict=True):
         assert reason in failure.reason
+    assert MEGNetFeaturizer(NAME, on_error="nan").fit_transform(X).shape == (7, 32)
+    with pytest.raises(FileNotFoundError, match="no file"):
+        MEGNetFeaturizer(NAME, on_error="nan", epochs=1).fit(X[-1:], [1.0])
     transformer.transform([salt])
     assert transformer.failures_ == []
     with pytest.raises(ValueError, match="'id-1': no two atoms"):
@@ -178,7 +181,7 @@ def test_seen_crystals_do_not_go_through_the_network_again(crystals, network_run
 def test_cache_on_disk(crystals, network_runs, tmp_path, monkeypatch):
     X = crystals[0][:10]
     first = MEGNetFeaturizer(NAME, cache_dir=tmp_path).fit(X).transform(X)
-    monkeypatch.setattr(featurizer, "_MEMORY", MemoryStore())  # as in another process
+    monkeypatch.setattr(latent_vectors, "_MEMORY", MemoryStore())  # as in another process
     second = MEGNetFeaturizer(NAME, cache_dir=tmp_path).fit(X).transform(X)
     np.testing.assert_array_equal(first, second)
     assert network_runs == [10]
@@ -213,6 +216,7 @@ def test_training_from_scratch_and_fine_tuning(crystals):
     assert not np.allclose(tuned.transform(X), before)
     np.testing.assert_array_equal(MEGNetFeaturizer(NAME).fit(X).transform(X), before)
     assert tuned.network_.card == frozen.network_.card
+    assert not hasattr(tuned.set_params(epochs=0).fit(X), "history_")
 
 
 @pytest.mark.filterwarnings("ignore:The length scale ended")  # 120 labels do not determine it
@@ -291,7 +295,7 @@ def test_unseen_rows_are_not_trained_on(crystals):
 def test_processes_give_the_same_vectors_and_failures(formation_energy, monkeypatch, backend):
     from distributed import Client, LocalCluster
 
-    monkeypatch.setattr("skcfgp.featurizer.CHUNK", 7)
+    monkeypatch.setattr("skcfgp.latent_vectors.CHUNK", 7)
     crystals = [s.copy() for s in formation_energy.structures[:20]]
     for s in crystals:
         s.scale_lattice(1.01 * s.volume)  # not in the memory of this process
@@ -309,7 +313,7 @@ def test_processes_give_the_same_vectors_and_failures(formation_energy, monkeypa
     else:
         found = featurizer.transform(crystals)
     assert [failure.index for failure in featurizer.failures_] == [9]
-    monkeypatch.setattr("skcfgp.featurizer._MEMORY", MemoryStore())
+    monkeypatch.setattr("skcfgp.latent_vectors._MEMORY", MemoryStore())
     expected = featurizer.set_params(n_jobs=None).transform(crystals)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
     with pytest.raises(ValueError, match="Crystal at position 9: no two atoms"):

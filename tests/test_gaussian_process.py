@@ -165,6 +165,8 @@ def test_partial_fit_refuses_what_does_not_fit():
     rows = GaussianProcessRegressor(alpha=np.full(40, 0.1)).fit(X[:40], y[:40])
     with pytest.raises(ValueError, match="pass alpha="):
         rows.partial_fit(X[40:], y[40:])
+    with pytest.raises(ValueError, match="nothing is fitted yet"):
+        GaussianProcessRegressor().partial_fit(X, y, alpha=0.1)
 
 
 def test_partial_fit_that_fails_changes_nothing():

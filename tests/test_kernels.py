@@ -92,6 +92,8 @@ def test_on_columns_behaves_like_a_scikit_learn_kernel():
     kernel = OnColumns(Laplacian(), slice(2)) * OnColumns(RBF(), [2])
     assert clone(kernel) == kernel
     assert kernel != OnColumns(Laplacian(), slice(1)) * OnColumns(RBF(), [2])
+    arrays = [OnColumns(Laplacian(), np.arange(n)) for n in (2, 2, 3)]
+    assert arrays[0] == arrays[1] != arrays[2]
     assert kernel.k1.is_stationary()
     names = [h.name for h in kernel.hyperparameters]
     assert names == [

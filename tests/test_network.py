@@ -195,8 +195,15 @@ def test_activation_does_not_overflow():
     np.testing.assert_allclose(tape.gradient(y, x), tf.sigmoid(x), rtol=1e-6)
 
 
+def test_no_crystals(bundled):
+    assert bundled.predict([]).shape == (0,)
+    assert [values.shape for values in outputs(bundled, [])] == [(0, n) for n in (96, 32, 16, 1)]
+
+
 def test_no_bond_and_unknown_element(published, salt):
     far = Structure(Lattice.cubic(9), ["Ar"], [[0, 0, 0]])
+    with pytest.raises(ValueError, match="Crystal 'lonely': no two atoms"):
+        published.predict({"salt": salt, "lonely": far})
     with pytest.raises(ValueError, match=r"cut-off of 5\.0 angstrom"):
         published.graph(far)
     heavy = Structure(salt.lattice, ["Og"], [[0, 0, 0]])
@@ -218,6 +225,17 @@ def test_saving_beside_other_files_is_refused(bundled, tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(FileExistsError, match=r"thesis.tex"):
         save_network(bundled, tmp_path)
+
+
+def test_a_failed_save_leaves_what_was_there(bundled, tmp_path):
+    save_network(bundled, tmp_path)
+    wrong = bundled.copy()
+    wrong.card["mae"] = np.float32(0.1)
+    with pytest.raises(TypeError, match="float32"):
+        save_network(wrong, tmp_path)
+    assert load_network(tmp_path).digest() == bundled.digest()
+    (tmp_path / "weights.npz.1.part").touch()  # of a process that was killed
+    save_network(bundled, tmp_path)
 
 
 def test_damaged_files_are_refused(bundled, tmp_path):
@@ -406,6 +424,26 @@ def test_interrupted_training_keeps_the_best_weights(training, crystals):
 def test_nothing_left_to_train_on(training):
     with pytest.raises(ValueError, match="none of 60 is left to train on"):
         training(validation_fraction=0.999)
+
+
+@pytest.mark.parametrize("validation_fraction", [0.0, 0.1])
+def test_training_that_diverges(training, validation_fraction):
+    with pytest.raises(ValueError, match=r"diverged in its first epoch\. Lower the learning rate"):
+        training(learning_rate=1e30, validation_fraction=validation_fraction)
+
+
+@pytest.mark.parametrize("options", [{"epochs": 0}, {"batch_size": 0}, {"batch_size": 2.5}])
+def test_training_of_no_steps(training, options):
+    with pytest.raises(ValueError, match="must be an integer of at least 1, got"):
+        training(**options)
+
+
+def test_training_on_equal_labels(training, crystals):
+    """Their standard deviation is 1e-17 instead of 0, and no unit to learn in."""
+    network = training(epochs=1)[0]
+    graphs = [network.graph(structure) for structure in crystals[0]]
+    train(network, graphs, np.full(60, 0.1), epochs=1, random_state=0)
+    assert network.target_std == 1.0
 
 
 def test_bundled_network_is_what_its_card_says(bundled, formation_energy):

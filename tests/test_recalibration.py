@@ -436,6 +436,9 @@ def test_errors_say_what_to_do():
         CalibratedRegressor(gp(), cv=ShuffleSplit(2)).fit(X, y)
     with pytest.raises(ValueError, match="1d array"):
         CalibratedRegressor(gp()).fit(X, np.c_[y, y])
+    for n in (19, 1):  # one would go with every row
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            CalibratedRegressor(gp().fit(X, y), cv="prefit").fit(X, y[:n])
     model = CalibratedRegressor(gp(), method="conformal").fit(X[:18], y[:18])
     with pytest.raises(ValueError, match=r"at least 19 calibration rows, got 18.*most 0.947"):
         model.predict_interval(X)

@@ -1,15 +1,16 @@
 """`simulate` against the loop written out."""
 
+import pickle
+
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.gaussian_process.kernels import WhiteKernel
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skcfgp import GaussianProcessRegressor, MEGNetFeaturizer, simulate, simulation
-from skcfgp import featurizer as featurizer_module
+from skcfgp import GaussianProcessRegressor, MEGNetFeaturizer, latent_vectors, simulate, simulation
 from skcfgp.feature_store import MemoryStore
 from skcfgp.kernels import Laplacian
 from skcfgp.known_features import KnownFeatures, with_known_features
@@ -19,6 +20,10 @@ from skcfgp.query import integrated_variance, max_std, random_sampling
 def data(n=80):
     X = np.random.default_rng(0).normal(size=(n, 3))
     return X, np.sin(X).sum(axis=1)
+
+
+def len_of_each(X):
+    return np.array([[float(len(x))] for x in X])
 
 
 def gp():
@@ -50,6 +55,7 @@ def test_simulation_is_the_loop_written_out():
     [
         SklearnGPR(Laplacian(), optimizer=None),
         make_pipeline(StandardScaler(with_mean=False, with_std=False), gp()),
+        make_pipeline(gp()),
     ],
 )
 def test_simulation_of_other_estimators(estimator):
@@ -94,12 +100,16 @@ def test_simulation_leaves_its_input_alone():
         ({"initial": [0], "pool": ["a"]}, "row numbers"),
         ({"initial": [], "pool": [1]}, "at least one row"),
         ({"initial": [0], "pool": [1, 2], "n_cycles": 3}, "need a pool of 3"),
+        ({"initial": [0], "pool": np.arange(30) > 1}, "pool is a mask of 30 rows: X has 40"),
+        ({"initial": [0], "pool": [1, 2], "n_instances": 0}, "n_instances must be .* got 0"),
     ],
 )
 def test_simulation_of_wrong_sets(sets, message):
     X, y = data(40)
     with pytest.raises(ValueError, match=message):
         simulate(gp(), X, y, **sets)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        simulate(gp(), X, y[:39], initial=[0], pool=[1, 2])
 
 
 @pytest.mark.parametrize("strategy", [None, random_sampling])
@@ -172,7 +182,7 @@ def test_retraining_the_network(formation_energy, monkeypatch):
             computed.append((space, len(vectors)))
             super().put(space, vectors)
 
-    monkeypatch.setattr(featurizer_module, "_MEMORY", Recording())
+    monkeypatch.setattr(latent_vectors, "_MEMORY", Recording())
     rows = np.flatnonzero(formation_energy.split == "pool")[:30]
     X, y = formation_energy.structures[rows].copy(), formation_energy.target[rows]
     X[29] = X[15]  # twice in the pool
@@ -222,6 +232,10 @@ def test_features_are_remembered_by_identity():
     assert calls == [4]
     assert known.transform([words[0], "eeeee"]).tolist() == [[1.0], [5.0]]
     assert calls == [4, 2]
+    other = pickle.loads(pickle.dumps(KnownFeatures(FunctionTransformer(len_of_each), words)))
+    other._features[:] = 7.0
+    assert other.transform(other.X[:2]).tolist() == [[7.0], [7.0]]
+    assert other.transform(words[2:]).tolist() == [[4.0], [3.0]]  # those are other objects
     pipeline = make_pipeline(Lengths().fit([[1.0]]), gp().fit([[1.0]], [0.0]))
     assert with_known_features(pipeline, np.ones((3, 1))) is pipeline
     remembering = with_known_features(pipeline, words)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from pymatgen.core import DummySpecies, Lattice, Structure
 
-from skcfgp.structures import check_structures, structure_digest
+from skcfgp.structures import check_structures, structure_digest, validate_structure
 
 
 @pytest.fixture
@@ -256,3 +256,11 @@ def test_digest_differs_with_the_physics(salt):
 def test_digests_of_the_bundled_crystals_differ(formation_energy):
     digests = {structure_digest(s) for s in formation_energy.structures}
     assert len(digests) == len(formation_energy.structures)
+
+
+def test_a_strained_cell_is_a_crystal(salt):
+    """pymatgen gives it a matrix whose columns, not rows, lie together in memory."""
+    strained = salt.copy()
+    strained.apply_strain(0.01)
+    assert not strained.lattice.matrix.flags.c_contiguous
+    validate_structure(strained)

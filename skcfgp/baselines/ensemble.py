@@ -7,14 +7,14 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from ..crystal_input import CrystalInputMixin, read_crystals
 from ..doc_links import DocLinkMixin
-from ..structures import check_structures
 from .network import MEGNetRegressor
 
 __all__ = ["MEGNetEnsemble"]
 
 
-class MEGNetEnsemble(DocLinkMixin, RegressorMixin, BaseEstimator):
+class MEGNetEnsemble(DocLinkMixin, CrystalInputMixin, RegressorMixin, BaseEstimator):
     """Predict by the mean of several networks, and their spread.
 
     Parameters
@@ -88,7 +88,7 @@ class MEGNetEnsemble(DocLinkMixin, RegressorMixin, BaseEstimator):
                 f"n_estimators must be an integer of at least 2, got {self.n_estimators!r}."
             )
         self.estimator_ = MEGNetRegressor() if self.estimator is None else self.estimator
-        rng = check_random_state(self.random_state)
+        X, rng = read_crystals(X), check_random_state(self.random_state)
         self.estimators_ = [
             clone(self.estimator_).set_params(random_state=rng.randint(2**31 - 1)).fit(X, y)
             for _ in range(self.n_estimators)
@@ -112,15 +112,12 @@ class MEGNetEnsemble(DocLinkMixin, RegressorMixin, BaseEstimator):
             Only with `return_std`.
         """
         check_is_fitted(self, "estimators_")
-        crystals = check_structures(X).structures  # files are read once
-        members = [estimator.predict(crystals) for estimator in self.estimators_]
+        X = read_crystals(X)  # files are read once
+        members = [estimator.predict(X) for estimator in self.estimators_]
         mean = np.mean(members, axis=0)
         return (mean, np.std(members, axis=0, ddof=1)) if return_std else mean
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.one_d_array = True
-        tags.no_validation = True
         tags.non_deterministic = True
         return tags

@@ -9,19 +9,20 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import assert_all_finite, check_random_state
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
+from ..crystal_input import CrystalInputMixin, check_labels, read_crystals
 from ..doc_links import DocLinkMixin
 from ..featurizer import MEGNetFeaturizer
 from ..network.dropout import thinned_networks
 from ..network.graphs import fold_graphs
-from ..structures import check_structures, structure_error
+from ..structures import check_structures
 
 __all__ = ["MEGNetRegressor"]
 
 
-class MEGNetRegressor(DocLinkMixin, RegressorMixin, BaseEstimator):
+class MEGNetRegressor(DocLinkMixin, CrystalInputMixin, RegressorMixin, BaseEstimator):
     """Predict a property of crystals by a MEGNet's own readout.
 
     Parameters
@@ -33,28 +34,20 @@ class MEGNetRegressor(DocLinkMixin, RegressorMixin, BaseEstimator):
     epochs : int, default=60
         Epochs for which `fit` trains the network. With 0 it predicts what it was trained on.
     batch_size : int, default=32
-        Crystals per training step.
     learning_rate : float, default=2e-3
-        Highest learning rate.
-    weight_decay : float, default=0.0
-        Decoupled weight decay.
-    distance_noise : float, default=0.0
-        Standard deviation, in angstrom, of noise added to every distance in every training step.
+    weight_decay, distance_noise : float, default=0.0
+        Of the training, as in `skcfgp.MEGNetFeaturizer`.
     dropout : float, default=0.0
         Probability with which each unit is dropped, in every training step and in every pass of
         `predict` (Monte-Carlo dropout [1]_). Only for ``epochs > 0``.
     n_passes : int, default=30
         Passes of `predict` with ``dropout > 0``; without dropout there is one.
     validation_fraction : float, default=0.1
-        Part of the rows that `fit` sets aside to choose the best epoch.
     patience : int or None, default=None
-        Stop training after so many epochs without a better validation error.
     cutoff : float, default=4.0
-        Longest bond, in angstrom, of a new network (``weights=None``).
     embedding : {"elements", "random"}, default="elements"
-        Start of the atom embedding of a new network.
     device : str or None, default=None
-        TensorFlow device such as ``"/GPU:0"`` or ``"/CPU:0"``.
+        As in `skcfgp.MEGNetFeaturizer`.
     random_state : int, RandomState or None, default=None
         Initial weights, validation part, order of training and dropped units.
     verbose : int, default=1
@@ -160,13 +153,14 @@ class MEGNetRegressor(DocLinkMixin, RegressorMixin, BaseEstimator):
             If a parameter, a crystal or a target value is not valid.
         """
         self._check_parameters()
-        y = column_or_1d(y, dtype=np.float64)
-        assert_all_finite(y, input_name="y")
+        X = read_crystals(X)
+        y = check_labels(y, len(X))
         parameters = self.get_params()
         del parameters["n_passes"]
         featurizer = MEGNetFeaturizer(**parameters).fit(X, y)
         self.network_ = featurizer.network_
         self.validation_indices_ = np.arange(len(y))
+        vars(self).pop("history_", None)  # of another fit
         if self.epochs:
             self.history_ = featurizer.history_
             self.validation_indices_ = featurizer.validation_indices_
@@ -198,7 +192,7 @@ class MEGNetRegressor(DocLinkMixin, RegressorMixin, BaseEstimator):
             deviation from.
         """
         check_is_fitted(self, "network_")
-        mean, std = self._predict_graphs(_graphs(self.network_, check_structures(X)))
+        mean, std = self._mean_and_std(X)
         if not return_std:
             return mean
         if np.isnan(std).any():
@@ -220,45 +214,26 @@ class MEGNetRegressor(DocLinkMixin, RegressorMixin, BaseEstimator):
             raise ValueError(f"n_passes must be an integer of at least 2, got {self.n_passes!r}.")
 
     def _validation_error(self, X, y):
-        rows, crystals = self.validation_indices_, check_structures(X)
-        if len(y) != len(crystals.structures):  # with epochs=0 nobody else has looked at y
-            raise ValueError(f"X has {len(crystals.structures)} crystals, y {len(y)} values.")
+        rows = self.validation_indices_
         if not len(rows):
             return np.nan
-        mean, _ = self._predict_graphs(_graphs(self.network_, crystals, rows))
+        mean, _ = self._mean_and_std(X.iloc[rows])
         return float(np.sqrt(np.mean((mean - y[rows]) ** 2)))
 
-    def _predict_graphs(self, graphs):
+    def _mean_and_std(self, X):
+        network = self.network_
+        graphs = network.graphs(check_structures(X))
         if not self.dropout:
-            mean = _readout(self.network_, graphs, self.device)
+            mean = network.read_out(graphs, self.device)
             return mean, np.full(len(mean), getattr(self, "residual_std_", np.nan))
-        graphs = fold_graphs(graphs, self.network_.architecture.n_blocks)  # once, not in each pass
+        graphs = fold_graphs(graphs, network.architecture.n_blocks)  # once, not in each pass
         networks = thinned_networks(
-            self.network_, self.dropout, self.n_passes, random_state=self._dropout_seed
+            network, self.dropout, self.n_passes, random_state=self._dropout_seed
         )
-        passes = [_readout(network, graphs, self.device) for network in networks]
+        passes = [thinned.read_out(graphs, self.device) for thinned in networks]
         return np.mean(passes, axis=0), np.std(passes, axis=0, ddof=1)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.one_d_array = True
-        tags.no_validation = True
         tags.non_deterministic = True
         return tags
-
-
-def _graphs(network, crystals, rows=None):
-    """Graphs of the crystals; an error names the crystal."""
-    graphs = []
-    for row in range(len(crystals.structures)) if rows is None else rows:
-        try:
-            graphs.append(network.graph(crystals.structures[row]))
-        except ValueError as error:
-            raise structure_error(error, crystals.ids[row], row) from error
-    return graphs
-
-
-def _readout(network, graphs, device):
-    (output,) = network.compute(graphs, ["output"], device=device)
-    return output[:, 0].astype(float) * network.target_std + network.target_mean

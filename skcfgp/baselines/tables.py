@@ -15,7 +15,35 @@ from ..doc_links import DocLinkMixin
 __all__ = ["DummyRegressor", "ExtraTreesRegressor"]
 
 
-class ExtraTreesRegressor(DocLinkMixin, ensemble.ExtraTreesRegressor):
+class _SpreadMixin:
+    """`predict` with a standard deviation, which `_spread` of the class works out."""
+
+    def predict(self, X, return_std=False):
+        """Predict mean and, if asked for, standard deviation.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            A `DummyRegressor` takes anything of that length.
+        return_std : bool, default=False
+
+        Returns
+        -------
+        mean : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            In the unit of y, as is the standard deviation.
+        std : ndarray of the same shape
+            Only with `return_std`.
+
+        Raises
+        ------
+        ValueError
+            If `X` does not fit, or there is one tree only and `return_std` is set.
+        """
+        mean = super().predict(X)
+        return (mean, self._spread(X, mean)) if return_std else mean
+
+
+class ExtraTreesRegressor(DocLinkMixin, _SpreadMixin, ensemble.ExtraTreesRegressor):
     """Extremely randomised trees, with the spread of the trees as the standard deviation.
 
     A subclass of `sklearn.ensemble.ExtraTreesRegressor`, with its parameters, attributes and mean.
@@ -49,29 +77,7 @@ class ExtraTreesRegressor(DocLinkMixin, ensemble.ExtraTreesRegressor):
     [0.8 0. ]
     """
 
-    def predict(self, X, return_std=False):
-        """Predict mean and, if asked for, standard deviation.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        return_std : bool, default=False
-
-        Returns
-        -------
-        mean : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            In the unit of y, as is the standard deviation.
-        std : ndarray of the same shape
-            Only with `return_std`.
-
-        Raises
-        ------
-        ValueError
-            If `X` does not fit, or there is one tree only and `return_std` is set.
-        """
-        mean = super().predict(X)
-        if not return_std:
-            return mean
+    def _spread(self, X, mean):
         if len(self.estimators_) < 2:
             raise ValueError("the standard deviation needs n_estimators of at least 2, got 1.")
         X = validate_data(
@@ -80,10 +86,10 @@ class ExtraTreesRegressor(DocLinkMixin, ensemble.ExtraTreesRegressor):
         square = np.zeros_like(mean)
         for tree in self.estimators_:
             square += (tree.predict(X) - mean) ** 2
-        return mean, np.sqrt(square / (len(self.estimators_) - 1))
+        return np.sqrt(square / (len(self.estimators_) - 1))
 
 
-class DummyRegressor(DocLinkMixin, dummy.DummyRegressor):
+class DummyRegressor(DocLinkMixin, _SpreadMixin, dummy.DummyRegressor):
     """Predict one value for every row, and the spread of the labels about it.
 
     A subclass of `sklearn.dummy.DummyRegressor`, whose own standard deviation is zero, with its
@@ -129,23 +135,6 @@ class DummyRegressor(DocLinkMixin, dummy.DummyRegressor):
         self.std_ = np.sqrt(square)[None]
         return self
 
-    def predict(self, X, return_std=False):
-        """Predict the value and, if asked for, the standard deviation.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-        return_std : bool, default=False
-
-        Returns
-        -------
-        mean : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            In the unit of y, as is the standard deviation.
-        std : ndarray of the same shape
-            Only with `return_std`.
-        """
-        mean = super().predict(X)
-        if not return_std:
-            return mean
+    def _spread(self, X, mean):
         std = np.tile(self.std_, (len(mean), 1))
-        return mean, std.ravel() if mean.ndim == 1 else std
+        return std.ravel() if mean.ndim == 1 else std

@@ -4,8 +4,9 @@ The only part of the package that knows TensorFlow and megnet; neither is loaded
 is used.
 """
 
+from .architecture import Architecture
 from .files import BUNDLED, PUBLISHED, load_network, save_network
-from .megnet import Architecture, MEGNet
+from .megnet import MEGNet
 from .training import train
 
 __all__ = [

@@ -66,11 +66,6 @@ def thinned_networks(network, rate, n_networks, random_state=None):
     Yields
     ------
     MEGNet
-
-    References
-    ----------
-    .. [1] Gal, Ghahramani, "Dropout as a Bayesian Approximation: Representing Model Uncertainty in
-       Deep Learning", Proc. Mach. Learn. Res. 48, 1050 (2016). arXiv:1506.02142
     """
     from sklearn.utils import check_random_state
 

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .megnet import Architecture, MEGNet, shape_of
+from ..whole_file import whole_file
+from .architecture import Architecture, shape_of
+from .megnet import MEGNet
 
 __all__ = ["BUNDLED", "PUBLISHED", "load_network", "save_network"]
 
@@ -108,25 +110,24 @@ def save_network(network, folder):
     """
     folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
-    if others := {p.name for p in folder.iterdir()} - {"weights.npz", "network.json"}:
+    others = {p.name for p in folder.iterdir() if p.suffix != ".part"}
+    if others := others - {"weights.npz", "network.json"}:
         raise FileExistsError(
             f"{folder} holds other files ({', '.join(sorted(others)[:3])}); name a new folder."
         )
-    partial = folder / "weights.npz.part"
-    with partial.open("wb") as file:
-        np.savez_compressed(file, **network.weights)
-    content = {
-        "format": FORMAT,
-        "architecture": asdict(network.architecture),
-        "target_mean": network.target_mean,
-        "target_std": network.target_std,
-        "weights_sha256": _sha256(partial),
-        "card": network.card,
-    }
-    description = folder / "network.json.part"
-    description.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    partial.replace(folder / "weights.npz")
-    description.replace(folder / "network.json")
+    # Both are written before either takes its place, so that an error leaves what was there.
+    with whole_file(folder / "weights.npz") as weights, whole_file(folder / "network.json") as text:
+        with weights.open("wb") as file:
+            np.savez_compressed(file, **network.weights)
+        content = {
+            "format": FORMAT,
+            "architecture": asdict(network.architecture),
+            "target_mean": network.target_mean,
+            "target_std": network.target_std,
+            "weights_sha256": _sha256(weights),
+            "card": network.card,
+        }
+        text.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _load_folder(folder):
@@ -273,18 +274,15 @@ def cache_folder():
 
 def _fetch(url, target, checksum):
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
-        with urllib.request.urlopen(url, timeout=60) as source, partial.open("wb") as file:
-            shutil.copyfileobj(source, file)
-        _check_sha256(partial, checksum)
-        partial.replace(target)
+        with urllib.request.urlopen(url, timeout=60) as source, whole_file(target) as partial:
+            with partial.open("wb") as file:
+                shutil.copyfileobj(source, file)
+            _check_sha256(partial, checksum)
     except OSError as error:
         raise OSError(
             f"{url} could not be fetched: {error}. Without a connection, put the file at {target}."
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _sha256(path):

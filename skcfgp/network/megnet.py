@@ -1,93 +1,21 @@
-"""`MEGNet`: hyper-parameters, weights and card of one network, and what can be asked of it."""
+"""`MEGNet`: shape, weights and card of one network, and what can be asked of it."""
 
 import hashlib
-import warnings
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from .._compat import import_megnet
-from ..elements import element_properties
+from ..structures import check_structures, structure_error
 from ..structures.crystal import ELEMENTS
+from .architecture import Architecture, named_variables, shape_of
 from .graphs import edge_batches, fold_graphs, join_graphs, structure_graph
+from .initial import initial_weights
 
-__all__ = ["Architecture", "MEGNet"]
+__all__ = ["MEGNet"]
 
 #: Edges per batch; on a CPU more is not faster, it only leaves the cache.
 MAX_EDGES = 16_384
 MAX_EDGES_GPU = 262_144
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Shape of a MEGNet (Chen et al., Chem. Mater. 31, 3564 (2019)); defaults are megnet's own.
-
-    Parameters
-    ----------
-    n_blocks : int, default=3
-        Graph-network blocks.
-    n1, n2, n3 : int, default=64, 32, 16
-        Widths of the dense layers.
-    n_species : int, default=95
-        Rows of the atom embedding: one more than the largest atomic number.
-    embedding_dim : int, default=16
-    n_state : int, default=2
-        Width of the state input, which is all zeros.
-    n_passes : int, default=3
-        Steps of Set2Set.
-    n_targets : int, default=1
-    cutoff : float, default=4.0
-        Longest edge, in angstrom.
-    n_gaussians, gaussian_max, gaussian_width : int, float, float, default=100, 5.0, 0.5
-        Basis in which a distance is expanded; the last two in angstrom.
-    """
-
-    n_blocks: int = 3
-    n1: int = 64
-    n2: int = 32
-    n3: int = 16
-    n_species: int = 95
-    embedding_dim: int = 16
-    n_state: int = 2
-    n_passes: int = 3
-    n_targets: int = 1
-    cutoff: float = 4.0
-    n_gaussians: int = 100
-    gaussian_max: float = 5.0
-    gaussian_width: float = 0.5
-
-    def build_megnet(self):
-        """Build megnet's own model of this shape, with weights that it draws itself.
-
-        Returns
-        -------
-        megnet.models.MEGNetModel
-        """
-        models = import_megnet()
-        from megnet.data.crystal import CrystalGraph
-        from megnet.data.graph import GaussianDistance
-
-        converter = CrystalGraph(
-            cutoff=self.cutoff,
-            bond_converter=GaussianDistance(
-                np.linspace(0, self.gaussian_max, self.n_gaussians), self.gaussian_width
-            ),
-        )
-        with warnings.catch_warnings():  # tf_keras: one initialiser draws for several layers
-            warnings.filterwarnings("ignore", message="The initializer", category=UserWarning)
-            return models.MEGNetModel(
-                nfeat_edge=self.n_gaussians,
-                nfeat_global=self.n_state,
-                nblocks=self.n_blocks,
-                n1=self.n1,
-                n2=self.n2,
-                n3=self.n3,
-                nvocal=self.n_species,
-                embedding_dim=self.embedding_dim,
-                npass=self.n_passes,
-                ntarget=self.n_targets,
-                graph_converter=converter,
-            )
 
 
 @dataclass
@@ -132,18 +60,7 @@ class MEGNet:
         -------
         MEGNet
         """
-        from sklearn.utils import check_random_state
-
-        if embedding not in ("elements", "random"):
-            raise ValueError(f"embedding must be 'elements' or 'random', got {embedding!r}.")
-        rng = check_random_state(random_state)
-        weights = {
-            name: _initial_value(name, variable.shape, rng)
-            for name, variable in _named_variables(architecture.build_megnet()).items()
-        }
-        if embedding == "elements":
-            _embed_elements(weights["atom_embedding/embeddings"])
-        return cls(architecture, weights)
+        return cls(architecture, initial_weights(architecture, random_state, embedding))
 
     @classmethod
     def from_megnet(cls, model):
@@ -158,7 +75,7 @@ class MEGNet:
         -------
         MEGNet
         """
-        variables = {name: v.numpy() for name, v in _named_variables(model).items()}
+        variables = {name: v.numpy() for name, v in named_variables(model).items()}
         converter = model.graph_converter
         centers = np.asarray(converter.bond_converter.centers)
         passes = model.model.get_layer("set2set_atom").T
@@ -178,7 +95,7 @@ class MEGNet:
         megnet.models.MEGNetModel
         """
         model = self.architecture.build_megnet()
-        for name, variable in _named_variables(model).items():
+        for name, variable in named_variables(model).items():
             variable.assign(self.weights[name])
         from megnet.utils.preprocessing import StandardScaler
 
@@ -210,6 +127,30 @@ class MEGNet:
             )
         return structure_graph(structure, self.architecture.cutoff)
 
+    def graphs(self, crystals):
+        """Build the graphs of crystals; an error names the crystal.
+
+        Parameters
+        ----------
+        crystals : skcfgp.structures.Structures
+
+        Returns
+        -------
+        list of skcfgp.network.graphs.Graph
+
+        Raises
+        ------
+        ValueError
+            As for `graph`.
+        """
+        graphs = []
+        for row, structure in enumerate(crystals.structures):
+            try:
+                graphs.append(self.graph(structure))
+            except ValueError as error:
+                raise structure_error(error, crystals.ids[row], row) from error
+        return graphs
+
     def compute(self, graphs, layers, device=None, progress=None):
         """Run graphs through the network, in batches.
 
@@ -234,7 +175,8 @@ class MEGNet:
 
         on_gpu = bool(prepare_gpus()) and "CPU" not in str(device).upper()
         graphs = fold_graphs(graphs, self.architecture.n_blocks)
-        results = [None] * len(layers)
+        widths = self.architecture.widths
+        results = [np.empty((len(graphs), widths[layer]), dtype=np.float32) for layer in layers]
         with tf.device(device):
             weights = {name: tf.constant(value) for name, value in self.weights.items()}
             shapes = tuple((name, value.shape) for name, value in self.weights.items())
@@ -242,11 +184,8 @@ class MEGNet:
             for rows in edge_batches(graphs, MAX_EDGES_GPU if on_gpu else MAX_EDGES):
                 batch = join_graphs([graphs[row] for row in rows])
                 outputs = run(weights, forward.as_tensors(batch))
-                for k, layer in enumerate(layers):
-                    values = getattr(outputs, layer).numpy()
-                    if results[k] is None:
-                        results[k] = np.empty((len(graphs), values.shape[1]), dtype=np.float32)
-                    results[k][rows] = values
+                for layer, result in zip(layers, results, strict=True):
+                    result[rows] = getattr(outputs, layer).numpy()
                 if progress is not None:
                     progress(len(rows))
         return results
@@ -265,9 +204,20 @@ class MEGNet:
         ndarray of shape (n_samples,) or (n_samples, n_targets), float64
             In the unit of the target, ``card["unit"]``.
         """
-        from ..structures import check_structures
+        return self.read_out(self.graphs(check_structures(structures)), device)
 
-        graphs = [self.graph(structure) for structure in check_structures(structures).structures]
+    def read_out(self, graphs, device=None):
+        """Predict as `predict` does, for crystals that are graphs already.
+
+        Parameters
+        ----------
+        graphs : sequence of Graph
+        device : str or None
+
+        Returns
+        -------
+        ndarray of shape (n_graphs,) or (n_graphs, n_targets), float64
+        """
         (output,) = self.compute(graphs, ["output"], device=device)
         values = output.astype(float) * self.target_std + self.target_mean
         return values[:, 0] if values.shape[1] == 1 else values
@@ -315,45 +265,6 @@ class MEGNet:
         )
 
 
-def shape_of(weights, n_passes, cutoff, centers, width):
-    """Read an `Architecture` off the shapes of the weights; the rest is not in them.
-
-    Raises
-    ------
-    ValueError
-        If the weights are not those of a MEGNet with evenly spaced Gaussians from zero.
-    """
-    centers = np.asarray(centers, dtype=float)
-    if not np.allclose(centers, np.linspace(0, centers[-1], len(centers))):
-        raise ValueError("the centres of the Gaussian basis are not evenly spaced from zero.")
-    try:
-        n_species, embedding_dim = weights["atom_embedding/embeddings"].shape
-        n_gaussians, n1 = weights["preblock_bond_0/kernel"].shape
-        n2, n3 = weights["readout_1/kernel"].shape
-        n_state = weights["preblock_state_0/kernel"].shape[0]
-        n_targets = weights["readout_2/kernel"].shape[1]
-    except KeyError as error:
-        raise ValueError(f"the weights are not those of a MEGNet: {error} is missing.") from error
-    if n_gaussians != len(centers):
-        raise ValueError(f"{len(centers)} Gaussian centres do not fit {n_gaussians} inputs.")
-    n_blocks = sum(name.endswith("weight_e_0") for name in weights)
-    return Architecture(
-        n_blocks,
-        n1,
-        n2,
-        n3,
-        n_species,
-        embedding_dim,
-        n_state,
-        int(n_passes),
-        n_targets,
-        float(cutoff),
-        n_gaussians,
-        float(centers[-1]),
-        float(width),
-    )
-
-
 def prepare_gpus():
     """Let TensorFlow take GPU memory as it needs it, not all at once; list the GPUs."""
     import tensorflow as tf
@@ -365,39 +276,3 @@ def prepare_gpus():
         except RuntimeError:  # the user has started the GPU in their own way
             break
     return gpus
-
-
-def _named_variables(model):
-    """Variables of a megnet model by ``layer/variable``."""
-    named = {}
-    for layer in model.model.layers:
-        for variable in layer.weights:
-            named[f"{layer.name}/{variable.name.split('/')[-1].split(':')[0]}"] = variable
-    return named
-
-
-def _initial_value(name, shape, rng):
-    shape = tuple(shape)
-    if name == "atom_embedding/embeddings":
-        return rng.uniform(-0.05, 0.05, shape).astype(np.float32)
-    if name.endswith("recurrent_kernel"):
-        q, r = np.linalg.qr(rng.normal(size=(max(shape), min(shape))))
-        q *= np.sign(np.diag(r))
-        return np.ascontiguousarray(q if shape[0] >= shape[1] else q.T, dtype=np.float32)
-    if name.endswith("recurrent_bias"):
-        bias = np.zeros(shape, dtype=np.float32)
-        bias[shape[0] // 4 : shape[0] // 2] = 1.0
-        return bias
-    if len(shape) == 1:
-        return np.zeros(shape, dtype=np.float32)
-    limit = np.sqrt(6.0 / sum(shape))
-    return rng.uniform(-limit, limit, shape).astype(np.float32)
-
-
-def _embed_elements(embedding):
-    """Write standardised element properties over the first columns of the embedding, in place."""
-    n_elements = len(embedding) - 1
-    table = element_properties(n_elements)
-    table = (table - table.mean(axis=0)) / table.std(axis=0)
-    width = min(table.shape[1], embedding.shape[1])
-    embedding[1:, :width] = 0.5 * table[:, :width]

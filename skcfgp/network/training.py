@@ -1,6 +1,7 @@
 """Training a MEGNet: the compiled step, the schedule, early stopping."""
 
 import warnings
+from numbers import Integral
 
 import numpy as np
 
@@ -81,6 +82,11 @@ def train(
     validation : ndarray of int
         Rows that were set aside.
 
+    Raises
+    ------
+    ValueError
+        If a parameter is not valid, no row is left to train on, or the training diverges at once.
+
     Notes
     -----
     Ctrl-C ends the training with a warning; the best weights so far are kept.
@@ -88,6 +94,9 @@ def train(
     import tensorflow as tf
     from sklearn.utils import check_random_state
 
+    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
+        if not isinstance(value, Integral) or value < 1:
+            raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout must be in [0, 1), got {dropout!r}.")
     prepare_gpus()
@@ -102,7 +111,8 @@ def train(
             f"{len(validation)} rows are set aside for validation; none of {len(y)} is left to "
             "train on."
         )
-    network.rescale_target(y[rows].mean(), y[rows].std() or 1.0)
+    # The standard deviation of equal numbers need not be exactly 0.
+    network.rescale_target(y[rows].mean(), y[rows].std() if np.ptp(y[rows]) else 1.0)
     target = ((y - network.target_mean) / network.target_std).astype(np.float32)
     if not distance_noise:  # which would make equal distances differ
         graphs = fold_graphs(graphs, network.architecture.n_blocks)
@@ -121,7 +131,7 @@ def train(
             rng.randint(2**31 - 1),
         )
         history = {"loss": [], "val_mae": [], "learning_rate": []}
-        best = np.inf
+        best, best_epoch, best_weights = np.inf, 0, None
         try:
             for epoch in range(1, epochs + 1):
                 rng.shuffle(rows)
@@ -131,7 +141,7 @@ def train(
                 history["loss"].append(loss * network.target_std)
                 history["val_mae"].append(error)
                 history["learning_rate"].append(trainer.learning_rate())
-                if not len(validation) or error < best:
+                if error < best if len(validation) else _is_finite(network):
                     best, best_epoch = error, epoch
                     best_weights = network.copy().weights
                 if on_epoch is not None:
@@ -147,6 +157,10 @@ def train(
                 UserWarning,
                 stacklevel=3,
             )
+    if best_weights is None:
+        raise ValueError(
+            f"the training diverged in its first epoch. Lower the learning rate, {learning_rate}."
+        )
     network.weights = best_weights
     return history, validation
 
@@ -164,11 +178,14 @@ def _adapt_readout(network, graphs, target, device):
     network.weights["readout_2/bias"] = np.float32([ridge.intercept_])
 
 
+def _is_finite(network):
+    return all(np.isfinite(value).all() for value in network.weights.values())
+
+
 def _validation_error(network, graphs, y, rows, device):
     if not len(rows):
         return float("nan")
-    (output,) = network.compute([graphs[row] for row in rows], ["output"], device=device)
-    prediction = output[:, 0].astype(float) * network.target_std + network.target_mean
+    prediction = network.read_out([graphs[row] for row in rows], device)
     return float(np.mean(np.abs(prediction - y[rows])))
 
 

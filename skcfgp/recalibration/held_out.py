@@ -3,14 +3,14 @@
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin
 from sklearn.model_selection import cross_val_predict
-from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from ..gaussian_process import GaussianProcessRegressor
+from ..pipelines import last_step
 from ..scorers import predict_with_std
 
-__all__ = ["by_folds", "last_step", "leave_one_out"]
+__all__ = ["by_folds", "leave_one_out"]
 
 
 def by_folds(estimator, X, y, **options):
@@ -58,11 +58,6 @@ def leave_one_out(model):
         )
     mean, std = last.predict_leave_one_out()
     return mean, np.sqrt(np.maximum(std**2 - last.alpha * last._y_train_std**2, 0.0))
-
-
-def last_step(model):
-    """Return the last step of a ``Pipeline``, or the regressor itself."""
-    return model[-1] if isinstance(model, Pipeline) else model
 
 
 class _MeanAndStd(MetaEstimatorMixin, RegressorMixin, BaseEstimator):

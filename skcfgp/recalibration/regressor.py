@@ -16,21 +16,17 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clon
 from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.model_selection import check_cv
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, get_tags
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    process_routing,
-)
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..doc_links import DocLinkMixin
 from ..gaussian_process import GaussianProcessRegressor
 from ..masks import marked_rows
+from ..pipelines import last_step, last_step_input
 from ..scorers import predict_with_std
-from .held_out import by_folds, last_step, leave_one_out
+from .held_out import by_folds, leave_one_out
 from .local_scale import LocalScale
 from .z_scores import ENDS, ONE_SIGMA, z_scores
 
@@ -175,10 +171,9 @@ class CalibratedRegressor(DocLinkMixin, MetaEstimatorMixin, RegressorMixin, Base
         """
         if self.method not in ENDS:
             raise ValueError(f"method must be one of {list(ENDS)}, got {self.method!r}.")
-        if self.n_neighbors is not None and (
-            not isinstance(self.n_neighbors, Integral) or self.n_neighbors < 1
-        ):
-            raise ValueError(f"n_neighbors must be an integer >= 1, got {self.n_neighbors!r}.")
+        k = self.n_neighbors
+        if k is not None and (not isinstance(k, Integral) or k < 1):
+            raise ValueError(f"n_neighbors must be an integer >= 1, got {k!r}.")
         if isinstance(self.cv, str) and self.cv not in ("leave_one_out", "prefit"):
             raise ValueError(
                 "cv must be a number of folds, a splitter, 'leave_one_out' or 'prefit', got "
@@ -196,6 +191,7 @@ class CalibratedRegressor(DocLinkMixin, MetaEstimatorMixin, RegressorMixin, Base
             options = {"cv": self.cv, "n_jobs": self.n_jobs, "params": fit_params}
             mean, std = by_folds(self._base(), X, y, **options)
             self.estimator_ = clone(self._base()).fit(X, y, **routed_params)
+        check_consistent_length(mean, y)
         z = z_scores(y, mean, std)
         self._local_scale = None
         if self.n_neighbors is not None:
@@ -281,9 +277,7 @@ class CalibratedRegressor(DocLinkMixin, MetaEstimatorMixin, RegressorMixin, Base
         """
         if not hasattr(self, "scale_"):
             return self.fit(X, y)
-        if isinstance(self.estimator_, Pipeline) and len(self.estimator_) > 1:
-            X = self.estimator_[:-1].transform(X)
-        last_step(self.estimator_).partial_fit(X, y)
+        last_step(self.estimator_).partial_fit(last_step_input(self.estimator_, X), y)
         return self
 
     def get_metadata_routing(self):
@@ -323,12 +317,8 @@ class CalibratedRegressor(DocLinkMixin, MetaEstimatorMixin, RegressorMixin, Base
 
     def _features(self, X):
         """Return the last step of the estimator, and what it gets for `X`."""
-        model = self.estimator_
-        if isinstance(model, FrozenEstimator):
-            model = model.estimator
-        if isinstance(model, Pipeline) and len(model) > 1:
-            return model[-1], model[:-1].transform(X)
-        return model, X
+        model = _thawed(self.estimator_)
+        return last_step(model), last_step_input(model, X)
 
     def _local_prediction(self, X):
         """Predict mean and standard deviation, before the method's own factor."""
@@ -340,9 +330,8 @@ class CalibratedRegressor(DocLinkMixin, MetaEstimatorMixin, RegressorMixin, Base
 
     def _take_prefit(self, fit_params):
         model = self._base()
-        frozen = isinstance(model, FrozenEstimator)
         check_is_fitted(model)
-        last = last_step(model.estimator if frozen else model)
+        last = last_step(_thawed(model))
         if isinstance(last, SklearnGPR):  # it would predict its prior
             check_is_fitted(last, "alpha_")
         if fit_params:
@@ -351,7 +340,7 @@ class CalibratedRegressor(DocLinkMixin, MetaEstimatorMixin, RegressorMixin, Base
                 "for an estimator that is fitted already. Leave them out."
             )
         # `partial_fit` must not teach what the user handed in.
-        return model if frozen else deepcopy(model)
+        return model if isinstance(model, FrozenEstimator) else deepcopy(model)
 
     def _route(self, fit_params):
         """Return what goes to the estimator's ``fit``."""
@@ -380,3 +369,7 @@ class CalibratedRegressor(DocLinkMixin, MetaEstimatorMixin, RegressorMixin, Base
             )
         low, high = ENDS[self.method](z, ONE_SIGMA)
         self.z_scores_, self.n_calibration_, self.scale_ = z, len(z), float(high - low) / 2
+
+
+def _thawed(model):
+    return model.estimator if isinstance(model, FrozenEstimator) else model

@@ -71,7 +71,7 @@ def _close_sites(lattice, frac_coords):
         coords,
         r=SEARCH_RADIUS,
         pbc=np.ones(3, dtype=int),
-        lattice=np.array(lattice),
+        lattice=np.array(lattice, order="C"),
         tol=1e-8,
     )
     overlapping = np.flatnonzero(

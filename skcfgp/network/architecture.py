@@ -1,0 +1,146 @@
+"""`Architecture`: the shape of a MEGNet, and megnet's own model of that shape."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._compat import import_megnet
+
+__all__ = ["Architecture", "named_variables", "shape_of"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Shape of a MEGNet (Chen et al., Chem. Mater. 31, 3564 (2019)); defaults are megnet's own.
+
+    Parameters
+    ----------
+    n_blocks : int, default=3
+        Graph-network blocks.
+    n1, n2, n3 : int, default=64, 32, 16
+        Widths of the dense layers.
+    n_species : int, default=95
+        Rows of the atom embedding: one more than the largest atomic number.
+    embedding_dim : int, default=16
+    n_state : int, default=2
+        Width of the state input, which is all zeros.
+    n_passes : int, default=3
+        Steps of Set2Set.
+    n_targets : int, default=1
+    cutoff : float, default=4.0
+        Longest edge, in angstrom.
+    n_gaussians, gaussian_max, gaussian_width : int, float, float, default=100, 5.0, 0.5
+        Basis in which a distance is expanded; the last two in angstrom.
+    """
+
+    n_blocks: int = 3
+    n1: int = 64
+    n2: int = 32
+    n3: int = 16
+    n_species: int = 95
+    embedding_dim: int = 16
+    n_state: int = 2
+    n_passes: int = 3
+    n_targets: int = 1
+    cutoff: float = 4.0
+    n_gaussians: int = 100
+    gaussian_max: float = 5.0
+    gaussian_width: float = 0.5
+
+    @property
+    def widths(self):
+        """Units of the layers in which a crystal is one vector, by role.
+
+        Returns
+        -------
+        dict of str to int
+            In the order in which a crystal passes through them.
+        """
+        return {
+            "set2set": 4 * self.n3 + self.n2,
+            "readout_0": self.n2,
+            "readout_1": self.n3,
+            "output": self.n_targets,
+        }
+
+    def build_megnet(self):
+        """Build megnet's own model of this shape, with weights that it draws itself.
+
+        Returns
+        -------
+        megnet.models.MEGNetModel
+        """
+        models = import_megnet()
+        from megnet.data.crystal import CrystalGraph
+        from megnet.data.graph import GaussianDistance
+
+        converter = CrystalGraph(
+            cutoff=self.cutoff,
+            bond_converter=GaussianDistance(
+                np.linspace(0, self.gaussian_max, self.n_gaussians), self.gaussian_width
+            ),
+        )
+        with warnings.catch_warnings():  # tf_keras: one initialiser draws for several layers
+            warnings.filterwarnings("ignore", message="The initializer", category=UserWarning)
+            return models.MEGNetModel(
+                nfeat_edge=self.n_gaussians,
+                nfeat_global=self.n_state,
+                nblocks=self.n_blocks,
+                n1=self.n1,
+                n2=self.n2,
+                n3=self.n3,
+                nvocal=self.n_species,
+                embedding_dim=self.embedding_dim,
+                npass=self.n_passes,
+                ntarget=self.n_targets,
+                graph_converter=converter,
+            )
+
+
+def shape_of(weights, n_passes, cutoff, centers, width):
+    """Read an `Architecture` off the shapes of the weights; the rest is not in them.
+
+    Raises
+    ------
+    ValueError
+        If the weights are not those of a MEGNet with evenly spaced Gaussians from zero.
+    """
+    centers = np.asarray(centers, dtype=float)
+    if not np.allclose(centers, np.linspace(0, centers[-1], len(centers))):
+        raise ValueError("the centres of the Gaussian basis are not evenly spaced from zero.")
+    try:
+        n_species, embedding_dim = weights["atom_embedding/embeddings"].shape
+        n_gaussians, n1 = weights["preblock_bond_0/kernel"].shape
+        n2, n3 = weights["readout_1/kernel"].shape
+        n_state = weights["preblock_state_0/kernel"].shape[0]
+        n_targets = weights["readout_2/kernel"].shape[1]
+    except KeyError as error:
+        raise ValueError(f"the weights are not those of a MEGNet: {error} is missing.") from error
+    if n_gaussians != len(centers):
+        raise ValueError(f"{len(centers)} Gaussian centres do not fit {n_gaussians} inputs.")
+    n_blocks = sum(name.endswith("weight_e_0") for name in weights)
+    return Architecture(
+        n_blocks,
+        n1,
+        n2,
+        n3,
+        n_species,
+        embedding_dim,
+        n_state,
+        int(n_passes),
+        n_targets,
+        float(cutoff),
+        n_gaussians,
+        float(centers[-1]),
+        float(width),
+    )
+
+
+def named_variables(model):
+    """Variables of a megnet model by ``layer/variable``."""
+    named = {}
+    for layer in model.model.layers:
+        for variable in layer.weights:
+            named[f"{layer.name}/{variable.name.split('/')[-1].split(':')[0]}"] = variable
+    return named

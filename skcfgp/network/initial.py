@@ -1,0 +1,50 @@
+"""Weights of a new network."""
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from ..elements import element_properties
+from .architecture import named_variables
+
+__all__ = ["initial_weights"]
+
+
+def initial_weights(architecture, random_state, embedding):
+    """Draw the weights of a network; see `MEGNet.initialize`."""
+    if embedding not in ("elements", "random"):
+        raise ValueError(f"embedding must be 'elements' or 'random', got {embedding!r}.")
+    rng = check_random_state(random_state)
+    weights = {
+        name: _initial_value(name, variable.shape, rng)
+        for name, variable in named_variables(architecture.build_megnet()).items()
+    }
+    if embedding == "elements":
+        _embed_elements(weights["atom_embedding/embeddings"])
+    return weights
+
+
+def _initial_value(name, shape, rng):
+    shape = tuple(shape)
+    if name == "atom_embedding/embeddings":
+        return rng.uniform(-0.05, 0.05, shape).astype(np.float32)
+    if name.endswith("recurrent_kernel"):
+        q, r = np.linalg.qr(rng.normal(size=(max(shape), min(shape))))
+        q *= np.sign(np.diag(r))
+        return np.ascontiguousarray(q if shape[0] >= shape[1] else q.T, dtype=np.float32)
+    if name.endswith("recurrent_bias"):
+        bias = np.zeros(shape, dtype=np.float32)
+        bias[shape[0] // 4 : shape[0] // 2] = 1.0
+        return bias
+    if len(shape) == 1:
+        return np.zeros(shape, dtype=np.float32)
+    limit = np.sqrt(6.0 / sum(shape))
+    return rng.uniform(-limit, limit, shape).astype(np.float32)
+
+
+def _embed_elements(embedding):
+    """Write standardised element properties over the first columns of the embedding, in place."""
+    n_elements = len(embedding) - 1
+    table = element_properties(n_elements)
+    table = (table - table.mean(axis=0)) / table.std(axis=0)
+    width = min(table.shape[1], embedding.shape[1])
+    embedding[1:, :width] = 0.5 * table[:, :width]

@@ -186,6 +186,19 @@ def test_failures_and_release(make):
         campaign.fail(campaign.state().ids[0], "no")
 
 
+def test_undo_of_a_failure_gives_the_label_back_whatever_was_suggested_since(make, data):
+    campaign = make()
+    first = data[1].index[0]
+    campaign.fail(first, "wrong cell", replace=True)
+    campaign.release(first)
+    campaign.suggest(campaign.state().counts()["pool"])
+    campaign.undo()
+    state = campaign.state()
+    check_ledger(state)
+    assert state.labels[first] == data[1][first]
+    assert first not in state.pending
+
+
 def test_any_past_state_can_be_replayed(make, data):
     campaign = make(random_fraction=0.5)
     states = [campaign.state()]

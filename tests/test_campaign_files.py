@@ -81,6 +81,21 @@ def test_every_kind_of_mistake_is_refused_by_its_line_and_the_good_rows_are_kept
     assert campaign.history()[-1].content["source"] == str(path)
 
 
+def test_values_that_are_none_cost_no_other(campaign):
+    values = pd.Series({"c2": 1.0, "c3": None, "c4": 1.7e308}, dtype="Float64")
+    with pytest.raises(RefusedRowsError) as error:
+        campaign.tell({**values, "c5": 10**400})
+    assert [r.id for r in error.value.told.refused] == ["c3", "c4", "c5"]
+    assert campaign.state().labels["c2"] == 1.0
+
+
+def test_a_unit_goes_for_the_rows_of_a_file_that_have_none(campaign, tmp_path):
+    path = write(tmp_path / "r.csv", "id,value,unit\nc2,1,\nc3,1,eV/atom\n")
+    with pytest.raises(RefusedRowsError, match="line 2: c2: the unit is 'kJ/mol'"):
+        campaign.tell(path, unit="kJ/mol")
+    assert campaign.tell(path, unit="eV/atom").labelled == ["c2"]
+
+
 def test_a_failed_crystal_may_succeed_later(campaign):
     campaign.fail("c5", "time limit")
     assert campaign.tell({"c5": 1.0}).labelled == ["c5"]

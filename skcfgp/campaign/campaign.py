@@ -188,7 +188,7 @@ class Campaign(CampaignReader):
         id, value : str and float, default=None
             One label, instead of `results`.
         unit : str, default=None
-            Of the values, if it is to be checked.
+            Of the values that come without one, if it is to be checked.
         replace : bool, default=False
             Whether a value may take the place of another one.
         source : str, default=None
@@ -215,7 +215,8 @@ class Campaign(CampaignReader):
                 target = state.settings["target"]
             results, refused = read_results(results, target)
         elif hasattr(results, "items"):
-            results = [Result(None, str(id_), v, unit) for id_, v in results.items()]
+            results = [Result(None, str(id_), value) for id_, value in results.items()]
+        results = [result._replace(unit=result.unit or unit) for result in results]
         return self._tell(results, refused, replace, source)
 
     def fail(self, id, reason, *, replace=False):

@@ -21,6 +21,9 @@ OTHER_COLUMNS = (
     "std",
 )
 
+#: Squares of larger values, of which a model takes sums, overflow. They mark what is missing.
+LARGEST = 1e100
+
 
 class Result(NamedTuple):
     """One row as it was written.
@@ -216,12 +219,13 @@ def _number(result, unit):
         raise ValueError(f"the unit is {result.unit!r}, and this campaign has {unit!r}")
     try:
         value = float(result.value)
-    except (TypeError, ValueError):
-        raise ValueError(
-            "there is no value" if result.value in ("", None) else f"{result.value!r} is no number"
-        ) from None
+    except (TypeError, ValueError, OverflowError):
+        told = "" if result.value is None else str(result.value)
+        raise ValueError(f"{result.value!r} is no number" if told else "there is no value") from None
     if not math.isfinite(value):
         raise ValueError(f"the value {result.value!r} is not finite")
+    if abs(value) > LARGEST:
+        raise ValueError(f"the value {result.value!r} is too large to be one")
     return value
 
 

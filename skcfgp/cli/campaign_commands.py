@@ -189,7 +189,7 @@ def suggest(opened, n, out, fmt, anyway, as_json):
 @click.option("--value", type=float, help="Its value.")
 @click.option("--failed", "failed", help="Id of a crystal that will have no value.")
 @click.option("--reason", help="Why it failed.")
-@click.option("--unit", help="Unit of --value, to be checked.")
+@click.option("--unit", help="Unit of values without one, to be checked.")
 @click.option("--replace", is_flag=True, help="Let a value take the place of another one.")
 def tell(opened, results, id_, value, failed, reason, unit, replace):
     """Take in labels: a CSV with columns id and value, or one by --id and --value.
@@ -207,10 +207,8 @@ def tell(opened, results, id_, value, failed, reason, unit, replace):
     try:
         if failed is not None:
             told = opened.fail(failed, reason, replace=replace)
-        elif id_ is not None:
-            told = opened.tell(id=id_, value=value, unit=unit, replace=replace)
         else:
-            told = opened.tell(results, replace=replace)
+            told = opened.tell(results, id=id_, value=value, unit=unit, replace=replace)
     except RefusedRowsError as error:
         _say_told(error.told)
         raise click.exceptions.Exit(1) from error

@@ -389,6 +389,11 @@ def test_settings_are_checked(make):
         make()
 
 
+def test_settings_may_be_numbers_of_numpy(make):
+    campaign = make(random_state=np.int64(3), random_fraction=np.float32(0.5))
+    assert campaign.state().settings["random_state"] == 3
+
+
 def test_structures_come_back_as_they_went_in(make, data):
     from skcfgp.structures import structure_digest
 

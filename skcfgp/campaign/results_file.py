@@ -92,17 +92,13 @@ def read_results(path, target):
     if id_column is None:
         raise ValueError(f"{path}: expected a column 'id', got the columns {columns}.")
     value_column = find_value_column(path, columns, target)
-    results = [
-        Result(
-            line,
-            row[id_column],
-            row.get(value_column, ""),
-            row["unit"] or None if "unit" in columns else None,
-            row.get("failed", ""),
-        )
-        for line, row in rows
-    ]
-    return results, refused
+    return [result_of_row(line, row[id_column], row, value_column) for line, row in rows], refused
+
+
+def result_of_row(line, id_, row, value_column):
+    """Take a `Result` from a row of a CSV, some of whose columns may not be there."""
+    unit = row.get("unit") or None
+    return Result(line, id_, row.get(value_column, ""), unit, row.get("failed", ""))
 
 
 def read_table(path):
@@ -220,8 +216,10 @@ def _number(result, unit):
     try:
         value = float(result.value)
     except (TypeError, ValueError, OverflowError):
-        told = "" if result.value is None else str(result.value)
-        raise ValueError(f"{result.value!r} is no number" if told else "there is no value") from None
+        problem = f"{result.value!r} is no number"
+        if result.value is None or str(result.value) == "":
+            problem = "there is no value"
+        raise ValueError(problem) from None
     if not math.isfinite(value):
         raise ValueError(f"the value {result.value!r} is not finite")
     if abs(value) > LARGEST:

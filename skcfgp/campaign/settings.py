@@ -6,7 +6,6 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from numbers import Integral, Real
 
-from .results_file import Refusal
 from .stopping import parse_rule
 
 __all__ = ["check_settings", "costs_of", "versions"]
@@ -50,6 +49,10 @@ def check_settings(settings):
         raise ValueError(
             f"random_state must be an integer of at least 0, got {settings['random_state']!r}."
         )
+    # JSON knows no numbers of numpy.
+    settings["random_state"] = int(settings["random_state"])
+    for name in ("random_fraction", "overdue_after"):
+        settings[name] = float(settings[name])
     settings["until"] = [str(parse_rule(rule)) for rule in settings["until"]]
 
 
@@ -76,24 +79,20 @@ def costs_of(pool, cost):
         return {
             id_: float(len(s)) ** power for id_, s in zip(pool.ids, pool.structures, strict=True)
         }
-    if not any(cost in columns for columns in pool.columns):
+    if pool.ids and not any(cost in columns for columns in pool.columns):
         raise ValueError(
             f"no crystal has a column {cost!r}: cost must be a column of the pool's table, or a "
             "model such as 'nsites^3'."
         )
-    costs, keep = {}, []
+    costs, reasons = {}, {}
     for row, (id_, columns) in enumerate(zip(pool.ids, pool.columns, strict=True)):
         try:
             costs[id_] = float(columns.get(cost, ""))
-            if not (math.isfinite(costs[id_]) and costs[id_] > 0):
-                raise ValueError
-            keep.append(row)
         except (TypeError, ValueError):
-            costs.pop(id_, None)
-            reason = f"its cost is {columns.get(cost)!r}, and must be a positive number"
-            pool.refused.append(Refusal(None, id_, reason))
-    for name in ("ids", "structures", "columns"):
-        setattr(pool, name, [getattr(pool, name)[row] for row in keep])
+            costs[id_] = math.nan
+        if not (math.isfinite(costs[id_]) and costs[id_] > 0):
+            reasons[row] = f"its cost is {columns.get(cost)!r}, and must be a positive number"
+    pool.refuse_rows(reasons)
     return costs
 
 

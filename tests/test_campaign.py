@@ -283,9 +283,27 @@ def test_rules_to_stop(make, data):
     with pytest.raises(StoppedError, match="max-std < 100: it is"):
         wide.suggest()
     assert wide.state().counts()["pending"] == 0
+    assert wide.status()["stop"][0].startswith("max-std < 100: it is")  # the end is on record
+    n = len(wide.history())
+    with pytest.raises(StoppedError, match="max-std < 100: it is"):
+        wide.suggest()
+    assert len(wide.history()) == n
     assert make(name="words", until="max std < 1").state().settings["until"] == ["max-std < 1"]
     with pytest.raises(ValueError, match="a rule is one of"):
         make(name="no", until=["max-std > 1"])
+
+
+def test_an_end_that_more_crystals_undo(make, data):
+    """The standard deviations are those of now, not of the last suggestion."""
+    near, far = data[0][:60], data[0][60:]
+    largest = make(name="probe", crystals=near, strategy="max_std")
+    largest.suggest()
+    limit = largest.status()["curve"]["max_std"] * 1.0001
+    campaign = make(crystals=near, until=f"max-std < {limit}")
+    with pytest.raises(StoppedError):
+        campaign.suggest()
+    campaign.add(far)
+    assert campaign.suggest()[0]["std"] > 0
 
 
 def test_a_budget_counts_what_runs_and_what_failed(make, data):

@@ -275,6 +275,9 @@ def test_job_files_stay_in_their_folder_and_replace_nothing(salt, tmp_path):
     with pytest.raises(FileExistsError, match="another content"):
         write_job(salt, path, "mine")
     assert path.read_text() == "mine"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(FileExistsError, match="another content"):
+        write_job(salt, path, "mine")
 
 
 def test_no_job_file_means_nothing_pending(campaign, tmp_path):

@@ -80,7 +80,8 @@ class Campaign(CampaignReader):
         weights : str or Path, default="Eform_MP_2019"
             The network, see `skcfgp.MEGNetFeaturizer`.
         strategy : str, default="integrated_variance"
-            Of `skcfgp.campaign.STRATEGIES`; the names are those in `skcfgp.query`.
+            "integrated_variance", "greedy_max_std", "max_std", "greedy_k_center" or
+            "random_sampling", see `skcfgp.query`.
         random_fraction : float, default=0.0
             Part of the suggestions that is drawn at random, in order to measure the gain.
         cost : str, default=None
@@ -172,11 +173,14 @@ class Campaign(CampaignReader):
         ValueError
             If the pool is not that large.
         """
-        from .suggesting import suggest
+        from .suggesting import StoppedError, suggest
 
         with self._writing() as (connection, state, _events):
             engine = self._engine(connection, state, keep=True)
-            return suggest(connection, engine, n, out, fmt, anyway)
+            picks, met = suggest(connection, engine, n, out, fmt, anyway)
+        if met:  # after the transaction, which an exception would roll back
+            raise StoppedError(f"the campaign has come to its end: {'; '.join(met)}.")
+        return picks
 
     def tell(self, results=None, *, id=None, value=None, unit=None, replace=False, source=None):
         """Take in labels, in any order, some at a time, and the same ones again.

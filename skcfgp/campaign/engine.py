@@ -27,14 +27,16 @@ class Engine:
     features : ndarray of shape (n_crystals, n_features)
         Raw, in the order of ``state.ids``.
     cost : ndarray of shape (n_crystals,)
-    recall, keep : callable
+    connection : sqlite3.Connection
+        Open until the process is fitted.
+    keep : bool, default=False
         See `fit_process`.
     """
 
-    def __init__(self, state, features, cost, recall=None, keep=None):
+    def __init__(self, state, features, cost, connection, keep=False):
         self.state = state
         self.cost = cost
-        self.recall, self.keep = recall, keep
+        self.connection, self.keep = connection, keep
         self._features = features
         self.row = {id_: row for row, id_ in enumerate(state.ids)}
 
@@ -81,17 +83,9 @@ class Engine:
             raise ValueError(
                 f"a prediction needs {MIN_LABELS} labels, and there are {len(self.state.labels)}."
             )
-        settings = self.state.settings
         y = list(self.state.labels.values())
-        return fit_process(
-            self.X,
-            self.labelled,
-            y,
-            settings["recipe"],
-            settings["weights"],
-            self.recall,
-            self.keep,
-        )
+        settings = self.state.settings
+        return fit_process(self.X, self.labelled, y, settings, self.connection, self.keep)
 
     @cached_property
     def _place(self):
@@ -230,8 +224,6 @@ class Engine:
         for id_, value in self.state.labels.items():
             arms[self.state.arms.get(id_)].append(self.row[id_])
             y[self.row[id_]] = value
-        if min(len(arms["random"]), len(arms["strategy"])) < 10:
-            return None
         return measured_gain(self.gp, self.X, y, arms[None], arms["strategy"], arms["random"])
 
     def _describe(self, rows, scores, n_drawn, strategy):

@@ -13,15 +13,6 @@ from ..posterior.pivoting import first_of_largest
 
 __all__ = ["STRATEGIES", "WITHOUT_MODEL", "choose"]
 
-#: By name in `skcfgp.query`; what the scores are.
-STRATEGIES = {
-    "integrated_variance": "lowers the mean variance of the pool",
-    "greedy_max_std": "std given those before",
-    "max_std": "std",
-    "greedy_k_center": "distance to the nearest label",
-    "random_sampling": "drawn at random",
-}
-
 #: Strategies that need no labels.
 WITHOUT_MODEL = ("greedy_k_center", "random_sampling")
 
@@ -52,7 +43,7 @@ def choose(
     targets : ndarray of int, default=None
         Points of `posterior` whose mean variance matters, for ``"integrated_variance"``.
     cost : ndarray of shape (n_points,), default=None
-        Of a label of each, for the strategies that have a score.
+        Of a label of each, for the strategies with a model.
     X : ndarray of shape (n_points, n_features)
         Features of the points, for ``"greedy_k_center"``.
     taken : sequence of int
@@ -71,7 +62,6 @@ def choose(
         return chosen, [n / len(candidates)] * len(chosen)
     if strategy == "greedy_k_center":
         return _k_center(n, candidates, X, taken)
-    cost = np.ones(len(posterior.X_pool)) if cost is None else cost
     return _BY_POSTERIOR[strategy](posterior, n, candidates, cost, targets)
 
 
@@ -124,7 +114,10 @@ def _integrated_variance(posterior, n, candidates, cost, targets):
 
 
 _BY_POSTERIOR = {
-    "max_std": _max_std,
-    "greedy_max_std": _greedy_max_std,
     "integrated_variance": _integrated_variance,
+    "greedy_max_std": _greedy_max_std,
+    "max_std": _max_std,
 }
+
+#: By name in `skcfgp.query`.
+STRATEGIES = (*_BY_POSTERIOR, *WITHOUT_MODEL)

@@ -30,7 +30,7 @@ def check_settings(settings):
 
     if not settings["target"].strip():
         raise ValueError("the target needs a name.")
-    for name, known in (("recipe", RECIPES), ("strategy", tuple(STRATEGIES))):
+    for name, known in (("recipe", RECIPES), ("strategy", STRATEGIES)):
         if settings[name] not in known:
             raise ValueError(f"{name} must be one of {known}, got {settings[name]!r}.")
     if settings["cost"] and settings["strategy"] in WITHOUT_MODEL:

@@ -110,11 +110,11 @@ def init(folder, pool, optimade, question, query, **options):
         raise click.UsageError("--filter is for --optimade.")
     pool = list(pool)
     if optimade is not None:
-        from ..optimade_pool import read_optimade
+        from ..databases import read_optimade
 
         pool = read_optimade(optimade, question, cache_dir=folder / "optimade")
     if query is not None:
-        from ..materials_project import read_materials_project
+        from ..databases import read_materials_project
 
         pool = read_materials_project(_json_object(query), cache_dir=folder / "materials-project")
     state = Campaign.init(folder, pool, **options).state()

@@ -256,3 +256,10 @@ def test_digest_differs_with_the_physics(salt):
 def test_digests_of_the_bundled_crystals_differ(formation_energy):
     digests = {structure_digest(s) for s in formation_energy.structures}
     assert len(digests) == len(formation_energy.structures)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(salt, tmp_path):
+    """Some editors write one."""
+    path = tmp_path / "salt.json"
+    path.write_text(json.dumps(salt.as_dict()), encoding="utf-8-sig")
+    assert check_structures([path]).structures[0] == salt

@@ -263,44 +263,45 @@ RESCALE = click.option(
     is_flag=True,
     help="Multiply the standard deviations by the factor that the labels so far ask for.",
 )
-OUT = click.option("--out", type=FILES, help="File, .csv or .json. Default: print CSV.")
 
 
-@campaign.command()
-@_opened
-@OUT
+def _makes_table(command):
+    """Make a command of a function that returns a table, which is printed or written."""
+
+    @functools.wraps(command)
+    def written(opened, out, **options):
+        table = command(opened, **options)
+        if out is None:
+            click.echo(table.to_csv(index=False, lineterminator="\n"), nl=False)
+        else:
+            from ..campaign.tables import write_table
+
+            write_table(table, out)
+            click.echo(f"wrote {len(table)} rows to {out}")
+
+    out = click.option("--out", type=FILES, help="File, .csv or .json. Default: print CSV.")
+    return campaign.command()(_opened(out(written)))
+
+
+@_makes_table
 @RESCALE
-def predict(opened, out, rescale):
+def predict(opened, rescale):
     """Predict all crystals without a label, and put that on record."""
-    _write(opened.predict(rescale=rescale), out)
+    return opened.predict(rescale=rescale)
 
 
-@campaign.command()
-@_opened
-@OUT
+@_makes_table
 @RESCALE
-def export(opened, out, rescale):
+def export(opened, rescale):
     """Write a table of all crystals."""
-    _write(opened.export(rescale=rescale), out)
+    return opened.export(rescale=rescale)
 
 
-@campaign.command()
-@_opened
+@_makes_table
 @click.option("-n", type=int, default=10, show_default=True)
-@OUT
-def plan(opened, n, out):
+def plan(opened, n):
     """List the next choices at once, and what will be left to know after each."""
-    _write(opened.plan(n), out)
-
-
-def _write(table, out):
-    if out is None:
-        click.echo(table.to_csv(index=False, lineterminator="\n"), nl=False)
-    else:
-        from ..campaign.tables import write_table
-
-        write_table(table, out)
-        click.echo(f"wrote {len(table)} rows to {out}")
+    return opened.plan(n)
 
 
 @campaign.command()

@@ -132,7 +132,7 @@ class Engine:
         if strategy in WITHOUT_MODEL:
             taken = [*self.labelled, *given]
             return choose(strategy, n, np.asarray(pool), X=self.X, taken=taken, seed=seed)
-        posterior = self.posterior() if posterior is None else posterior
+        posterior = posterior or self.posterior()
         self.condition(posterior, given)
         chosen, scores = choose(
             strategy,
@@ -227,23 +227,22 @@ class Engine:
         return measured_gain(self.gp, self.X, y, arms[None], arms["strategy"], arms["random"])
 
     def _describe(self, rows, scores, n_drawn, strategy):
-        picks = []
-        near = self._neighbours(rows)
-        for i, (row, score) in enumerate(zip(rows, scores, strict=True)):
-            random = i >= len(rows) - n_drawn or strategy == "random_sampling"
-            picks.append(
-                {
-                    "id": self.state.ids[row],
-                    "arm": "random" if random else "strategy",
-                    "strategy": "random_sampling" if random else strategy,
-                    "score": float(score) if math.isfinite(score) else None,
-                    "prediction": None,
-                    "std": None,
-                    "std_rank": None,
-                    "neighbours": near[i],
-                }
+        strategies = [strategy] * (len(rows) - n_drawn) + ["random_sampling"] * n_drawn
+        return [
+            {
+                "id": self.state.ids[row],
+                "arm": "random" if of == "random_sampling" else "strategy",
+                "strategy": of,
+                "score": float(score) if math.isfinite(score) else None,
+                "prediction": None,
+                "std": None,
+                "std_rank": None,
+                "neighbours": near,
+            }
+            for row, score, of, near in zip(
+                rows, scores, strategies, self._neighbours(rows), strict=True
             )
-        return picks
+        ]
 
     def _neighbours(self, rows):
         """Nearest labelled crystals of each row: id, value and distance in kernel lengths.

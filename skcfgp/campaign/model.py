@@ -71,17 +71,7 @@ def searched_labels(n_labels):
 
 
 def scale_features(features, standardise):
-    """Standardise the columns over all crystals of the campaign, labelled or not.
-
-    Parameters
-    ----------
-    features : ndarray of shape (n_crystals, n_features)
-    standardise : bool
-
-    Returns
-    -------
-    ndarray of shape (n_crystals, n_features)
-    """
+    """Standardise, if asked to, the columns over all crystals of the campaign, labelled or not."""
     if not standardise:
         return features
     from sklearn.preprocessing import StandardScaler

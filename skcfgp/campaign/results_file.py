@@ -8,18 +8,8 @@ from typing import NamedTuple
 __all__ = ["Refusal", "Result", "check_results", "read_results"]
 
 ID_COLUMNS = ("id", "material_id")
-OTHER_COLUMNS = (
-    *ID_COLUMNS,
-    "unit",
-    "failed",
-    "formula",
-    "file",
-    "path",
-    "structure",
-    "cost",
-    "prediction",
-    "std",
-)
+OTHER_COLUMNS = {*ID_COLUMNS, "unit", "failed", "formula", "prediction", "std", "cost"}
+OTHER_COLUMNS |= {"file", "path", "structure"}
 
 #: Squares of larger values, of which a model takes sums, overflow. They mark what is missing.
 LARGEST = 1e100

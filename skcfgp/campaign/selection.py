@@ -18,16 +18,7 @@ WITHOUT_MODEL = ("greedy_k_center", "random_sampling")
 
 
 def choose(
-    strategy,
-    n,
-    candidates,
-    *,
-    posterior=None,
-    targets=None,
-    cost=None,
-    X=None,
-    taken=(),
-    seed=0,
+    strategy, n, candidates, *, posterior=None, targets=None, cost=None, X=None, taken=(), seed=0
 ):
     """Choose crystals.
 
@@ -74,22 +65,25 @@ def _k_center(n, candidates, X, taken):
 
 
 def _max_std(posterior, n, candidates, cost, targets):
-    scores = posterior.std[candidates] / cost[candidates]
-    left, chosen = scores.copy(), []
+    score, chosen, scores = posterior.std[candidates] / cost[candidates], [], []
     for _ in range(n):
-        chosen.append(first_of_largest(left))
-        left[chosen[-1]] = -np.inf
-    return candidates[chosen].tolist(), scores[chosen].tolist()
+        _take_best(score, candidates, chosen, scores)
+    return chosen, scores
+
+
+def _take_best(score, candidates, chosen, scores):
+    """Append the candidate of highest score that is not chosen yet; return its position."""
+    score[np.isin(candidates, chosen)] = -np.inf
+    best = first_of_largest(score)
+    chosen.append(int(candidates[best]))
+    scores.append(float(score[best]))
+    return best
 
 
 def _greedy_max_std(posterior, n, candidates, cost, targets):
     chosen, scores = [], []
     for _ in range(n):
-        score = posterior.std[candidates] / cost[candidates]
-        score[np.isin(candidates, chosen)] = -np.inf
-        best = first_of_largest(score)
-        chosen.append(int(candidates[best]))
-        scores.append(float(score[best]))
+        _take_best(posterior.std[candidates] / cost[candidates], candidates, chosen, scores)
         posterior.condition_on(chosen[-1])
     return chosen, scores
 
@@ -101,11 +95,7 @@ def _integrated_variance(posterior, n, candidates, cost, targets):
     for _ in range(n):
         variance = np.square(posterior.std[candidates]) + noise
         gain = np.einsum("ij,ij->i", covariance, covariance) / len(targets) / variance
-        score = gain / cost[candidates]
-        score[np.isin(candidates, chosen)] = -np.inf
-        best = first_of_largest(score)
-        chosen.append(int(candidates[best]))
-        scores.append(float(score[best]))
+        best = _take_best(gain / cost[candidates], candidates, chosen, scores)
         if len(chosen) < n:
             row = posterior.covariance(chosen[-1:], candidates)[0]
             covariance -= np.outer(row / variance[best], covariance[best])

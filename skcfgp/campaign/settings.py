@@ -37,18 +37,14 @@ def check_settings(settings):
         raise ValueError(
             f"cost is for a strategy with a model; {settings['strategy']!r} chooses without one."
         )
-    if not _is_real(settings["random_fraction"]) or not 0 <= settings["random_fraction"] <= 1:
-        raise ValueError(
-            f"random_fraction must be between 0 and 1, got {settings['random_fraction']!r}."
-        )
-    if not _is_real(settings["overdue_after"]) or not settings["overdue_after"] > 0:
-        raise ValueError(
-            f"overdue_after must be a positive number of days, got {settings['overdue_after']!r}."
-        )
-    if not isinstance(settings["random_state"], Integral) or settings["random_state"] < 0:
-        raise ValueError(
-            f"random_state must be an integer of at least 0, got {settings['random_state']!r}."
-        )
+    is_whole = isinstance(settings["random_state"], Integral)
+    for name, expected, is_good in (
+        ("random_fraction", "between 0 and 1", lambda value: _is_real(value) and 0 <= value <= 1),
+        ("overdue_after", "a positive number of days", lambda value: _is_real(value) and value > 0),
+        ("random_state", "an integer of at least 0", lambda value: is_whole and value >= 0),
+    ):
+        if not is_good(settings[name]):
+            raise ValueError(f"{name} must be {expected}, got {settings[name]!r}.")
     # JSON knows no numbers of numpy.
     settings["random_state"] = int(settings["random_state"])
     for name in ("random_fraction", "overdue_after"):

@@ -14,18 +14,8 @@ class StoppedError(RuntimeError):
     """A rule to stop is met, so that nothing was suggested."""
 
 
-def suggest(connection, engine, n, out=None, fmt="cif", anyway=False):
-    """Choose crystals and mark them pending; see `Campaign.suggest`.
-
-    Parameters
-    ----------
-    connection : sqlite3.Connection
-        Of a transaction.
-    engine : Engine
-    n : int
-    out : str or Path, default=None
-    fmt : str, default="cif"
-    anyway : bool, default=False
+def suggest(connection, engine, n, out, fmt, anyway):
+    """Choose crystals and mark them pending, in a transaction; see `Campaign.suggest`.
 
     Returns
     -------

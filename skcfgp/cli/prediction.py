@@ -11,11 +11,11 @@ __all__ = ["fit_predictor", "predict_files", "read_labelled"]
 
 
 def read_labelled(path, target=None):
-    """Read a CSV of labelled crystals.
+    """Read a CSV of labelled crystals; None if there is no path.
 
     Parameters
     ----------
-    path : Path
+    path : Path or None
         With a column ``file`` of paths, absolute or relative to the CSV, and a column of values.
     target : str, default=None
         The column of values; needed if there are several beside ``file``, ``id``, ``material_id``
@@ -31,6 +31,8 @@ def read_labelled(path, target=None):
     ValueError
         Naming the line of the first value or file that cannot be used.
     """
+    if path is None:
+        return None
     rows, refused = read_table(path)
     for refusal in refused:
         raise ValueError(f"{path}, line {refusal.line}: {refusal.reason}.")

@@ -186,6 +186,19 @@ def test_failures_and_release(make):
         campaign.fail(campaign.state().ids[0], "no")
 
 
+def test_undo_of_a_failure_gives_the_label_back_whatever_was_suggested_since(make, data):
+    campaign = make()
+    first = data[1].index[0]
+    campaign.fail(first, "wrong cell", replace=True)
+    campaign.release(first)
+    campaign.suggest(campaign.state().counts()["pool"])
+    campaign.undo()
+    state = campaign.state()
+    check_ledger(state)
+    assert state.labels[first] == data[1][first]
+    assert first not in state.pending
+
+
 def test_any_past_state_can_be_replayed(make, data):
     campaign = make(random_fraction=0.5)
     states = [campaign.state()]
@@ -270,9 +283,27 @@ def test_rules_to_stop(make, data):
     with pytest.raises(StoppedError, match="max-std < 100: it is"):
         wide.suggest()
     assert wide.state().counts()["pending"] == 0
+    assert wide.status()["stop"][0].startswith("max-std < 100: it is")  # the end is on record
+    n = len(wide.history())
+    with pytest.raises(StoppedError, match="max-std < 100: it is"):
+        wide.suggest()
+    assert len(wide.history()) == n
     assert make(name="words", until="max std < 1").state().settings["until"] == ["max-std < 1"]
     with pytest.raises(ValueError, match="a rule is one of"):
         make(name="no", until=["max-std > 1"])
+
+
+def test_an_end_that_more_crystals_undo(make, data):
+    """The standard deviations are those of now, not of the last suggestion."""
+    near, far = data[0][:60], data[0][60:]
+    largest = make(name="probe", crystals=near, strategy="max_std")
+    largest.suggest()
+    limit = largest.status()["curve"]["max_std"] * 1.0001
+    campaign = make(crystals=near, until=f"max-std < {limit}")
+    with pytest.raises(StoppedError):
+        campaign.suggest()
+    campaign.add(far)
+    assert campaign.suggest()[0]["std"] > 0
 
 
 def test_a_budget_counts_what_runs_and_what_failed(make, data):
@@ -374,6 +405,11 @@ def test_settings_are_checked(make):
     make()
     with pytest.raises(FileExistsError, match=r"a campaign in .* already"):
         make()
+
+
+def test_settings_may_be_numbers_of_numpy(make):
+    campaign = make(random_state=np.int64(3), random_fraction=np.float32(0.5))
+    assert campaign.state().settings["random_state"] == 3
 
 
 def test_structures_come_back_as_they_went_in(make, data):

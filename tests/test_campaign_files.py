@@ -81,6 +81,21 @@ def test_every_kind_of_mistake_is_refused_by_its_line_and_the_good_rows_are_kept
     assert campaign.history()[-1].content["source"] == str(path)
 
 
+def test_values_that_are_none_cost_no_other(campaign):
+    values = pd.Series({"c2": 1.0, "c3": None, "c4": 1.7e308}, dtype="Float64")
+    with pytest.raises(RefusedRowsError) as error:
+        campaign.tell({**values, "c5": 10**400})
+    assert [r.id for r in error.value.told.refused] == ["c3", "c4", "c5"]
+    assert campaign.state().labels["c2"] == 1.0
+
+
+def test_a_unit_goes_for_the_rows_of_a_file_that_have_none(campaign, tmp_path):
+    path = write(tmp_path / "r.csv", "id,value,unit\nc2,1,\nc3,1,eV/atom\n")
+    with pytest.raises(RefusedRowsError, match="line 2: c2: the unit is 'kJ/mol'"):
+        campaign.tell(path, unit="kJ/mol")
+    assert campaign.tell(path, unit="eV/atom").labelled == ["c2"]
+
+
 def test_a_failed_crystal_may_succeed_later(campaign):
     campaign.fail("c5", "time limit")
     assert campaign.tell({"c5": 1.0}).labelled == ["c5"]
@@ -197,6 +212,38 @@ def test_every_kind_of_source(crystals, tmp_path):
     assert read_pool(frame[["structure", "k"]]).ids == ["0", "1", "2"]
 
 
+def test_no_crystal_of_a_file_is_lost_and_none_takes_the_place_of_another(crystals, tmp_path):
+    structures = crystals[0][:5]
+    for name, of in (("a.json", (0, 1)), ("b.json", (1, 2, 3))):
+        records = {f"r{i}": structures[i].as_dict() for i in of}
+        (tmp_path / name).write_text(json.dumps(records))
+    pool = read_pool([tmp_path / "a.json", tmp_path / "b.json"])
+    assert pool.ids == ["r0", "r1", "r2", "r3"]
+    assert [(r.id, r.reason) for r in pool.refused] == [("r1", "there are two crystals of this id")]
+    rows = {"id": ["two", "one"], "structure": [str(tmp_path / "a.json"), structures[4]]}
+    pool = read_pool(pd.DataFrame(rows))
+    assert pool.ids == ["one"]
+    assert pool.structures == [structures[4]]
+    assert "holds 2 crystals; one is needed" in pool.refused[0].reason
+
+
+def test_an_id_that_no_file_can_hold_is_refused_by_name(crystals, tmp_path):
+    pool = read_pool({"caf\udce9.cif": crystals[0][0], "good": crystals[0][1]})
+    assert pool.ids == ["good"]
+    assert "must be Unicode" in pool.refused[0].reason
+
+
+def test_a_label_of_a_crystal_that_was_refused_says_why(crystals, tmp_path):
+    doubled = crystals[0][0].copy()
+    doubled.append("Fe", doubled.frac_coords[0])
+    pool = read_pool({"good": crystals[0][1], "doubled": doubled})
+    with pytest.raises(ValueError, match=r"doubled: the sites .* Remove the doubled site"):
+        read_labelled({"doubled": 1.0}, pool, "energy", "eV")
+    path = write(tmp_path / "labelled.csv", "id,failed\ngood,time limit\n")
+    with pytest.raises(ValueError, match="good: it has failed: time limit"):
+        read_labelled(path, pool, "energy", "eV")
+
+
 def test_labelled_crystals_may_come_with_their_own_files(crystals, tmp_path):
     crystals[0][0].to(str(tmp_path / "known.vasp"), fmt="poscar")
     pool = read_pool({"p0": crystals[0][1]})
@@ -228,6 +275,9 @@ def test_job_files_stay_in_their_folder_and_replace_nothing(salt, tmp_path):
     with pytest.raises(FileExistsError, match="another content"):
         write_job(salt, path, "mine")
     assert path.read_text() == "mine"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(FileExistsError, match="another content"):
+        write_job(salt, path, "mine")
 
 
 def test_no_job_file_means_nothing_pending(campaign, tmp_path):

@@ -163,6 +163,9 @@ def test_predict_from_own_labels_and_a_broken_file(files, tmp_path):
         ("path,y\na.vasp,1\n", "expected a column 'file'"),
         ("file,y,z\na.vasp,1,2\n", "--target"),
         ("file,y\ntrain-0.vasp,1\ntrain-1.vasp,one\n", "line 3: could not convert"),
+        ("file,y\n\ntrain-0.vasp,1\ntrain-1.vasp,one\n", "line 4: could not convert"),
+        ("file,y\ntrain-0.vasp,1\ntrain-1.vasp\n", "line 3: 1 fields where the header has 2"),
+        ("\ufefffile,y\ntrain-0.vasp,1\n", "at least 2"),
         ("file,y\ntrain-0.vasp,nan\n", "line 2: the value 'nan' is not finite"),
         ("file,y\ntrain-0.vasp,1\nmissing.vasp,1\n", "line 3: Crystal 'missing.vasp'"),
         ("file,y\ntrain-0.vasp,1\n", "at least 2"),
@@ -170,7 +173,7 @@ def test_predict_from_own_labels_and_a_broken_file(files, tmp_path):
 )
 def test_mistakes_in_the_labels(files, tmp_path, content, message):
     path = tmp_path / "mine.csv"
-    path.write_text(content)
+    path.write_text(content, encoding="utf-8")
     result = invoke("predict", files, "--train", path)
     assert result.exit_code == 1
     assert message in result.output

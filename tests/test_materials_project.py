@@ -8,10 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from click.testing import CliRunner
 
-from skcfgp import materials_project
 from skcfgp.campaign import Campaign
 from skcfgp.cli import main
-from skcfgp.materials_project import read_materials_project
+from skcfgp.databases import answers, materials_project, read_materials_project
 from skcfgp.structures import structure_digest
 
 pytest.importorskip("mp_api", reason="mp-api is not installed")
@@ -77,7 +76,7 @@ class MaterialsProject(BaseHTTPRequestHandler):
 @pytest.fixture
 def project(crystals, monkeypatch):
     monkeypatch.setenv("MP_API_KEY", KEY)
-    monkeypatch.setattr(materials_project, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(answers, "FIRST_WAIT", 0.001)
     monkeypatch.setattr(materials_project, "CHUNK", 3)
     with ThreadingHTTPServer(("127.0.0.1", 0), MaterialsProject) as server:
         server.documents = [
@@ -137,7 +136,7 @@ def test_it_goes_on_where_it_stopped(project, wanted, tmp_path):
 
 def test_no_server(tmp_path, monkeypatch):
     monkeypatch.setenv("MP_API_KEY", KEY)
-    monkeypatch.setattr(materials_project, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(answers, "FIRST_WAIT", 0.001)
     monkeypatch.setattr(MAPI_CLIENT_SETTINGS, "ENDPOINT", "http://127.0.0.1:9/")
     with pytest.raises(OSError, match="could not be read in 2 attempts"):
         read_materials_project(QUERY, attempts=2)

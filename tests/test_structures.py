@@ -264,3 +264,10 @@ def test_a_strained_cell_is_a_crystal(salt):
     strained.apply_strain(0.01)
     assert not strained.lattice.matrix.flags.c_contiguous
     validate_structure(strained)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(salt, tmp_path):
+    """Some editors write one."""
+    path = tmp_path / "salt.json"
+    path.write_text(json.dumps(salt.as_dict()), encoding="utf-8-sig")
+    assert check_structures([path]).structures[0] == salt

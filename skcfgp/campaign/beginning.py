@@ -8,15 +8,7 @@ __all__ = ["begin", "insert_more", "prepare_more"]
 
 
 def begin(store, settings, pool, labelled=None):
-    """Begin a campaign; see `Campaign.init`.
-
-    Parameters
-    ----------
-    store : Store
-    settings : dict
-    pool : DataFrame, list of paths or other crystals
-    labelled : str, Path, Series or dict, default=None
-    """
+    """Begin a campaign; see `Campaign.init`."""
     from .features import compute_features, make_parts
     from .inputs import read_labelled, read_pool
 
@@ -51,12 +43,7 @@ def begin(store, settings, pool, labelled=None):
 
 
 def prepare_more(state, pool):
-    """Read more crystals and compute their features.
-
-    Parameters
-    ----------
-    state : State
-    pool : DataFrame, list of paths or other crystals
+    """Read more crystals and compute their features; see `Campaign.add`.
 
     Returns
     -------
@@ -81,17 +68,7 @@ def prepare_more(state, pool):
 
 
 def insert_more(connection, state, crystals, costs, features):
-    """Add crystals that were prepared.
-
-    Parameters
-    ----------
-    connection : sqlite3.Connection
-        Of a transaction.
-    state : State
-        Now.
-    crystals, costs, features
-        Of `prepare_more`.
-    """
+    """Add crystals that `prepare_more` prepared, in a transaction, to the state of now."""
     if taken := set(state.ids) & set(crystals.ids):
         raise ValueError(f"somebody else added {min(taken)!r} meanwhile; try again.")
     content = {"refused": _listed(crystals), "versions": versions()}

@@ -80,7 +80,8 @@ class Campaign(CampaignReader):
         weights : str or Path, default="Eform_MP_2019"
             The network, see `skcfgp.MEGNetFeaturizer`.
         strategy : str, default="integrated_variance"
-            Of `skcfgp.campaign.STRATEGIES`; the names are those in `skcfgp.query`.
+            "integrated_variance", "greedy_max_std", "max_std", "greedy_k_center" or
+            "random_sampling", see `skcfgp.query`.
         random_fraction : float, default=0.0
             Part of the suggestions that is drawn at random, in order to measure the gain.
         cost : str, default=None
@@ -172,11 +173,14 @@ class Campaign(CampaignReader):
         ValueError
             If the pool is not that large.
         """
-        from .suggesting import suggest
+        from .suggesting import StoppedError, suggest
 
         with self._writing() as (connection, state, _events):
             engine = self._engine(connection, state, keep=True)
-            return suggest(connection, engine, n, out, fmt, anyway)
+            picks, met = suggest(connection, engine, n, out, fmt, anyway)
+        if met:  # after the transaction, which an exception would roll back
+            raise StoppedError(f"the campaign has come to its end: {'; '.join(met)}.")
+        return picks
 
     def tell(self, results=None, *, id=None, value=None, unit=None, replace=False, source=None):
         """Take in labels, in any order, some at a time, and the same ones again.
@@ -188,7 +192,7 @@ class Campaign(CampaignReader):
         id, value : str and float, default=None
             One label, instead of `results`.
         unit : str, default=None
-            Of the values, if it is to be checked.
+            Of the values that come without one, if it is to be checked.
         replace : bool, default=False
             Whether a value may take the place of another one.
         source : str, default=None
@@ -215,7 +219,8 @@ class Campaign(CampaignReader):
                 target = state.settings["target"]
             results, refused = read_results(results, target)
         elif hasattr(results, "items"):
-            results = [Result(None, str(id_), v, unit) for id_, v in results.items()]
+            results = [Result(None, str(id_), value) for id_, value in results.items()]
+        results = [result._replace(unit=result.unit or unit) for result in results]
         return self._tell(results, refused, replace, source)
 
     def fail(self, id, reason, *, replace=False):

@@ -21,24 +21,16 @@ def insert_crystals(connection, event, pool, costs, features, first=0):
     """
     from ..structures import structure_digest
 
-    crystals, structures, vectors = [], [], []
-    for position, (id_, crystal) in enumerate(zip(pool.ids, pool.structures, strict=True), first):
-        crystals.append(
-            (
-                position,
-                id_,
-                event,
-                crystal.composition.reduced_formula,
-                len(crystal),
-                costs[id_],
-                structure_digest(crystal),
-            )
-        )
-        structures.append((position, structure_text(crystal)))
-        vectors.append((position, features[position - first].astype("<f8").tobytes()))
-    connection.executemany("INSERT INTO crystals VALUES (?, ?, ?, ?, ?, ?, ?)", crystals)
-    connection.executemany("INSERT INTO structures VALUES (?, ?)", structures)
-    connection.executemany("INSERT INTO features VALUES (?, ?)", vectors)
+    for position, (id_, crystal, vector) in enumerate(
+        zip(pool.ids, pool.structures, features.astype("<f8"), strict=True), first
+    ):
+        formula, digest = crystal.composition.reduced_formula, structure_digest(crystal)
+        row = (position, id_, event, formula, len(crystal), costs[id_], digest)
+        connection.execute("INSERT INTO crystals VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        row = (position, structure_text(crystal))
+        connection.execute("INSERT INTO structures VALUES (?, ?)", row)
+        row = (position, vector.tobytes())
+        connection.execute("INSERT INTO features VALUES (?, ?)", row)
 
 
 def structure_text(crystal):
@@ -48,17 +40,7 @@ def structure_text(crystal):
 
 
 def read_structures(connection, ids):
-    """Read structures.
-
-    Parameters
-    ----------
-    connection : sqlite3.Connection
-    ids : sequence of str
-
-    Returns
-    -------
-    list of pymatgen.core.Structure
-    """
+    """Read the structures of some ids, as a list of pymatgen's ``Structure``."""
     from pymatgen.core import Structure
 
     query = "SELECT structure FROM structures JOIN crystals USING (position) WHERE id = ?"

@@ -27,14 +27,16 @@ class Engine:
     features : ndarray of shape (n_crystals, n_features)
         Raw, in the order of ``state.ids``.
     cost : ndarray of shape (n_crystals,)
-    recall, keep : callable
+    connection : sqlite3.Connection
+        Open until the process is fitted.
+    keep : bool, default=False
         See `fit_process`.
     """
 
-    def __init__(self, state, features, cost, recall=None, keep=None):
+    def __init__(self, state, features, cost, connection, keep=False):
         self.state = state
         self.cost = cost
-        self.recall, self.keep = recall, keep
+        self.connection, self.keep = connection, keep
         self._features = features
         self.row = {id_: row for row, id_ in enumerate(state.ids)}
 
@@ -81,17 +83,9 @@ class Engine:
             raise ValueError(
                 f"a prediction needs {MIN_LABELS} labels, and there are {len(self.state.labels)}."
             )
-        settings = self.state.settings
         y = list(self.state.labels.values())
-        return fit_process(
-            self.X,
-            self.labelled,
-            y,
-            settings["recipe"],
-            settings["weights"],
-            self.recall,
-            self.keep,
-        )
+        settings = self.state.settings
+        return fit_process(self.X, self.labelled, y, settings, self.connection, self.keep)
 
     @cached_property
     def _place(self):
@@ -138,7 +132,7 @@ class Engine:
         if strategy in WITHOUT_MODEL:
             taken = [*self.labelled, *given]
             return choose(strategy, n, np.asarray(pool), X=self.X, taken=taken, seed=seed)
-        posterior = self.posterior() if posterior is None else posterior
+        posterior = posterior or self.posterior()
         self.condition(posterior, given)
         chosen, scores = choose(
             strategy,
@@ -230,28 +224,25 @@ class Engine:
         for id_, value in self.state.labels.items():
             arms[self.state.arms.get(id_)].append(self.row[id_])
             y[self.row[id_]] = value
-        if min(len(arms["random"]), len(arms["strategy"])) < 10:
-            return None
         return measured_gain(self.gp, self.X, y, arms[None], arms["strategy"], arms["random"])
 
     def _describe(self, rows, scores, n_drawn, strategy):
-        picks = []
-        near = self._neighbours(rows)
-        for i, (row, score) in enumerate(zip(rows, scores, strict=True)):
-            random = i >= len(rows) - n_drawn or strategy == "random_sampling"
-            picks.append(
-                {
-                    "id": self.state.ids[row],
-                    "arm": "random" if random else "strategy",
-                    "strategy": "random_sampling" if random else strategy,
-                    "score": float(score) if math.isfinite(score) else None,
-                    "prediction": None,
-                    "std": None,
-                    "std_rank": None,
-                    "neighbours": near[i],
-                }
+        strategies = [strategy] * (len(rows) - n_drawn) + ["random_sampling"] * n_drawn
+        return [
+            {
+                "id": self.state.ids[row],
+                "arm": "random" if of == "random_sampling" else "strategy",
+                "strategy": of,
+                "score": float(score) if math.isfinite(score) else None,
+                "prediction": None,
+                "std": None,
+                "std_rank": None,
+                "neighbours": near,
+            }
+            for row, score, of, near in zip(
+                rows, scores, strategies, self._neighbours(rows), strict=True
             )
-        return picks
+        ]
 
     def _neighbours(self, rows):
         """Nearest labelled crystals of each row: id, value and distance in kernel lengths.

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from .results_file import Refusal
-
 __all__ = ["RECIPES", "compute_features", "make_parts"]
 
 RECIPES = ("recommended", "paper", "paper values", "composition")
@@ -72,11 +70,7 @@ def compute_features(pool, recipe, weights):
     from ..structures import object_array
 
     extractors, _, _ = make_parts(recipe, weights)
-    if not pool.ids:
-        raise ValueError(
-            "there is no crystal that can be used."
-            + "".join(f"\n  {refusal}" for refusal in pool.refused[:20])
-        )
+    pool.check_not_empty()
     structures, columns, reasons, digest = object_array(pool.structures), [], {}, None
     for extractor in extractors:
         columns.append(extractor.fit(structures).transform(structures).astype(np.float64))
@@ -84,11 +78,6 @@ def compute_features(pool, recipe, weights):
         if hasattr(extractor, "network_"):
             digest = extractor.network_.digest()
     good = [row for row in range(len(pool.ids)) if row not in reasons]
-    pool.refused += [
-        Refusal(None, pool.ids[row], " ".join(reasons[row].split())) for row in sorted(reasons)
-    ]
-    for name in ("ids", "structures", "columns"):
-        setattr(pool, name, [getattr(pool, name)[row] for row in good])
-    if not good:
-        return compute_features(pool, recipe, weights)  # which says that nothing is left
+    pool.refuse_rows(reasons)
+    pool.check_not_empty()
     return np.hstack(columns)[good], digest

@@ -4,7 +4,17 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .results_file import ID_COLUMNS, Refusal, find_value_column, read_table
+from ..structures import Structures, check_structures
+from .results_file import (
+    ID_COLUMNS,
+    Refusal,
+    Result,
+    check_results,
+    find_value_column,
+    read_table,
+    result_of_row,
+)
+from .state import State
 
 __all__ = ["Pool", "read_labelled", "read_pool"]
 
@@ -23,28 +33,47 @@ class Pool:
     columns : list of dict
         Other columns of the table that each came from.
     refused : list of Refusal
+    taken : set of str
+        Ids that no other crystal may have.
     """
 
     ids: list = field(default_factory=list)
     structures: list = field(default_factory=list)
     columns: list = field(default_factory=list)
     refused: list = field(default_factory=list)
+    taken: set = field(default_factory=set)
 
-    def append(self, id_, structure, columns=None):
+    def append(self, id_, structure, columns=None, line=None):
         """Add a crystal; its id becomes text, and one that is there already is refused."""
         id_ = str(id_)
-        if not id_.strip() or id_ != id_.strip() or "\n" in id_:
-            self.refused.append(Refusal(None, id_, "an id must be text on one line"))
-        elif id_ in self._known:
-            self.refused.append(Refusal(None, id_, "there are two crystals of this id"))
+        as_stored = id_.encode(errors="replace").decode()
+        if not id_.strip() or id_ != id_.strip() or "\n" in id_ or id_ != as_stored:
+            self.refuse(id_, "an id must be Unicode text on one line", line)
+        elif id_ in self.taken:
+            self.refuse(id_, "there are two crystals of this id", line)
         else:
-            self._known.add(id_)
+            self.taken.add(id_)
             self.ids.append(id_)
             self.structures.append(structure)
             self.columns.append(columns or {})
 
-    def __post_init__(self):
-        self._known = set(self.ids)
+    def refuse(self, id_, reason, line=None):
+        """List what cannot be used."""
+        self.refused.append(Refusal(line, str(id_), " ".join(reason.split())))
+
+    def refuse_rows(self, reasons):
+        """Move crystals that came in, by position, to what cannot be used."""
+        for row in sorted(reasons):
+            self.refuse(self.ids[row], reasons[row])
+        for name in ("ids", "structures", "columns"):
+            left = [x for row, x in enumerate(getattr(self, name)) if row not in reasons]
+            setattr(self, name, left)
+
+    def check_not_empty(self):
+        """Raise if no crystal can be used, and say why."""
+        if not self.ids:
+            reasons = "".join(f"\n  {refusal}" for refusal in self.refused[:20])
+            raise ValueError(f"there is no crystal that can be used.{reasons}")
 
 
 def read_pool(source, known=()):
@@ -64,8 +93,7 @@ def read_pool(source, known=()):
     Pool
         Without the crystals that cannot be used, which it lists.
     """
-    pool = Pool()
-    pool._known.update(known)
+    pool = Pool(taken=set(known))
     if isinstance(source, str | Path):
         source = [source]
     if hasattr(source, "columns") and "structure" in source.columns:
@@ -74,10 +102,13 @@ def read_pool(source, known=()):
         for path in map(Path, source):
             if path.name.lower().endswith(TABLES):
                 _read_table(path, pool)
-            else:
-                _take(path if path.is_dir() else [path], pool)
+                continue
+            found = _check(path if path.is_dir() else [path])
+            if found.ids.tolist() == [path.name] and path.name in pool.taken:
+                found = found._replace(ids=[str(path)])  # POSCAR in several folders
+            _append_found(pool, found)
     else:
-        _take(source, pool)
+        _append_found(pool, source if isinstance(source, Structures) else _check(source))
     return pool
 
 
@@ -102,9 +133,6 @@ def read_labelled(source, pool, target, unit):
     ValueError
         Naming each row that cannot be used.
     """
-    from .results_file import Result, check_results
-    from .state import State
-
     if isinstance(source, str | Path):
         path = Path(source)
         rows, refused = read_table(path)
@@ -116,18 +144,17 @@ def read_labelled(source, pool, target, unit):
         value_column = find_value_column(path, columns, target)
         results = []
         for line, row in rows:
-            id_ = _row_id(row)
-            if id_ not in pool._known and _row_path(row):
-                refused += _take_row(path, line, row, pool)
-            unit_told = row.get("unit") or None
-            results.append(Result(line, id_, row[value_column], unit_told, row.get("failed", "")))
+            if _row_id(row) not in pool.taken and _row_path(row):
+                _append_row(pool, path, line, row)
+            results.append(result_of_row(line, _row_id(row), row, value_column))
     else:
         path, refused = "labelled", []
         results = [Result(None, str(id_), value) for id_, value in source.items()]
-    state = State(ids=pool.ids, settings={"unit": unit})
-    new, failed, _, more = check_results(results, state)
-    told = {refusal.line for refusal in refused}
-    refused += [r for r in more if r.line is None or r.line not in told]
+    reasons = {r.id: r.reason for r in pool.refused if r.id not in pool.taken}
+    refused += [Refusal(r.line, r.id, reasons[r.id]) for r in results if r.id in reasons]
+    results = [result for result in results if result.id not in reasons]
+    new, failed, _, more = check_results(results, State(ids=pool.ids, settings={"unit": unit}))
+    refused += more
     refused += [Refusal(None, id_, f"it has failed: {reason}") for id_, reason in failed]
     if refused:
         lines = "\n".join(f"  {refusal}" for refusal in refused[:20])
@@ -140,8 +167,8 @@ def _read_frame(frame, pool):
     ids = frame.index if name is None else frame[name]
     others = [column for column in frame.columns if column not in ("structure", name)]
     records = frame[others].to_dict("records")
-    found = _check(list(frame["structure"]))
-    _append_found(pool, found, [str(id_) for id_ in ids], records)
+    for id_, item, record in zip(ids, frame["structure"], records, strict=True):
+        _append_one(pool, id_, item, record)
 
 
 def _read_table(path, pool):
@@ -153,20 +180,31 @@ def _read_table(path, pool):
             f"{list(rows[0][1])}."
         )
     for line, row in rows:
-        pool.refused += _take_row(path, line, row, pool)
+        _append_row(pool, path, line, row)
 
 
-def _take_row(table, line, row, pool):
-    """Add the crystal of one row of a CSV; return why not, if so."""
-    path, id_ = Path(_row_path(row) or ""), _row_id(row)
-    found = _check([table.parent / path])
-    n_before = len(pool.refused)
+def _append_row(pool, table, line, row):
+    _append_one(pool, _row_id(row), table.parent / _row_path(row), row, line)
+
+
+def _append_one(pool, id_, item, columns, line=None):
+    """Add the crystal of a row, of which a file must hold no other."""
+    found = _check([item])
     if len(found.ids) != 1:
-        return [Refusal(line, id_, f"{path} holds {len(found.ids)} crystals; one is needed")]
-    _append_found(pool, found, [id_], [row])
-    news = pool.refused[n_before:]
-    del pool.refused[n_before:]
-    return [refusal._replace(line=line) for refusal in news]
+        pool.refuse(id_, f"{item} holds {len(found.ids)} crystals; one is needed", line)
+    elif found.failures:
+        pool.refuse(id_, found.failures[0].reason, line)
+    else:
+        pool.append(id_, found.structures[0], columns, line)
+
+
+def _append_found(pool, found):
+    reasons = {failure.index: failure.reason for failure in found.failures}
+    for index, (id_, structure) in enumerate(zip(found.ids, found.structures, strict=True)):
+        if index in reasons:
+            pool.refuse(id_, reasons[index])
+        else:
+            pool.append(id_, structure)
 
 
 def _row_path(row):
@@ -178,28 +216,7 @@ def _row_id(row):
     return name or Path(_row_path(row) or "").name
 
 
-def _take(source, pool):
-    from ..structures import Structures
-
-    found = source if isinstance(source, Structures) else _check(source)
-    ids = [str(id_) for id_ in found.ids]
-    if isinstance(source, list | tuple) and len(source) == 1 and ids and ids[0] in pool._known:
-        ids = [str(source[0])]  # POSCAR in several folders
-    _append_found(pool, found, ids, [None] * len(ids))
-
-
-def _append_found(pool, found, ids, records):
-    failed = {failure.index: failure for failure in found.failures}
-    for index, id_ in enumerate(ids):
-        if index in failed:
-            pool.refused.append(Refusal(None, id_, " ".join(failed[index].reason.split())))
-        else:
-            pool.append(id_, found.structures[index], records[index])
-
-
 def _check(source):
-    from ..structures import check_structures
-
     with warnings.catch_warnings():
         # Digits and symmetries that the writer of a CIF left out, and what is refused by name.
         for about in ("Issues encountered while", "No _symmetry_equiv_pos", "No structure parsed"):

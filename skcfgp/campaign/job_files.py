@@ -52,9 +52,8 @@ def write_job(structure, path, comment):
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "No Pauling electronegativity"
-        )  # of the order of elements
+        # It is of the order of elements.
+        warnings.filterwarnings("ignore", "No Pauling electronegativity")
         if path.name == "POSCAR":
             from pymatgen.io.vasp import Poscar
 
@@ -64,8 +63,8 @@ def write_job(structure, path, comment):
 
             text = str(CifWriter(structure))
     if path.exists():
-        if path.read_text(encoding="utf-8") == text:
+        if path.is_file() and path.read_bytes() == text.encode():
             return
         raise FileExistsError(f"{path} is there already, with another content; name a new folder.")
     with whole_file(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(text.encode())

@@ -71,17 +71,7 @@ def searched_labels(n_labels):
 
 
 def scale_features(features, standardise):
-    """Standardise the columns over all crystals of the campaign, labelled or not.
-
-    Parameters
-    ----------
-    features : ndarray of shape (n_crystals, n_features)
-    standardise : bool
-
-    Returns
-    -------
-    ndarray of shape (n_crystals, n_features)
-    """
+    """Standardise, if asked to, the columns over all crystals of the campaign, labelled or not."""
     if not standardise:
         return features
     from sklearn.preprocessing import StandardScaler
@@ -90,7 +80,7 @@ def scale_features(features, standardise):
 
 
 @on_one_thread
-def fit_process(features, rows, y, recipe, weights, recall=None, keep=None):
+def fit_process(features, rows, y, settings, connection, keep=False):
     """Fit the process to labels.
 
     Parameters
@@ -100,28 +90,29 @@ def fit_process(features, rows, y, recipe, weights, recall=None, keep=None):
     rows : list of int
         Labelled crystals, in the order of arrival.
     y : list of float
-    recipe, weights : str
-        See `skcfgp.campaign.features.make_parts`.
-    recall : callable, default=None
-        ``recall(key)`` returns hyper-parameters that were found before, or None.
-    keep : callable, default=None
-        ``keep(key, theta)`` is told of those that were found now.
+    settings : dict
+        Of the campaign.
+    connection : sqlite3.Connection
+        To the file of the campaign, for hyper-parameters that were found before.
+    keep : bool, default=False
+        Whether to write those that were found now there; this needs a transaction.
 
     Returns
     -------
     GaussianProcessRegressor
     """
-    _, _, gp = make_parts(recipe, weights)
+    _, _, gp = make_parts(settings["recipe"], settings["weights"])
     X, y = features[rows], np.array(y, dtype=float)
     kernel = gp.kernel
     if kernel.theta.size:
         m = searched_labels(len(y))
-        key = _key(features.shape, rows[:m], y[:m], recipe)
-        theta = None if recall is None or not m else recall(key)
+        key = _key(features.shape, rows[:m], y[:m], settings["recipe"])
+        theta = _recall(connection, key) if m else _scale_of_data(kernel, features)
         if theta is None:
-            theta = _search(gp, X[:m], y[:m]) if m else _scale_of_data(kernel, features)
-            if m and keep is not None:
-                keep(key, theta)
+            theta = _search(gp, X[:m], y[:m])
+            if keep:
+                row = [key, json.dumps(theta)]
+                connection.execute("INSERT OR IGNORE INTO fits VALUES (?, ?)", row)
         kernel = kernel.clone_with_theta(np.array(theta))
     return gp.set_params(kernel=kernel, optimizer=None).fit(X, y)
 
@@ -147,12 +138,6 @@ def _key(shape, rows, y, recipe):
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 
-def recall_fit(connection, key):
-    """Look up hyper-parameters in the file of a campaign; None if they are not there."""
+def _recall(connection, key):
     row = connection.execute("SELECT theta FROM fits WHERE labels = ?", [key]).fetchone()
     return None if row is None else json.loads(row[0])
-
-
-def remember_fit(connection, key, theta):
-    """Write hyper-parameters to the file of a campaign."""
-    connection.execute("INSERT OR IGNORE INTO fits VALUES (?, ?)", [key, json.dumps(theta)])

@@ -16,6 +16,16 @@ ALARM_MIN = 20
 N_RESAMPLES = 1000
 
 
+def compared(comparisons, labels, arm="all"):
+    """Return labels, predictions and standard deviations as an array; None if there are none."""
+    rows = [
+        (labels[id_], c["prediction"], c["std"])
+        for id_, c in comparisons.items()
+        if arm in ("all", c["arm"]) and c["std"] > 0
+    ]
+    return np.array(rows).T if rows else None
+
+
 def estimates(comparisons, labels):
     """Sum up the predictions on record against the labels that came.
 
@@ -42,16 +52,11 @@ def estimates(comparisons, labels):
 
     result = {}
     for arm in ("all", "strategy", "random"):
-        rows = [
-            (labels[id_], c["prediction"], c["std"])
-            for id_, c in comparisons.items()
-            if (arm in ("all", c["arm"])) and c["std"] > 0
-        ]
-        if not rows:
+        columns = compared(comparisons, labels, arm)
+        if columns is None:
             continue
-        columns = np.array(rows).T
         result[arm] = {
-            "n": len(rows),
+            "n": len(columns[0]),
             "mae": float(np.abs(columns[0] - columns[1]).mean()),
             "coverage": coverage(*columns),
             "coverage_interval": list(coverage_interval(*columns)),
@@ -75,16 +80,14 @@ def alarm(of):
     -------
     str or None
     """
-    # The random arm speaks for the pool; of chosen crystals one may be content with less.
-    arm = "random" if of.get("random", {"n": 0})["n"] >= ALARM_MIN else "all"
-    if of.get(arm, {"n": 0})["n"] < ALARM_MIN:
+    if (enough := _enough(of)) is None:
         return None
-    value, (low, high) = of[arm]["mean_squared_z"], of[arm]["mean_squared_z_interval"]
+    value, (low, high) = enough["mean_squared_z"], enough["mean_squared_z_interval"]
     if low <= 1 <= high:
         return None
     factor = math.sqrt(value)
     found = (
-        f"mean squared z of {of[arm]['n']} labels is {value:.2f} (95 % interval {low:.2f} to "
+        f"mean squared z of {enough['n']} labels is {value:.2f} (95 % interval {low:.2f} to "
         f"{high:.2f}), and should be 1"
     )
     if low > 1:
@@ -101,17 +104,15 @@ def alarm(of):
 
 
 def rescaling(of):
-    """Return the factor that makes the mean squared z 1; None with too few labels.
+    """Return what makes the mean squared z of `estimates` 1; None with too few labels."""
+    enough = _enough(of)
+    return None if enough is None else math.sqrt(enough["mean_squared_z"])
 
-    Parameters
-    ----------
-    of : dict
-        What `estimates` returns.
-    """
-    for arm in ("random", "all"):
-        if of.get(arm, {"n": 0})["n"] >= ALARM_MIN:
-            return math.sqrt(of[arm]["mean_squared_z"])
-    return None
+
+def _enough(of):
+    """Estimates of the random arm, which speaks for the pool, else of all; None with few labels."""
+    arms = (of[arm] for arm in ("random", "all") if arm in of)
+    return next((found for found in arms if found["n"] >= ALARM_MIN), None)
 
 
 def measured_gain(gp, X, y, start, strategy, random, *, n_folds=5, seed=0):

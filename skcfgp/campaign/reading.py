@@ -128,7 +128,8 @@ class CampaignReader:
         from .suggesting import rules_met, spent
 
         with self._reading() as (connection, state, _events):
-            stop = rules_met(connection, state)
+            curve = state.curve[-1] if state.curve else None
+            stop = rules_met(connection, state, curve, state.gain)
             cost = spent(connection, state) if state.settings["cost"] else None
         from .prequential import alarm
 
@@ -140,7 +141,7 @@ class CampaignReader:
             "alarm": alarm(state.estimates),
             "overdue": self._overdue(state),
             "spent": cost,
-            "curve": state.curve[-1] if state.curve else None,
+            "curve": curve,
             "gain": state.gain,
             "stop": stop,
             "settings": state.settings,
@@ -210,16 +211,10 @@ class CampaignReader:
 
     def _engine(self, connection, state, keep=False):
         from .engine import Engine
-        from .model import recall_fit, remember_fit
 
         if self._arrays is None or len(self._arrays[0]) != len(state.ids):
             self._arrays = read_arrays(connection)
-        return Engine(
-            state,
-            *self._arrays,
-            recall=lambda key: recall_fit(connection, key),
-            keep=(lambda key, theta: remember_fit(connection, key, theta)) if keep else None,
-        )
+        return Engine(state, *self._arrays, connection, keep)
 
     def __repr__(self):
         return f"{type(self).__name__}({os.fspath(self._store.path.parent)!r})"

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..whole_file import whole_file
 from .crystals import details, read_structures
-from .prequential import alarm
+from .prequential import alarm, compared
 from .settings import versions
 from .tables import export_table
 from .wording import estimate_rows, what_happened, why
@@ -26,19 +26,7 @@ N_FORECAST = 50
 
 
 def write_report(connection, engine, events, path):
-    """Write the page; see `Campaign.report`.
-
-    Parameters
-    ----------
-    connection : sqlite3.Connection
-    engine : Engine
-    events : list of Event
-    path : Path
-
-    Returns
-    -------
-    Path
-    """
+    """Write the page; see `Campaign.report`."""
     state = engine.state
     content = _content(connection, engine, events)
     page = files(__package__) / "page"
@@ -64,7 +52,7 @@ def _content(connection, engine, events):
     state = engine.state
     table = export_table(connection, engine)
     xy, variance = _map(engine.X)
-    columns = {name: _plain(table[name]) for name in ("id", "formula", "status", "arm")}
+    columns = {name: table[name].tolist() for name in ("id", "formula", "status", "arm")}
     columns |= {name: _numbers(table[name]) for name in ("value", "prediction", "std")}
     settings = state.settings
     counts = state.counts()
@@ -146,13 +134,12 @@ def _forecast(engine):
 
 def _drawable(structure, elements):
     """Cell, atoms with those on the opposite faces, and bonds between them."""
-    from ase.data import atomic_numbers, covalent_radii
+    from ase.data import covalent_radii
     from ase.data.colors import jmol_colors
 
     coords, symbols = [], []
     for site in structure:
-        symbol = site.specie.symbol
-        z = atomic_numbers[symbol]
+        symbol, z = site.specie.symbol, site.specie.Z
         colour = "#" + "".join(f"{round(255 * part):02x}" for part in jmol_colors[z])
         elements[symbol] = {"colour": colour, "radius": float(covalent_radii[z])}
         frac = np.mod(site.frac_coords + 1e-4, 1.0) - 1e-4
@@ -186,18 +173,10 @@ def _calibration(state):
     """Observed fraction by probability, in the interval form; empty without labels."""
     from ..calibration import calibration_curve
 
-    rows = [
-        (state.labels[id_], c["prediction"], c["std"])
-        for id_, c in state.comparisons.items()
-        if c["std"] > 0
-    ]
-    if not rows:
+    columns = compared(state.comparisons, state.labels)
+    if columns is None:
         return [[], []]
-    return [list(map(float, part)) for part in calibration_curve(*np.array(rows).T)]
-
-
-def _plain(column):
-    return [str(value) for value in column]
+    return [list(map(float, part)) for part in calibration_curve(*columns)]
 
 
 def _numbers(column):

@@ -8,18 +8,11 @@ from typing import NamedTuple
 __all__ = ["Refusal", "Result", "check_results", "read_results"]
 
 ID_COLUMNS = ("id", "material_id")
-OTHER_COLUMNS = (
-    *ID_COLUMNS,
-    "unit",
-    "failed",
-    "formula",
-    "file",
-    "path",
-    "structure",
-    "cost",
-    "prediction",
-    "std",
-)
+OTHER_COLUMNS = {*ID_COLUMNS, "unit", "failed", "formula", "prediction", "std", "cost"}
+OTHER_COLUMNS |= {"file", "path", "structure"}
+
+#: Squares of larger values, of which a model takes sums, overflow. They mark what is missing.
+LARGEST = 1e100
 
 
 class Result(NamedTuple):
@@ -89,17 +82,13 @@ def read_results(path, target):
     if id_column is None:
         raise ValueError(f"{path}: expected a column 'id', got the columns {columns}.")
     value_column = find_value_column(path, columns, target)
-    results = [
-        Result(
-            line,
-            row[id_column],
-            row.get(value_column, ""),
-            row["unit"] or None if "unit" in columns else None,
-            row.get("failed", ""),
-        )
-        for line, row in rows
-    ]
-    return results, refused
+    return [result_of_row(line, row[id_column], row, value_column) for line, row in rows], refused
+
+
+def result_of_row(line, id_, row, value_column):
+    """Take a `Result` from a row of a CSV, some of whose columns may not be there."""
+    unit = row.get("unit") or None
+    return Result(line, id_, row.get(value_column, ""), unit, row.get("failed", ""))
 
 
 def read_table(path):
@@ -216,12 +205,15 @@ def _number(result, unit):
         raise ValueError(f"the unit is {result.unit!r}, and this campaign has {unit!r}")
     try:
         value = float(result.value)
-    except (TypeError, ValueError):
-        raise ValueError(
-            "there is no value" if result.value in ("", None) else f"{result.value!r} is no number"
-        ) from None
+    except (TypeError, ValueError, OverflowError):
+        problem = f"{result.value!r} is no number"
+        if result.value is None or str(result.value) == "":
+            problem = "there is no value"
+        raise ValueError(problem) from None
     if not math.isfinite(value):
         raise ValueError(f"the value {result.value!r} is not finite")
+    if abs(value) > LARGEST:
+        raise ValueError(f"the value {result.value!r} is too large to be one")
     return value
 
 

@@ -13,30 +13,12 @@ from ..posterior.pivoting import first_of_largest
 
 __all__ = ["STRATEGIES", "WITHOUT_MODEL", "choose"]
 
-#: By name in `skcfgp.query`; what the scores are.
-STRATEGIES = {
-    "integrated_variance": "lowers the mean variance of the pool",
-    "greedy_max_std": "std given those before",
-    "max_std": "std",
-    "greedy_k_center": "distance to the nearest label",
-    "random_sampling": "drawn at random",
-}
-
 #: Strategies that need no labels.
 WITHOUT_MODEL = ("greedy_k_center", "random_sampling")
 
 
 def choose(
-    strategy,
-    n,
-    candidates,
-    *,
-    posterior=None,
-    targets=None,
-    cost=None,
-    X=None,
-    taken=(),
-    seed=0,
+    strategy, n, candidates, *, posterior=None, targets=None, cost=None, X=None, taken=(), seed=0
 ):
     """Choose crystals.
 
@@ -52,7 +34,7 @@ def choose(
     targets : ndarray of int, default=None
         Points of `posterior` whose mean variance matters, for ``"integrated_variance"``.
     cost : ndarray of shape (n_points,), default=None
-        Of a label of each, for the strategies that have a score.
+        Of a label of each, for the strategies with a model.
     X : ndarray of shape (n_points, n_features)
         Features of the points, for ``"greedy_k_center"``.
     taken : sequence of int
@@ -71,7 +53,6 @@ def choose(
         return chosen, [n / len(candidates)] * len(chosen)
     if strategy == "greedy_k_center":
         return _k_center(n, candidates, X, taken)
-    cost = np.ones(len(posterior.X_pool)) if cost is None else cost
     return _BY_POSTERIOR[strategy](posterior, n, candidates, cost, targets)
 
 
@@ -84,22 +65,25 @@ def _k_center(n, candidates, X, taken):
 
 
 def _max_std(posterior, n, candidates, cost, targets):
-    scores = posterior.std[candidates] / cost[candidates]
-    left, chosen = scores.copy(), []
+    score, chosen, scores = posterior.std[candidates] / cost[candidates], [], []
     for _ in range(n):
-        chosen.append(first_of_largest(left))
-        left[chosen[-1]] = -np.inf
-    return candidates[chosen].tolist(), scores[chosen].tolist()
+        _take_best(score, candidates, chosen, scores)
+    return chosen, scores
+
+
+def _take_best(score, candidates, chosen, scores):
+    """Append the candidate of highest score that is not chosen yet; return its position."""
+    score[np.isin(candidates, chosen)] = -np.inf
+    best = first_of_largest(score)
+    chosen.append(int(candidates[best]))
+    scores.append(float(score[best]))
+    return best
 
 
 def _greedy_max_std(posterior, n, candidates, cost, targets):
     chosen, scores = [], []
     for _ in range(n):
-        score = posterior.std[candidates] / cost[candidates]
-        score[np.isin(candidates, chosen)] = -np.inf
-        best = first_of_largest(score)
-        chosen.append(int(candidates[best]))
-        scores.append(float(score[best]))
+        _take_best(posterior.std[candidates] / cost[candidates], candidates, chosen, scores)
         posterior.condition_on(chosen[-1])
     return chosen, scores
 
@@ -111,11 +95,7 @@ def _integrated_variance(posterior, n, candidates, cost, targets):
     for _ in range(n):
         variance = np.square(posterior.std[candidates]) + noise
         gain = np.einsum("ij,ij->i", covariance, covariance) / len(targets) / variance
-        score = gain / cost[candidates]
-        score[np.isin(candidates, chosen)] = -np.inf
-        best = first_of_largest(score)
-        chosen.append(int(candidates[best]))
-        scores.append(float(score[best]))
+        best = _take_best(gain / cost[candidates], candidates, chosen, scores)
         if len(chosen) < n:
             row = posterior.covariance(chosen[-1:], candidates)[0]
             covariance -= np.outer(row / variance[best], covariance[best])
@@ -124,7 +104,10 @@ def _integrated_variance(posterior, n, candidates, cost, targets):
 
 
 _BY_POSTERIOR = {
-    "max_std": _max_std,
-    "greedy_max_std": _greedy_max_std,
     "integrated_variance": _integrated_variance,
+    "greedy_max_std": _greedy_max_std,
+    "max_std": _max_std,
 }
+
+#: By name in `skcfgp.query`.
+STRATEGIES = (*_BY_POSTERIOR, *WITHOUT_MODEL)

@@ -6,7 +6,6 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from numbers import Integral, Real
 
-from .results_file import Refusal
 from .stopping import parse_rule
 
 __all__ = ["check_settings", "costs_of", "versions"]
@@ -31,25 +30,25 @@ def check_settings(settings):
 
     if not settings["target"].strip():
         raise ValueError("the target needs a name.")
-    for name, known in (("recipe", RECIPES), ("strategy", tuple(STRATEGIES))):
+    for name, known in (("recipe", RECIPES), ("strategy", STRATEGIES)):
         if settings[name] not in known:
             raise ValueError(f"{name} must be one of {known}, got {settings[name]!r}.")
     if settings["cost"] and settings["strategy"] in WITHOUT_MODEL:
         raise ValueError(
             f"cost is for a strategy with a model; {settings['strategy']!r} chooses without one."
         )
-    if not _is_real(settings["random_fraction"]) or not 0 <= settings["random_fraction"] <= 1:
-        raise ValueError(
-            f"random_fraction must be between 0 and 1, got {settings['random_fraction']!r}."
-        )
-    if not _is_real(settings["overdue_after"]) or not settings["overdue_after"] > 0:
-        raise ValueError(
-            f"overdue_after must be a positive number of days, got {settings['overdue_after']!r}."
-        )
-    if not isinstance(settings["random_state"], Integral) or settings["random_state"] < 0:
-        raise ValueError(
-            f"random_state must be an integer of at least 0, got {settings['random_state']!r}."
-        )
+    is_whole = isinstance(settings["random_state"], Integral)
+    for name, expected, is_good in (
+        ("random_fraction", "between 0 and 1", lambda value: _is_real(value) and 0 <= value <= 1),
+        ("overdue_after", "a positive number of days", lambda value: _is_real(value) and value > 0),
+        ("random_state", "an integer of at least 0", lambda value: is_whole and value >= 0),
+    ):
+        if not is_good(settings[name]):
+            raise ValueError(f"{name} must be {expected}, got {settings[name]!r}.")
+    # JSON knows no numbers of numpy.
+    settings["random_state"] = int(settings["random_state"])
+    for name in ("random_fraction", "overdue_after"):
+        settings[name] = float(settings[name])
     settings["until"] = [str(parse_rule(rule)) for rule in settings["until"]]
 
 
@@ -76,24 +75,20 @@ def costs_of(pool, cost):
         return {
             id_: float(len(s)) ** power for id_, s in zip(pool.ids, pool.structures, strict=True)
         }
-    if not any(cost in columns for columns in pool.columns):
+    if pool.ids and not any(cost in columns for columns in pool.columns):
         raise ValueError(
             f"no crystal has a column {cost!r}: cost must be a column of the pool's table, or a "
             "model such as 'nsites^3'."
         )
-    costs, keep = {}, []
+    costs, reasons = {}, {}
     for row, (id_, columns) in enumerate(zip(pool.ids, pool.columns, strict=True)):
         try:
             costs[id_] = float(columns.get(cost, ""))
-            if not (math.isfinite(costs[id_]) and costs[id_] > 0):
-                raise ValueError
-            keep.append(row)
         except (TypeError, ValueError):
-            costs.pop(id_, None)
-            reason = f"its cost is {columns.get(cost)!r}, and must be a positive number"
-            pool.refused.append(Refusal(None, id_, reason))
-    for name in ("ids", "structures", "columns"):
-        setattr(pool, name, [getattr(pool, name)[row] for row in keep])
+            costs[id_] = math.nan
+        if not (math.isfinite(costs[id_]) and costs[id_] > 0):
+            reasons[row] = f"its cost is {columns.get(cost)!r}, and must be a positive number"
+    pool.refuse_rows(reasons)
     return costs
 
 

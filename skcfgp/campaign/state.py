@@ -122,7 +122,8 @@ def _add(state, event):
 
 def _suggest(state, event):
     for pick in event.content["picks"]:
-        state.pending[pick["id"]] = {"time": event.time, "event": event.number}
+        if pick["id"] not in state.labels:  # 'undo' gave it back a label that it had before
+            state.pending[pick["id"]] = {"time": event.time, "event": event.number}
         state.arms[pick["id"]] = pick["arm"]
         state.n_suggested += 1
         state.n_random += pick["arm"] == "random"

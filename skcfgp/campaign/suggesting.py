@@ -14,22 +14,14 @@ class StoppedError(RuntimeError):
     """A rule to stop is met, so that nothing was suggested."""
 
 
-def suggest(connection, engine, n, out=None, fmt="cif", anyway=False):
-    """Choose crystals and mark them pending; see `Campaign.suggest`.
-
-    Parameters
-    ----------
-    connection : sqlite3.Connection
-        Of a transaction.
-    engine : Engine
-    n : int
-    out : str or Path, default=None
-    fmt : str, default="cif"
-    anyway : bool, default=False
+def suggest(connection, engine, n, out, fmt, anyway):
+    """Choose crystals and mark them pending, in a transaction; see `Campaign.suggest`.
 
     Returns
     -------
-    list of dict
+    picks : list of dict
+    met : list of str
+        Rules to stop, because of which there are no picks.
     """
     state = engine.state
     n_pool = state.counts()["pool"]
@@ -39,18 +31,19 @@ def suggest(connection, engine, n, out=None, fmt="cif", anyway=False):
             if n_pool
             else "the pool is empty: there is nothing left to suggest."
         )
-    if not anyway and (met := rules_met(connection, state)):
-        raise StoppedError(f"the campaign has come to its end: {'; '.join(met)}.")
+    if not anyway and (met := rules_met(connection, state)):  # those that need no model
+        return [], met
     settings = state.settings
     quota = math.floor(settings["random_fraction"] * (state.n_suggested + n) + 1e-9)
     n_random = min(n, max(0, quota - state.n_random))
     seed = [settings["random_state"], state.n_suggested]
     picks, curve = engine.suggest(n, settings["strategy"], n_random, seed)
     gain = engine.gain() if curve else None
-    if curve and not anyway and (met := rules_met(connection, state, curve, gain)):
-        append_event(connection, "suggest", _content([], curve, gain, engine))
-        raise StoppedError(f"the campaign has come to its end: {'; '.join(met)}.")
-    append_event(connection, "suggest", _content(picks, curve, gain, engine))
+    met = [] if anyway else rules_met(connection, state, curve, gain or state.gain)
+    if not met or curve not in state.curve[-1:]:  # an end is put on record once
+        append_event(connection, "suggest", _content([] if met else picks, curve, gain, engine))
+    if met:
+        return [], met
     known = details(connection)
     picks = [{"id": p["id"], **known[p["id"]]} | p for p in picks]
     if out is not None:
@@ -61,7 +54,7 @@ def suggest(connection, engine, n, out=None, fmt="cif", anyway=False):
         ):
             pick["file"] = str(job_path(out, pick["id"], fmt))
             write_job(structure, job_path(out, pick["id"], fmt), pick["id"])
-    return picks
+    return picks, []
 
 
 def rules_met(connection, state, curve=None, gain=None):
@@ -71,10 +64,8 @@ def rules_met(connection, state, curve=None, gain=None):
     ----------
     connection : sqlite3.Connection
     state : State
-    curve : dict, default=None
-        Standard deviations now; None means those of the last suggestion.
-    gain : dict, default=None
-        As measured now.
+    curve, gain : dict, default=None
+        Standard deviations and gain, where the rules about them are to be looked at.
 
     Returns
     -------
@@ -82,15 +73,9 @@ def rules_met(connection, state, curve=None, gain=None):
     """
     if not state.settings["until"]:
         return []
-    curve = curve or (state.curve[-1] if state.curve else {})
-    values = {
-        "max-std": curve.get("max_std"),
-        "mean-std": curve.get("mean_std"),
-        "labels": len(state.labels),
-        "cost": spent(connection, state),
-        "no-gain": gain or state.gain,
-    }
+    values = {"labels": len(state.labels), "cost": spent(connection, state), "no-gain": gain}
     if curve:
+        values |= {"max-std": curve["max_std"], "mean-std": curve["mean_std"]}
         values["expected-error"] = expected_error(curve["mean_std"], state.estimates)
     return reasons_to_stop([parse_rule(rule) for rule in state.settings["until"]], values)
 

@@ -93,7 +93,9 @@ def plan_table(connection, engine, n):
     steps, known = engine.plan(n, state.settings["strategy"], seed), details(connection)
     ids = [state.ids[step.pop("row")] for step in steps]
     formulas = [known[id_]["formula"] for id_ in ids]
-    return pd.DataFrame({"id": ids, "formula": formulas} | _columns(steps))
+    names = ("std", "max_std", "mean_std", "expected_error")
+    columns = {name: [step.get(name) for step in steps] for name in names}
+    return pd.DataFrame({"id": ids, "formula": formulas} | columns)
 
 
 def write_table(table, path):
@@ -114,8 +116,3 @@ def write_table(table, path):
         raise ValueError(f"the name of a table must end in .csv or .json, got {path.name!r}.")
     with whole_file(path) as part:
         part.write_text(text, encoding="utf-8")
-
-
-def _columns(steps):
-    names = ("std", "max_std", "mean_std", "expected_error")
-    return {name: [step.get(name) for step in steps] for name in names}

@@ -64,21 +64,19 @@ def tell(connection, state, new, failed, source=None):
     """
     if not new and not failed:
         return alarm(state.estimates)
-    rows = []
-    for id_, value in new:
-        rows.append(
-            {
-                "id": id_,
-                "value": value,
-                "was": state.labels.get(id_),
-                "comparison": None if id_ in state.labels else _on_record(connection, state, id_),
-            }
-        )
-    labels, comparisons = dict(state.labels), dict(state.comparisons)
-    for row in rows:
-        labels[row["id"]] = row["value"]
-        if row["comparison"] is not None:
-            comparisons[row["id"]] = row["comparison"]
+    rows = [
+        {
+            "id": id_,
+            "value": value,
+            "was": state.labels.get(id_),
+            "comparison": None if id_ in state.labels else _on_record(connection, state, id_),
+        }
+        for id_, value in new
+    ]
+    labels = state.labels | dict(new)
+    comparisons = state.comparisons | {
+        row["id"]: row["comparison"] for row in rows if row["comparison"] is not None
+    }
     for id_, _ in failed:
         comparisons.pop(id_, None)
     now = estimates(comparisons, labels)

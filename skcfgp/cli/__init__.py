@@ -103,11 +103,8 @@ def predict(files, weights, layer, train, target, unit, out):
     """  # noqa: D301  click looks for the backspace
     from .prediction import predict_files, read_labelled
 
-    if train is not None:
-        labelled = read_labelled(train, target)
-        rows = predict_files(files, labelled, weights or "Eform_MP_2019", layer, unit)
-    else:
-        rows = predict_files(files, None, weights or "formation_energy_1800", layer, unit)
+    weights = weights or ("Eform_MP_2019" if train else "formation_energy_1800")
+    rows = predict_files(files, read_labelled(train, target), weights, layer, unit)
     if out is None:
         _write_csv(rows, sys.stdout)
     else:

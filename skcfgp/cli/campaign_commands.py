@@ -110,11 +110,11 @@ def init(folder, pool, optimade, question, query, **options):
         raise click.UsageError("--filter is for --optimade.")
     pool = list(pool)
     if optimade is not None:
-        from ..optimade_pool import read_optimade
+        from ..databases import read_optimade
 
         pool = read_optimade(optimade, question, cache_dir=folder / "optimade")
     if query is not None:
-        from ..materials_project import read_materials_project
+        from ..databases import read_materials_project
 
         pool = read_materials_project(_json_object(query), cache_dir=folder / "materials-project")
     state = Campaign.init(folder, pool, **options).state()
@@ -189,7 +189,7 @@ def suggest(opened, n, out, fmt, anyway, as_json):
 @click.option("--value", type=float, help="Its value.")
 @click.option("--failed", "failed", help="Id of a crystal that will have no value.")
 @click.option("--reason", help="Why it failed.")
-@click.option("--unit", help="Unit of --value, to be checked.")
+@click.option("--unit", help="Unit of values without one, to be checked.")
 @click.option("--replace", is_flag=True, help="Let a value take the place of another one.")
 def tell(opened, results, id_, value, failed, reason, unit, replace):
     """Take in labels: a CSV with columns id and value, or one by --id and --value.
@@ -207,10 +207,8 @@ def tell(opened, results, id_, value, failed, reason, unit, replace):
     try:
         if failed is not None:
             told = opened.fail(failed, reason, replace=replace)
-        elif id_ is not None:
-            told = opened.tell(id=id_, value=value, unit=unit, replace=replace)
         else:
-            told = opened.tell(results, replace=replace)
+            told = opened.tell(results, id=id_, value=value, unit=unit, replace=replace)
     except RefusedRowsError as error:
         _say_told(error.told)
         raise click.exceptions.Exit(1) from error
@@ -265,44 +263,45 @@ RESCALE = click.option(
     is_flag=True,
     help="Multiply the standard deviations by the factor that the labels so far ask for.",
 )
-OUT = click.option("--out", type=FILES, help="File, .csv or .json. Default: print CSV.")
 
 
-@campaign.command()
-@_opened
-@OUT
+def _makes_table(command):
+    """Make a command of a function that returns a table, which is printed or written."""
+
+    @functools.wraps(command)
+    def written(opened, out, **options):
+        table = command(opened, **options)
+        if out is None:
+            click.echo(table.to_csv(index=False, lineterminator="\n"), nl=False)
+        else:
+            from ..campaign.tables import write_table
+
+            write_table(table, out)
+            click.echo(f"wrote {len(table)} rows to {out}")
+
+    out = click.option("--out", type=FILES, help="File, .csv or .json. Default: print CSV.")
+    return campaign.command()(_opened(out(written)))
+
+
+@_makes_table
 @RESCALE
-def predict(opened, out, rescale):
+def predict(opened, rescale):
     """Predict all crystals without a label, and put that on record."""
-    _write(opened.predict(rescale=rescale), out)
+    return opened.predict(rescale=rescale)
 
 
-@campaign.command()
-@_opened
-@OUT
+@_makes_table
 @RESCALE
-def export(opened, out, rescale):
+def export(opened, rescale):
     """Write a table of all crystals."""
-    _write(opened.export(rescale=rescale), out)
+    return opened.export(rescale=rescale)
 
 
-@campaign.command()
-@_opened
+@_makes_table
 @click.option("-n", type=int, default=10, show_default=True)
-@OUT
-def plan(opened, n, out):
+def plan(opened, n):
     """List the next choices at once, and what will be left to know after each."""
-    _write(opened.plan(n), out)
-
-
-def _write(table, out):
-    if out is None:
-        click.echo(table.to_csv(index=False, lineterminator="\n"), nl=False)
-    else:
-        from ..campaign.tables import write_table
-
-        write_table(table, out)
-        click.echo(f"wrote {len(table)} rows to {out}")
+    return opened.plan(n)
 
 
 @campaign.command()

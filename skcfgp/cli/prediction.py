@@ -1,11 +1,9 @@
 """Predicting a user's own crystals from files: what ``skcfgp predict`` does."""
 
-import csv
-from pathlib import Path
-
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from ..campaign.results_file import read_table
 from ..cfgp import make_cfgp
 from ..structures import Failure, Structures, check_structures, object_array
 
@@ -13,11 +11,11 @@ __all__ = ["fit_predictor", "predict_files", "read_labelled"]
 
 
 def read_labelled(path, target=None):
-    """Read a CSV of labelled crystals.
+    """Read a CSV of labelled crystals; None if there is no path.
 
     Parameters
     ----------
-    path : Path
+    path : Path or None
         With a column ``file`` of paths, absolute or relative to the CSV, and a column of values.
     target : str, default=None
         The column of values; needed if there are several beside ``file``, ``id``, ``material_id``
@@ -33,9 +31,12 @@ def read_labelled(path, target=None):
     ValueError
         Naming the line of the first value or file that cannot be used.
     """
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        columns, records = reader.fieldnames or [], list(reader)
+    if path is None:
+        return None
+    rows, refused = read_table(path)
+    for refusal in refused:
+        raise ValueError(f"{path}, line {refusal.line}: {refusal.reason}.")
+    columns = list(rows[0][1]) if rows else []
     if "file" not in columns:
         raise ValueError(f"{path}: expected a column 'file', got the columns {columns}.")
     values = [c for c in columns if c not in ("file", "id", "material_id", "formula")]
@@ -44,20 +45,20 @@ def read_labelled(path, target=None):
     if target not in values:
         raise ValueError(f"{path}: name the column of values with --target; there are {values}.")
     structures, y = [], []
-    for line, record in enumerate(records, start=2):
+    for line, row in rows:
         try:
-            y.append(float(record[target]))
+            y.append(float(row[target]))
             if not np.isfinite(y[-1]):
-                raise ValueError(f"the value {record[target]!r} is not finite.")
-            found = check_structures([Path(path).parent / record["file"]]).structures
+                raise ValueError(f"the value {row[target]!r} is not finite.")
+            found = check_structures([path.parent / row["file"]]).structures
             if len(found) != 1:
-                raise ValueError(f"{record['file']} holds {len(found)} crystals; one is needed.")
-        except (TypeError, ValueError, OSError) as error:
+                raise ValueError(f"{row['file']} holds {len(found)} crystals; one is needed.")
+        except (ValueError, OSError) as error:
             raise ValueError(f"{path}, line {line}: {error}") from error
         structures.append(found[0])
     if len(structures) < 2:
         raise ValueError(f"{path}: expected at least 2 labelled crystals, got {len(structures)}.")
-    return check_structures(structures).structures, np.array(y)
+    return object_array(structures), np.array(y)
 
 
 def predict_files(files, labelled, weights, layer, unit=""):

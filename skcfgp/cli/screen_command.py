@@ -128,7 +128,7 @@ def _screen_pool(files, out, weights, train, target, scheduler, workers, chunk_s
     if len(files) != 1 or (files[0] / FILE_NAME).exists():
         raise ValueError("--out FOLDER takes one pool: a file or a folder of crystals.")
     n = Pool(files[0]).count()  # an unknown format is said before the work
-    model, unit = fit_predictor(None if train is None else read_labelled(train, target), weights)
+    model, unit = fit_predictor(read_labelled(train, target), weights)
     with tqdm(total=n, unit="crystal", disable=None) as bar:
         found = screen_pool(
             model,
@@ -164,7 +164,7 @@ def _screen(files, condition, cut, rescale, weights, train, target, find):
 
     from .prediction import predict_files, read_labelled
 
-    labelled = None if train is None else read_labelled(train, target)
+    labelled = read_labelled(train, target)
     table = pd.DataFrame(predict_files(files, labelled, weights, "set2set"))
     for name in ("prediction", "std"):
         table[name] = pd.to_numeric(table[name])

@@ -2,7 +2,7 @@
 
 `check_structures` turns whatever a materials scientist has at hand (pymatgen ``Structure`` objects,
 their dictionaries, `Crystal` objects, ASE ``Atoms``, file names, a folder, a file of many crystals)
-into one 1-D object array with an id beside each. `structure_digest` names a crystal by its content.
+into one 1-D object array with an id beside each.
 """
 
 from pathlib import Path
@@ -12,7 +12,6 @@ import numpy as np
 from pymatgen.core import Structure
 
 from .crystal import Crystal
-from .digest import structure_digest
 from .files import read_structure_file, structure_files
 from .from_ase import crystal_from_atoms, is_atoms
 from .validation import validate_structure
@@ -23,9 +22,7 @@ __all__ = [
     "check_structures",
     "convert_structures",
     "object_array",
-    "structure_digest",
     "structure_error",
-    "validate_structure",
 ]
 
 

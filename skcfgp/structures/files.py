@@ -120,7 +120,7 @@ def _format_of(path):
 
 def _text(path):
     opener = gzip.open if path.suffix.lower() == ".gz" else open
-    with opener(path, "rt", encoding="utf-8") as file:
+    with opener(path, "rt", encoding="utf-8-sig") as file:
         return file.read()
 
 

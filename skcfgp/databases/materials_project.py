@@ -4,14 +4,12 @@ The client needs a key, which is taken from the environment and nowhere else: a 
 line can be read by everybody on the machine.
 """
 
-import hashlib
 import json
 import os
 import re
-import time
-from pathlib import Path
+from functools import partial
 
-from .whole_file import whole_file
+from .answers import TEMPORARY, NoAnswerError, ask_patiently, keep_answer
 
 __all__ = ["read_materials_project"]
 
@@ -20,12 +18,6 @@ KEY = "MP_API_KEY"
 
 #: Crystals that are asked for at a time.
 CHUNK = 100
-
-#: Answers after which it is worth asking again.
-TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
-
-#: Seconds before the second attempt; before each further one twice as long.
-FIRST_WAIT = 1.0
 
 
 def read_materials_project(query, *, fields=(), cache_dir=None, max_crystals=None, attempts=6):
@@ -68,13 +60,13 @@ def read_materials_project(query, *, fields=(), cache_dir=None, max_crystals=Non
 
     See Also
     --------
-    skcfgp.optimade_pool.read_optimade : Other databases, and this one without a key.
+    skcfgp.databases.read_optimade : Other databases, and this one without a key.
     """
     import pandas as pd
 
     if not query:
         raise ValueError("the query is empty: name a search term, such as {'elements': ['N']}.")
-    ask = _Client(None if cache_dir is None else Path(cache_dir).expanduser(), attempts)
+    ask = _Client(cache_dir, attempts)
     ids = [document["material_id"] for document in ask(fields=["material_id"], **query)]
     ids = list(dict.fromkeys(ids))[:max_crystals]
     fields, found = [name for name in fields if name != "structure"], {}
@@ -107,19 +99,12 @@ class _Client:
 
     def __call__(self, **terms):
         """Return documents, from the cache if they are there."""
-        path = None
-        if self.cache_dir is not None:
-            question = json.dumps(terms, sort_keys=True).encode()
-            name = hashlib.blake2b(question, digest_size=16).hexdigest()
-            path = self.cache_dir / f"{name}.json"
-            if path.exists():
-                return json.loads(path.read_text(encoding="utf-8"))
-        documents = self._ask(terms)
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(path) as part:
-                part.write_text(json.dumps(documents), encoding="utf-8")
-        return documents
+        ask = partial(self._ask, terms)
+        return keep_answer(
+            self.cache_dir,
+            json.dumps(terms, sort_keys=True),
+            lambda: ask_patiently(ask, self.attempts, "the Materials Project"),
+        )
 
     def _ask(self, terms):
         key = os.environ.get(KEY, "").strip()
@@ -137,24 +122,16 @@ class _Client:
                 f"the Materials Project needs its client: pip install 'skcfgp[materials-project]' "
                 f"({error})."
             ) from error
-        wait = FIRST_WAIT
-        for attempt in range(1, self.attempts + 1):
-            try:
-                if self._search is None:
-                    client = MPRester(key, use_document_model=False, mute_progress_bars=True)
-                    self._search = client.materials.summary.search
-                return self._search(**terms)
-            except (MPRestError, RequestException) as error:
-                problem = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).replace(key, "...")
-                if not _is_temporary(error, RequestException):
-                    raise ValueError(f"the Materials Project refused: {problem}") from error
-            if attempt < self.attempts:
-                time.sleep(wait)
-                wait *= 2
-        raise OSError(
-            f"the Materials Project could not be read in {self.attempts} attempts: {problem}. What "
-            "was read before is in the cache, if one was named."
-        )
+        try:
+            if self._search is None:
+                client = MPRester(key, use_document_model=False, mute_progress_bars=True)
+                self._search = client.materials.summary.search
+            return self._search(**terms)
+        except (MPRestError, RequestException) as error:
+            problem = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).replace(key, "...")
+            if _is_temporary(error, RequestException):
+                raise NoAnswerError(problem) from error
+            raise ValueError(f"the Materials Project refused: {problem}") from error
 
 
 def _is_temporary(error, network_error):

@@ -1,32 +1,20 @@
-"""Crystals from any database that speaks OPTIMADE, page by page.
+"""Crystals from any database that speaks OPTIMADE, page by page, by the standard library alone."""
 
-Pages are kept in a folder if one is named, so that a download that was interrupted goes on where it
-stopped, and one that came to its end needs no network. Nothing but the standard library is needed.
-"""
-
-import hashlib
 import json
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from functools import partial
 from http.client import HTTPException
-from pathlib import Path
 
 import numpy as np
 
-from .structures import Failure, Structures, check_structures, object_array
-from .whole_file import whole_file
+from ..structures import Structures, check_structures, object_array
+from .answers import TEMPORARY, NoAnswerError, ask_patiently, keep_answer
 
 __all__ = ["read_optimade", "structure_from_optimade"]
 
 FIELDS = "id,lattice_vectors,cartesian_site_positions,species_at_sites,species,dimension_types"
-
-#: Answers after which it is worth asking again.
-TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
-
-#: Seconds before the second attempt; before each further one twice as long.
-FIRST_WAIT = 1.0
 
 
 def read_optimade(
@@ -81,7 +69,7 @@ def read_optimade(
         if page_url in seen:
             raise ValueError(f"{url}: its pages go round in a circle, at {page_url}.")
         seen.add(page_url)
-        page = _page(page_url, cache_dir, attempts, timeout)
+        page = keep_answer(cache_dir, page_url, partial(_page, page_url, attempts, timeout))
         for entry in page["data"]:
             ids.append(str(entry.get("id")))
             try:
@@ -89,16 +77,9 @@ def read_optimade(
             except Exception as error:  # what others' databases hold can be anything
                 found.append(error)
         page_url = _next(page, page_url)
-    ids, found = ids[:max_crystals], found[:max_crystals]
-    errors = {i: item for i, item in enumerate(found) if isinstance(item, Exception)}
-    good = [i for i in range(len(found)) if i not in errors]
-    checked = check_structures([found[i] for i in good], on_error="collect")
-    failures = [Failure(i, ids[i], str(error)) for i, error in errors.items()]
-    failures += [Failure(good[f.index], ids[good[f.index]], f.reason) for f in checked.failures]
-    structures = object_array([None] * len(ids))
-    for i, structure in zip(good, checked.structures, strict=True):
-        structures[i] = structure
-    return Structures(structures, object_array(ids), sorted(failures, key=lambda f: f.index))
+    checked = check_structures(found[:max_crystals], on_error="collect")
+    failures = [failure._replace(id=ids[failure.index]) for failure in checked.failures]
+    return Structures(checked.structures, object_array(ids[:max_crystals]), failures)
 
 
 def structure_from_optimade(attributes):
@@ -143,67 +124,50 @@ def structure_from_optimade(attributes):
 
 
 def _versioned(url):
-    url = url.rstrip("/")
+    url = _on_the_web(url).rstrip("/")
+    return url if url.rsplit("/", 1)[-1].startswith("v1") else f"{url}/v1"
+
+
+def _on_the_web(url):
+    """Refuse a URL of this machine, also where a database names it."""
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise ValueError(f"expected a URL that begins with http:// or https://, got {url!r}.")
-    return url if url.rsplit("/", 1)[-1].startswith("v1") else f"{url}/v1"
+    return url
 
 
 def _next(page, url):
     """Return the URL of the next page, or None."""
-    link = page.get("links", {}).get("next")
+    link = (page.get("links") or {}).get("next")
     link = link.get("href") if isinstance(link, dict) else link
-    if not link:
-        return None
-    link = urllib.parse.urljoin(url, link)
-    return link if urllib.parse.urlsplit(link).scheme in ("http", "https") else None
+    return _on_the_web(urllib.parse.urljoin(url, link)) if link else None
 
 
-def _page(url, cache_dir, attempts, timeout):
-    """Read a page, from the cache if it is there."""
-    path = None
-    if cache_dir is not None:
-        name = hashlib.blake2b(url.encode(), digest_size=16).hexdigest()
-        path = Path(cache_dir).expanduser() / f"{name}.json"
-        if path.exists():
-            return json.loads(path.read_text(encoding="utf-8"))
-    text = _fetch(url, attempts, timeout)
+def _page(url, attempts, timeout):
+    text = ask_patiently(partial(_fetch, url, timeout), attempts, url)
     try:
         page = json.loads(text)
         if not isinstance(page["data"], list):
             raise KeyError("data")
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{url} is no answer in the form of OPTIMADE: {text[:100]!r}") from error
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as part:
-            part.write_bytes(text)
     return page
 
 
-def _fetch(url, attempts, timeout):
-    wait = FIRST_WAIT
+def _fetch(url, timeout):
     request = urllib.request.Request(url, headers={"User-Agent": "skcfgp"})
-    for attempt in range(1, attempts + 1):
-        try:
-            with urllib.request.urlopen(request, timeout=timeout) as answer:
-                return answer.read()
-        except urllib.error.HTTPError as error:
-            with error:  # it holds a connection
-                detail = _detail(error)
-            if error.code not in TEMPORARY:
-                raise ValueError(f"{url} was refused: {error.code}, {detail}") from error
-            problem, asked = error, error.headers.get("Retry-After", "")
-            wait = max(wait, min(float(asked), 300.0)) if asked.isdigit() else wait
-        except (OSError, HTTPException) as error:
-            problem = error
-        if attempt < attempts:
-            time.sleep(wait)
-            wait *= 2
-    raise OSError(
-        f"{url} could not be read in {attempts} attempts: {problem}. What was read before is in "
-        "the cache, if one was named."
-    ) from problem
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return answer.read()
+    except urllib.error.HTTPError as error:
+        with error:  # it holds a connection
+            detail = _detail(error)
+        if error.code not in TEMPORARY:
+            raise ValueError(f"{url} was refused: {error.code}, {detail}") from error
+        asked = error.headers.get("Retry-After", "")
+        wait = min(float(asked), 300.0) if asked.isdigit() else 0.0
+        raise NoAnswerError(error, wait) from error
+    except (OSError, HTTPException) as error:
+        raise NoAnswerError(error) from error
 
 
 def _detail(error):

@@ -14,10 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from click.testing import CliRunner
 
-from skcfgp import optimade_pool
 from skcfgp.campaign import Campaign
 from skcfgp.cli import main
-from skcfgp.optimade_pool import read_optimade, structure_from_optimade
+from skcfgp.databases import answers, read_optimade, structure_from_optimade
 from skcfgp.structures import structure_digest
 
 
@@ -120,6 +119,8 @@ class Flaky(BaseHTTPRequestHandler):
         page = {"data": server.entries[2 * number : 2 * number + 2], "links": {}}
         if 2 * number + 2 < len(server.entries):
             page["links"]["next"] = {"href": f"/v1/structures?page={number + 1}"}
+        if server.n_requests >= server.n_strange:
+            page["links"] = server.strange
         body = json.dumps(page).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -132,7 +133,7 @@ class Flaky(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def flaky(crystals, monkeypatch):
-    monkeypatch.setattr(optimade_pool, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(answers, "FIRST_WAIT", 0.001)
     with ThreadingHTTPServer(("127.0.0.1", 0), Flaky) as server:
         server.entries = [
             {
@@ -149,7 +150,7 @@ def flaky(crystals, monkeypatch):
             }
             for i, s in enumerate(crystals[0][:9])
         ]
-        server.n_requests, server.n_good = 0, 10**9
+        server.n_requests, server.n_good, server.n_strange = 0, 10**9, 10**9
         threading.Thread(target=server.serve_forever, daemon=True).start()
         server.url = f"http://127.0.0.1:{server.server_address[1]}"
         yield server
@@ -189,3 +190,11 @@ def test_wrong_addresses():
         read_optimade("file:///etc/passwd")
     with pytest.raises(ValueError, match="is not periodic"):
         structure_from_optimade({"dimension_types": [0, 0, 0]})
+
+
+def test_pages_that_go_on_elsewhere_are_an_error_and_not_an_end(flaky):
+    flaky.n_strange, flaky.strange = 4, {"next": "file:///etc/passwd"}
+    with pytest.raises(ValueError, match=r"http:// or https://, got 'file:"):
+        read_optimade(flaky.url)
+    flaky.n_requests, flaky.strange = 0, None
+    assert len(read_optimade(flaky.url).ids) == 4

@@ -159,7 +159,7 @@ def read_data(path, target=None, *, published=None, random_state=0):
     """
     path = Path(path)
     csv.field_size_limit(2**31 - 1)  # a crystal may be a long field
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:  # as spreadsheets write it
         reader = csv.DictReader(file)
         columns, records = reader.fieldnames or [], list(reader)
     source = next((name for name in ("structure", "file") if name in columns), None)
@@ -183,7 +183,7 @@ def read_data(path, target=None, *, published=None, random_state=0):
             keep.append(row)
         except Exception as error:  # the parsers of a crystal raise anything
             left_out.append((ids[row], str(error)))
-    given = np.array([records[row].get("split", "") for row in keep])
+    given = np.array([records[row].get("split") or "" for row in keep])
     from ..datasets._loaders import UNITS
 
     return Data(
@@ -231,7 +231,7 @@ def _split(path, given, n, random_state):
     """Rows by part: those that the file names, or random ones in the paper's proportions."""
     parts = ("train", "pool", "test")
     if given is not None:
-        if unknown := sorted(set(given) - set(parts)):
+        if unknown := sorted(set(given.tolist()) - set(parts)):
             raise ValueError(f"{path}: split must be one of {parts}, got {unknown[0]!r}.")
         rows = {part: np.flatnonzero(given == part) for part in parts}
     else:

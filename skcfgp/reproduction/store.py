@@ -5,12 +5,16 @@ import json
 import os
 import time
 import warnings
+import zipfile
 
 import numpy as np
 
 from .. import __version__
 
 __all__ = ["Stage", "Store", "run_stages"]
+
+#: What reading a file raises that is not there, or not whole.
+UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
 
 
 class Stage:
@@ -93,11 +97,14 @@ class Store:
                 return None
             result = content["result"]
             if content["arrays"]:
-                with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
+                with (
+                    path.with_suffix(".npz").open("rb") as file,
+                    np.load(file, allow_pickle=False) as arrays,
+                ):
                     if str(arrays["digest"]) != digest:
                         return None
                     result |= {key: arrays[key] for key in arrays.files if key != "digest"}
-        except (OSError, ValueError, KeyError):  # not there, or not whole: it is made again
+        except UNREADABLE:  # it is made again
             return None
         return result | {"seconds": content["seconds"], "warnings": content["warnings"]}
 

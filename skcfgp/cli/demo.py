@@ -136,7 +136,6 @@ class Demo:
         pd.concat(tables, names=["strategy", "seed"]).to_csv(path)
 
     def _draw(self, folder):
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
         from ..displays import (
@@ -146,30 +145,26 @@ class Demo:
             ResidualDisplay,
         )
 
-        def figure(name, n_axes=1):
-            drawing = Figure(figsize=(5.2 * n_axes, 4.4), layout="constrained")
-            FigureCanvasAgg(drawing)
-            paths.append(folder / name)
-            return drawing, drawing.subplots(1, n_axes)
+        def axes_of(name, n_axes=1):
+            figures[name] = Figure(figsize=(5.2 * n_axes, 4.4), layout="constrained")
+            return figures[name].subplots(1, n_axes)
 
-        paths, test = [], self.test
-        numbers = test.target, self.prediction, self.std
-        drawing, ax = figure("parity.png")
-        ParityDisplay.from_predictions(*numbers, ax=ax, name="formation energy", unit=test.unit)
-        drawing.savefig(paths[-1], dpi=150)
-        drawing, ax = figure("residual.png")
-        ResidualDisplay.from_predictions(*numbers, ax=ax, labels=test.formula, unit=test.unit)
-        drawing.savefig(paths[-1], dpi=150)
-        drawing, ax = figure("calibration.png")
+        figures, test = {}, self.test
+        numbers, unit = (test.target, self.prediction, self.std), test.unit
+        ax = axes_of("parity.png")
+        ParityDisplay.from_predictions(*numbers, ax=ax, name="formation energy", unit=unit)
+        ax = axes_of("residual.png")
+        ResidualDisplay.from_predictions(*numbers, ax=ax, labels=test.formula, unit=unit)
+        ax = axes_of("calibration.png")
         for name, (mean, std) in self.predictions.items():
             if std is not None:
                 CalibrationCurveDisplay.from_predictions(test.target, mean, std, name=name, ax=ax)
-        drawing.savefig(paths[-1], dpi=150)
-        drawing, axes = figure("learning_curve.png", 2)
+        axes = axes_of("learning_curve.png", 2)
         for ax, metric in zip(axes, ("mae_test", "mae_pool"), strict=True):
-            LearningCurveDisplay.from_simulations(self.curves, metric=metric, unit=test.unit, ax=ax)
-        drawing.savefig(paths[-1], dpi=150)
-        return paths
+            LearningCurveDisplay.from_simulations(self.curves, metric=metric, unit=unit, ax=ax)
+        for name, figure in figures.items():
+            figure.savefig(folder / name, dpi=150)
+        return [folder / name for name in figures]
 
 
 def run_demo(*, n_cycles=300, n_seeds=3, verbose=1):

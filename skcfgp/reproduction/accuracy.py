@@ -36,12 +36,6 @@ def scores(y, mean):
 def accuracy(settings, data, results):
     """Stage: both pipelines, the network's readout and a published MEGNet on the test set.
 
-    Parameters
-    ----------
-    settings : Settings
-    data : Data
-    results : dict
-
     Returns
     -------
     dict
@@ -98,9 +92,8 @@ def enlarged_set(settings, data, results, *, folder):
 
     Parameters
     ----------
-    settings : Settings
-    data : Data
-    results : dict
+    settings, data, results
+        As in `Stage`.
     folder : Path
         Of all networks.
 

@@ -33,9 +33,8 @@ def active_learning(settings, data, results, *, name):
 
     Parameters
     ----------
-    settings : Settings
-    data : Data
-    results : dict
+    settings, data, results
+        As in `Stage`.
     name : str
         Of the trial.
 

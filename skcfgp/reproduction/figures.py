@@ -49,11 +49,9 @@ def draw_figures(data, settings, results, folder):
 
 
 def _figure(rows, columns, width=5.2, height=4.4):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
-    FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 

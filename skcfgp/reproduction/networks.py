@@ -72,9 +72,8 @@ def train_first(settings, data, results, *, seed, folder):
 
     Parameters
     ----------
-    settings : Settings
-    data : Data
-    results : dict
+    settings, data, results
+        As in `Stage`.
     seed : int
     folder : Path
         Of all networks.

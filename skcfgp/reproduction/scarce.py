@@ -37,13 +37,6 @@ def scarce_properties(settings, data, results):
     learning, which goes on for the paper's share of the rest. The kernel is fitted on the initial
     set.
 
-    Parameters
-    ----------
-    settings : Settings
-    data : Data
-        Not used: these properties are bundled.
-    results : dict
-
     Returns
     -------
     dict

@@ -25,8 +25,8 @@ class Stage:
     name : str
         Of its files.
     work : callable
-        ``work(settings, data, results)``, with the results of earlier stages by name, returns a
-        dict of plain values and ndarrays.
+        ``work(settings, data, results)``, with `Settings`, `Data` and the results of earlier stages
+        by name, returns a dict of plain values and ndarrays.
     settings : sequence of str, default=()
         The settings that it depends on.
     needs : sequence of str, default=()

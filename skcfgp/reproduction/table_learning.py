@@ -62,7 +62,6 @@ def active_claims(data, runs):
         for recipe in RECIPES:
             seeds = found[recipe, metric]
             part = [seed["lower"] for seed in seeds]
-            lower.values[recipe] = part
             active, random = (np.mean([s[key] for s in seeds]) for key in ("active", "random"))
             lower.ours[recipe] = (
                 f"{spread([100 * p for p in part], '{:.1f}')}%; "
@@ -70,12 +69,10 @@ def active_claims(data, runs):
             )
             lower.held[recipe] = effect(part, PAPER["lower"])
             speed = [seed["acceleration"] for seed in seeds]
-            parity.values[recipe] = speed
             labels = spread([seed["n_parity"] for seed in seeds], "{:.0f}")
             parity.ours[recipe] = f"{labels} labels; acceleration {spread(speed, '{:.2f}')}"
             parity.held[recipe] = effect([None if s is None else s - 1 for s in speed], 1.03)
-            enhancement.values[recipe] = [seed["factor"] for seed in seeds]
-            enhancement.ours[recipe] = spread(enhancement.values[recipe], "{:.2f}")
+            enhancement.ours[recipe] = spread([seed["factor"] for seed in seeds], "{:.2f}")
         yield from (lower, parity, enhancement)
     yield from _long_run(data, runs)
 
@@ -101,7 +98,6 @@ def _long_run(data, runs):
     )
     for recipe in RECIPES:
         part = [_gains(run, recipe, "mae_pool", n)["lower"] for run in runs]
-        claim.values[recipe] = part
         claim.ours[recipe] = f"{spread([100 * p for p in part], '{:.0f}')}%"
         claim.held[recipe] = YES if min(part) > 0 else PARTLY if np.mean(part) > 0 else NO
         texts = []
@@ -142,7 +138,6 @@ def _gain(new, old):
 
 def _judged(row, text, gains_, extra):
     claim = Claim(row, text, "future work", GAIN)
-    claim.values["paper"] = gains_
     claim.ours["paper"] = f"gain {spread([100 * g for g in gains_], '{:.1f}')}%{extra}"
     claim.held["paper"] = effect(gains_, 0.0, LEAST_GAIN)
     return claim
@@ -217,7 +212,6 @@ def _scarce_accuracy(row, name, unit, seeds):
     for recipe in RECIPES:
         new = [seed["mae"][recipe] for seed in seeds]
         gain = _gain(new, trees)
-        claim.values[recipe] = gain
         shown = "" if unit == "1" else f" {unit}"
         claim.ours[recipe] = (
             f"gain {spread([100 * g for g in gain], '{:.1f}')}%; MAE {np.mean(new):.4f} against "
@@ -237,7 +231,6 @@ def _scarce_learning(row, name, protocol, metric, seeds):
     for recipe in RECIPES:
         part = [seed[recipe][metric]["lower"] for seed in seeds]
         speed = [seed[recipe][metric]["acceleration"] for seed in seeds]
-        claim.values[recipe] = part
         claim.ours[recipe] = (
             f"{spread([100 * p for p in part], '{:.1f}')}% lower; acceleration "
             f"{spread(speed, '{:.2f}')}"

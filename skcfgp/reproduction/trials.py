@@ -1,6 +1,5 @@
 """A trial: one initial set, its network, and both pipelines fitted on it."""
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,9 +85,8 @@ def fit_trial(settings, data, results, *, seed, network, folder):
 
     Parameters
     ----------
-    settings : Settings
-    data : Data
-    results : dict
+    settings, data, results
+        As in `Stage`.
     seed : int or None
     network : str or None
         The stage that trained the network; None if it came with the data.
@@ -99,8 +97,7 @@ def fit_trial(settings, data, results, *, seed, network, folder):
     -------
     dict
         ``initial``, ``pool``, ``unseen`` (rows), ``network`` (folder or None), ``readout`` and, by
-        recipe, ``X_...``, ``theta_...``, ``mean_...`` and ``std_...`` of all rows, ``kernel_...``
-        and ``seconds_...``.
+        recipe, ``X_...``, ``theta_...``, ``mean_...`` and ``std_...`` of all rows, ``kernel_...``.
     """
     initial, pool = trial_rows(settings, data, seed)
     weights = Path(folder) / results[network]["folder"] if network else data.network
@@ -113,10 +110,8 @@ def fit_trial(settings, data, results, *, seed, network, folder):
         cfgp = make_cfgp(weights, recipe=recipe, random_state=settings.random_state)
         features = cfgp["features"].fit(data.structures[initial])
         X = features.transform(data.structures)
-        start = time.perf_counter()
         known = {"unseen": unseen} if recipe == "recommended" and unseen.any() else {}
         gp = cfgp["gp"].fit(X[initial], data.y[initial], **known)
-        seconds = time.perf_counter() - start
         mean, std = gp.predict(X, return_std=True)
         result |= {
             f"X_{recipe}": X,
@@ -124,7 +119,6 @@ def fit_trial(settings, data, results, *, seed, network, folder):
             f"mean_{recipe}": mean,
             f"std_{recipe}": std,
             f"kernel_{recipe}": str(gp.kernel_),
-            f"seconds_{recipe}": seconds,
         }
     return result
 

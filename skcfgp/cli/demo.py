@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
 from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.utils import Bunch
+
+from ..calibration import coverage, mean_squared_z, negative_log_likelihood
 
 __all__ = ["Demo", "run_demo"]
 
@@ -79,8 +80,10 @@ class Demo:
         cells += f"{r2_score(y, mean):11.4f}"
         if std is None:
             return cells + f"{'no error bar':>22}"
-        z, nll = error / std, -norm.logpdf(error, scale=std).mean()
-        return cells + f"{np.mean(np.abs(z) <= 2):11.1%}{np.mean(z**2):11.2f}{nll:11.3f}"
+        inside, z2, nll = (
+            metric(y, mean, std) for metric in (coverage, mean_squared_z, negative_log_likelihood)
+        )
+        return cells + f"{inside:11.1%}{z2:11.2f}{nll:11.3f}"
 
     def _learning_lines(self, unit):
         first = next(iter(self.curves.values()))[0]

@@ -10,7 +10,7 @@ from ..network import load_network
 from ..query import plan
 from .networks import train_network
 from .settings import PAPER
-from .trials import MAIN, RECIPES, load_trial, trial_names
+from .trials import MAIN, RECIPES, load_trial, trial_names, weights_of
 
 __all__ = ["accuracy", "enlarged_rows", "enlarged_set", "scores"]
 
@@ -109,8 +109,7 @@ def enlarged_set(settings, data, results, *, folder):
     rng = np.random.RandomState(settings.random_state)
     held = np.concatenate([trial.unseen, rng.permutation(added)[: max(1, len(added) // 10)]])
     unseen = np.isin(rows, held)
-    first = results["network_0"]["folder"] if "network_0" in results else None
-    start = data.network if first is None else Path(folder) / first
+    start = weights_of(data, results[MAIN], folder)
     again = Path(folder) / "enlarged"
     history, _, seconds = train_network(
         data.structures[rows],

@@ -1,7 +1,5 @@
 """Row 6: what the paper leaves to future work, on the vectors of the paper's pipeline."""
 
-from pathlib import Path
-
 import numpy as np
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
 
@@ -12,7 +10,7 @@ from ..query import greedy_max_std, max_std, spaced_max_std
 from ..simulation import simulate
 from .active import cycles_of_paper
 from .hyperparameters import quality
-from .trials import load_trial, trial_names
+from .trials import load_trial, trial_names, weights_of
 
 __all__ = ["SPACINGS", "batches", "calibrated_query", "kernels", "layers"]
 
@@ -129,8 +127,7 @@ def layers(settings, data, results, *, folder):
     out = {}
     for name in trial_names(settings):
         trial = load_trial(data, results, name)
-        weights = results[name]["network"]
-        weights = data.network if weights is None else Path(folder) / weights
+        weights = weights_of(data, results[name], folder)
         for layer in (*LAYERS, list(LAYERS)):
             featurizer = MEGNetFeaturizer(weights, layer=layer).fit(data.structures[:1])
             X = featurizer.transform(data.structures).astype(float)

@@ -17,6 +17,7 @@ __all__ = [
     "network_rows",
     "trial_names",
     "trial_rows",
+    "weights_of",
 ]
 
 RECIPES = ("paper", "recommended")
@@ -100,11 +101,10 @@ def fit_trial(settings, data, results, *, seed, network, folder):
         recipe, ``X_...``, ``theta_...``, ``mean_...`` and ``std_...`` of all rows, ``kernel_...``.
     """
     initial, pool = trial_rows(settings, data, seed)
-    weights = Path(folder) / results[network]["folder"] if network else data.network
-    seen_not = results[network]["unseen"] if network else data.unseen
-    unseen = np.isin(initial, seen_not)
+    unseen = np.isin(initial, results[network]["unseen"] if network else data.unseen)
     result = {"initial": initial, "pool": pool, "unseen": initial[unseen]}
     result["network"] = results[network]["folder"] if network else None
+    weights = weights_of(data, result, folder)
     result["readout"] = load_network(weights).predict(data.structures)
     for recipe in RECIPES:
         cfgp = make_cfgp(weights, recipe=recipe, random_state=settings.random_state)
@@ -121,6 +121,25 @@ def fit_trial(settings, data, results, *, seed, network, folder):
             f"kernel_{recipe}": str(gp.kernel_),
         }
     return result
+
+
+def weights_of(data, result, folder):
+    """Find the network of a trial.
+
+    Parameters
+    ----------
+    data : Data
+    result : dict
+        Of `fit_trial`.
+    folder : Path
+        Of all networks.
+
+    Returns
+    -------
+    str or Path
+    """
+    name = result["network"]
+    return data.network if name is None else Path(folder) / name
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """The main job on the bundled data: error bars, and active learning against random choice."""
 
-import csv
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -118,15 +117,12 @@ class Demo:
         return paths + self._draw(folder)
 
     def _write_predictions(self, path):
+        import pandas as pd
+
         test = self.test
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(
-                ["material_id", "formula", test.target_name, "prediction", "std", "unit"]
-            )
-            columns = test.material_id, test.formula, test.target, self.prediction, self.std
-            for id_, formula, *values in zip(*columns, strict=True):
-                writer.writerow([id_, formula, *map(float, values), test.unit])
+        columns = {"material_id": test.material_id, "formula": test.formula}
+        columns |= {test.target_name: test.target, "prediction": self.prediction, "std": self.std}
+        pd.DataFrame(columns | {"unit": test.unit}).to_csv(path, index=False)
 
     def _write_curves(self, path):
         import pandas as pd

@@ -88,8 +88,7 @@ class Data:
         parts = {}
         for name, size in (("train", n_initial), ("pool", n_pool), ("test", n_test)):
             rows = getattr(self, name)
-            taken = rows if size is None else np.sort(rng.permutation(rows)[:size])
-            parts[name] = taken
+            parts[name] = rows if size is None else np.sort(rng.permutation(rows)[:size])
         keep = np.concatenate(list(parts.values()))
         new = np.full(len(self.y), -1)
         new[keep] = np.arange(len(keep))

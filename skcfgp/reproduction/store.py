@@ -6,6 +6,8 @@ import os
 import time
 import warnings
 import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,10 +19,11 @@ __all__ = ["Stage", "Store", "run_stages"]
 UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
 
 
+@dataclass(frozen=True)
 class Stage:
     """One step of the run.
 
-    Parameters
+    Attributes
     ----------
     name : str
         Of its files.
@@ -31,16 +34,15 @@ class Stage:
         The settings that it depends on.
     needs : sequence of str, default=()
         The stages that it depends on.
-    title : str
-        For the progress line.
+    title : str, default=""
+        For the progress line; none means the name.
     """
 
-    def __init__(self, name, work, *, settings=(), needs=(), title=""):
-        self.name = name
-        self.work = work
-        self.settings = tuple(settings)
-        self.needs = tuple(needs)
-        self.title = title or name
+    name: str
+    work: Callable
+    settings: Sequence = ()
+    needs: Sequence = ()
+    title: str = ""
 
     def digest(self, settings, data_digest, digests):
         """Name what the result depends on: settings, data, version, and the stages before.
@@ -161,7 +163,7 @@ def run_stages(stages, settings, data, folder, progress):
     results, digests = {}, {}
     for number, stage in enumerate(stages, start=1):
         digests[stage.name] = digest = stage.digest(settings, data_digest, digests)
-        head = f"[{number}/{len(stages)}] {stage.title}"
+        head = f"[{number}/{len(stages)}] {stage.title or stage.name}"
         result = store.read(stage.name, digest)
         if result is None:
             progress(f"{head} ...")

@@ -52,7 +52,7 @@ def predict_with_std(estimator, X):
         raise TypeError(
             "TransformedTargetRegressor cannot return a standard deviation: it transforms the mean "
             "back and nothing else. For a change of scale use normalize_y=True of the Gaussian "
-            "process; for another (a logarithm) transform y before fit, and score in that unit."
+            "process; for another (a logarithm) transform y before fit, and stay in that unit."
         )
     try:
         # With routing on, a Pipeline passes return_std only to a step that has requested it. It is
@@ -64,8 +64,8 @@ def predict_with_std(estimator, X):
         if "return_std" not in str(error):
             raise
         raise TypeError(
-            f"{type(last).__name__}.predict does not take return_std=True, so that there is no "
-            "standard deviation to score. Use a regressor that has one, such as "
+            f"{type(last).__name__}.predict does not take return_std=True, so that it has no "
+            "standard deviation to give. Use a regressor that has one, such as "
             "skcfgp.GaussianProcessRegressor."
         ) from error
     if not isinstance(prediction, tuple) or len(prediction) != 2:

@@ -2,7 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
-from sklearn.preprocessing import FunctionTransformer
+from sklearn import config_context
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skcfgp import GaussianProcessRegressor, simulate
 from skcfgp.displays import (
@@ -45,6 +49,20 @@ def test_from_estimator_is_from_predictions(cls, gp):
         np.testing.assert_array_equal(np.sort(display.y_std), np.sort(std))
         assert "(eV)" in display.ax_.get_ylabel()
         assert display.figure_ is display.ax_.figure
+
+
+@pytest.mark.parametrize(
+    "cls", [CalibrationCurveDisplay, ErrorBarDisplay, ParityDisplay, ResidualDisplay]
+)
+@pytest.mark.parametrize("routing", [False, True])
+def test_from_estimator_takes_pipelines_and_searches(cls, routing):
+    pipe = make_pipeline(StandardScaler(), GaussianProcessRegressor(optimizer=None))
+    search = GridSearchCV(pipe, {"gaussianprocessregressor__alpha": [1e-6]}, cv=2)
+    with config_context(enable_metadata_routing=routing):
+        for model in (pipe, search):
+            cls.from_estimator(model.fit(X[:40], Y[:40]), X[40:], Y[40:])
+        with pytest.raises(TypeError, match=r"LinearRegression\.predict does not take return_std"):
+            cls.from_estimator(LinearRegression().fit(X, Y), X, Y)
 
 
 def test_parity_draws_two_sigma(gp):
@@ -184,6 +202,9 @@ def test_training_history():
     np.testing.assert_array_equal(best.get_data(), [[2], [1.5]])
     assert best.get_label() == "kept: epoch 2, 1.5 eV"
     assert display.ax_.get_ylabel() == "mean absolute error (eV)"
+    assert display.ax_.get_yscale() == "linear"  # a logarithmic axis would have one label
+    history["loss"][0] = 4.0
+    assert TrainingHistoryDisplay.from_history(history).ax_.get_yscale() == "log"
     history["val_mae"] = [np.nan] * 3  # nothing set aside: the last epoch is kept
     assert len(TrainingHistoryDisplay.from_history(history).ax_.lines) == 1
     with pytest.raises(ValueError, match=r"lacks \['val_mae'\]"):
@@ -259,8 +280,14 @@ def test_learning_curve():
     np.testing.assert_allclose(second.get_ydata(), median)
     assert len(display.ax_.collections) == 1  # a band where there are seeds
     assert display.ax_.get_ylabel() == "MAE on the fixed test set (eV/atom)"
+    labels = display.ax_.get_legend_handles_labels()[1]
+    assert labels == ["largest std", "random (median of 3 runs)"]
+    assert first.get_linestyle() != second.get_linestyle()  # to be told apart in grey
     with pytest.raises(ValueError, match="metric"):
         LearningCurveDisplay.from_simulations(curves, metric="r2")
+    del options["test"]
+    with pytest.raises(ValueError, match="'largest std' has no mae_test: give simulate a test set"):
+        LearningCurveDisplay.from_simulations({"largest std": simulate(gp, X, Y, **options)})
     with pytest.raises(ValueError, match="runs of 'random' must have the same numbers of labels"):
         LearningCurveDisplay.from_simulations(
             {"random": [curves["random"][0], curves["random"][1][:3]]}

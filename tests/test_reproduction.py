@@ -194,10 +194,12 @@ def test_stages_resume_and_run_again_only_if_they_must(tmp_path):
     assert counted.calls == ["second", "third"]
     run(orders=3, epochs=7)
     assert counted.calls == ["first", "second"]  # what the second needs has changed
-    (tmp_path / "second.npz").write_bytes(b"torn")
-    (tmp_path / "third.json").write_text('{"digest"')
-    run(orders=3, epochs=7)
-    assert counted.calls == ["second", "third"]
+    whole = (tmp_path / "second.npz").read_bytes()
+    for torn in (b"torn", b"", whole[:200]):
+        (tmp_path / "second.npz").write_bytes(torn)
+        (tmp_path / "third.json").write_text('{"digest"')
+        run(orders=3, epochs=7)
+        assert counted.calls == ["second", "third"]
     assert not list(tmp_path.glob("*.part*"))
 
 
@@ -273,6 +275,12 @@ def test_data_of_the_user(tmp_path):
     np.testing.assert_array_equal(data.pool, np.arange(1, 60, 3))
     with pytest.raises(ValueError, match="name the column of values; there are"):
         read_data(path)
+    path.write_text(path.read_text(), encoding="utf-8-sig")  # a spreadsheet's CSV
+    assert read_data(path, "gap").digest() == data.digest()
+    with path.open("a") as file:
+        file.write("0.vasp,1,2\n1.vasp,1,2,here\n")  # one without its split, one with a wrong one
+    with pytest.raises(ValueError, match=r"split must be one of .*, got ''"):
+        read_data(path, "gap")
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,8 @@ print(f"mean absolute error {np.mean(abs(mean - y[test])):.3f}")
 print(f"within two standard deviations: {np.mean(abs(mean - y[test]) < 2 * std):.0%}")
 
 # %%
-# Some of the crystals, with the 95 % interval of each. Dashes are true values, red where
-# they lie outside.
+# Some of the crystals, with the 95 % interval of each. Dashes are true values inside it, red
+# crosses those outside.
 
 from skcfgp.displays import ErrorBarDisplay
 

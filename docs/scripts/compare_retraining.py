@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 from sklearn.exceptions import ConvergenceWarning
 
 from skcfgp import make_cfgp, simulate
 from skcfgp.datasets import load_formation_energy
 from skcfgp.query import integrated_variance
+from skcfgp.reproduction.networks import use_one_thread
 
 N_INITIAL, N_LABELS = 400, 400
 SCHEDULES = (None, 400, 200, 100)
@@ -30,9 +30,7 @@ parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "data")
 parser.add_argument("--seeds", type=int, default=3)
 arguments = parser.parse_args()
-# One thread fixes the order of sums, and with it the network.
-tf.config.threading.set_intra_op_parallelism_threads(1)
-tf.config.threading.set_inter_op_parallelism_threads(1)
+use_one_thread()
 warnings.simplefilter("ignore", ConvergenceWarning)  # a length at its bound
 
 data = load_formation_energy(split="paper", structures="arrays")

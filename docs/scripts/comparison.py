@@ -19,6 +19,7 @@ from joblib import Parallel, delayed
 
 from skcfgp import CompositionFeaturizer, MEGNetFeaturizer
 from skcfgp.datasets import load_dielectric, load_elastic, load_formation_energy
+from skcfgp.reproduction.networks import use_one_thread
 
 SEEDS = range(5)
 FORMATION = "formation energy"
@@ -90,11 +91,7 @@ def load_tasks(cache, names=PROPERTIES, n_jobs=1):
 
 
 def _compute(name, seed):
-    import tensorflow as tf
-
-    # One thread fixes the order of sums, and with it the network.
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    use_one_thread()
     _, loader, logarithm = PROPERTIES[name]
     data = loader(structures="arrays")
     y = np.log10(data.target) if logarithm else data.target

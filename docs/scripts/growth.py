@@ -28,6 +28,7 @@ import matplotlib.pyplot as plt
 from skcfgp import GaussianProcessRegressor
 from skcfgp.kernels import Laplacian
 from skcfgp.query import plan
+from skcfgp.reproduction.cost import synthetic_vectors
 
 KERNEL = Laplacian(0.4281, 2.3997)
 N_LABELS = 1800  # while the pool grows
@@ -40,13 +41,6 @@ WORK = {
 }
 
 
-def latent(n, seed=0):
-    rng = np.random.default_rng(seed)
-    centres = rng.gamma(2.0, 0.4, size=(200, 32))
-    X = np.abs(centres[rng.integers(200, size=n)] + 0.15 * rng.normal(size=(n, 32)))
-    return X, np.sin(X[:, :8]).sum(axis=1)
-
-
 def memory(key):
     """Return a figure of this process (VmHWM, VmRSS), in GB."""
     status = Path("/proc/self/status").read_text()
@@ -57,7 +51,7 @@ def measure(work, size, repeats):
     """Do the work, print seconds and gigabytes."""
     before = memory("VmRSS")
     n, extra = (size, 1000 + repeats) if WORK[work][1] == "labels" else (N_LABELS, size)
-    X, y = latent(n + extra)
+    X, y = synthetic_vectors(n + extra)
     labelled, rest = (X[:n], y[:n]), X[n:]
     gp = GaussianProcessRegressor(KERNEL, optimizer=None)
     if work == "fit":

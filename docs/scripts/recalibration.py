@@ -15,6 +15,7 @@ from scipy.stats import norm
 from sklearn.model_selection import KFold
 
 from skcfgp import CalibratedRegressor, GaussianProcessRegressor, MEGNetFeaturizer
+from skcfgp.calibration import mean_squared_z, negative_log_likelihood
 from skcfgp.datasets import load_formation_energy
 from skcfgp.kernels import Laplacian
 
@@ -41,8 +42,8 @@ def measure(model, intervals=None):
             bounds = intervals(X["test"], coverage)
         row.append(np.mean((bounds[0] <= y["test"]) & (y["test"] <= bounds[1])))
         row.append(np.mean(bounds[1] - bounds[0]))
-    row.append(np.mean(((y["test"] - mean) / std) ** 2))
-    return [*row, -norm.logpdf(y["test"], mean, std).mean()]
+    metrics = mean_squared_z, negative_log_likelihood
+    return row + [metric(y["test"], mean, std) for metric in metrics]
 
 
 def report(name, rows):

@@ -16,19 +16,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
 from skcfgp.baselines import MEGNetRegressor
 from skcfgp.datasets import load_formation_energy
+from skcfgp.reproduction.networks import use_one_thread
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--epochs", type=int, default=60)
 parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "data")
 arguments = parser.parse_args()
 arguments.out.mkdir(parents=True, exist_ok=True)
-# One thread fixes the order of sums, and with it the result.
-tf.config.threading.set_intra_op_parallelism_threads(1)
-tf.config.threading.set_inter_op_parallelism_threads(1)
+use_one_thread()
 
 models = {
     f"network_{seed}": MEGNetRegressor(

@@ -11,12 +11,12 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from pymatgen.core import Lattice, Structure
 
 from skcfgp import MEGNetFeaturizer
 from skcfgp.datasets import load_formation_energy
 from skcfgp.network import save_network
+from skcfgp.reproduction.networks import use_one_thread
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--epochs", type=int, default=180)
@@ -24,10 +24,7 @@ parser.add_argument(
     "--out", default=Path(__file__).parents[2] / "skcfgp/weights/formation_energy_1800"
 )
 arguments = parser.parse_args()
-tf.config.threading.set_intra_op_parallelism_threads(
-    1
-)  # the order of sums, so the result, is fixed
-tf.config.threading.set_inter_op_parallelism_threads(1)
+use_one_thread()
 
 train = load_formation_energy(split="train")
 featurizer = MEGNetFeaturizer(

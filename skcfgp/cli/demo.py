@@ -1,14 +1,14 @@
 """The main job on the bundled data: error bars, and active learning against random choice."""
 
-import csv
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
 from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.utils import Bunch
+
+from ..calibration import coverage, mean_squared_z, negative_log_likelihood
 
 __all__ = ["Demo", "run_demo"]
 
@@ -79,8 +79,10 @@ class Demo:
         cells += f"{r2_score(y, mean):11.4f}"
         if std is None:
             return cells + f"{'no error bar':>22}"
-        z, nll = error / std, -norm.logpdf(error, scale=std).mean()
-        return cells + f"{np.mean(np.abs(z) <= 2):11.1%}{np.mean(z**2):11.2f}{nll:11.3f}"
+        inside, z2, nll = (
+            metric(y, mean, std) for metric in (coverage, mean_squared_z, negative_log_likelihood)
+        )
+        return cells + f"{inside:11.1%}{z2:11.2f}{nll:11.3f}"
 
     def _learning_lines(self, unit):
         first = next(iter(self.curves.values()))[0]
@@ -115,15 +117,12 @@ class Demo:
         return paths + self._draw(folder)
 
     def _write_predictions(self, path):
+        import pandas as pd
+
         test = self.test
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(
-                ["material_id", "formula", test.target_name, "prediction", "std", "unit"]
-            )
-            columns = test.material_id, test.formula, test.target, self.prediction, self.std
-            for id_, formula, *values in zip(*columns, strict=True):
-                writer.writerow([id_, formula, *map(float, values), test.unit])
+        columns = {"material_id": test.material_id, "formula": test.formula}
+        columns |= {test.target_name: test.target, "prediction": self.prediction, "std": self.std}
+        pd.DataFrame(columns | {"unit": test.unit}).to_csv(path, index=False)
 
     def _write_curves(self, path):
         import pandas as pd
@@ -136,7 +135,6 @@ class Demo:
         pd.concat(tables, names=["strategy", "seed"]).to_csv(path)
 
     def _draw(self, folder):
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
         from ..displays import (
@@ -146,30 +144,26 @@ class Demo:
             ResidualDisplay,
         )
 
-        def figure(name, n_axes=1):
-            drawing = Figure(figsize=(5.2 * n_axes, 4.4), layout="constrained")
-            FigureCanvasAgg(drawing)
-            paths.append(folder / name)
-            return drawing, drawing.subplots(1, n_axes)
+        def axes_of(name, n_axes=1):
+            figures[name] = Figure(figsize=(5.2 * n_axes, 4.4), layout="constrained")
+            return figures[name].subplots(1, n_axes)
 
-        paths, test = [], self.test
-        numbers = test.target, self.prediction, self.std
-        drawing, ax = figure("parity.png")
-        ParityDisplay.from_predictions(*numbers, ax=ax, name="formation energy", unit=test.unit)
-        drawing.savefig(paths[-1], dpi=150)
-        drawing, ax = figure("residual.png")
-        ResidualDisplay.from_predictions(*numbers, ax=ax, labels=test.formula, unit=test.unit)
-        drawing.savefig(paths[-1], dpi=150)
-        drawing, ax = figure("calibration.png")
+        figures, test = {}, self.test
+        numbers, unit = (test.target, self.prediction, self.std), test.unit
+        ax = axes_of("parity.png")
+        ParityDisplay.from_predictions(*numbers, ax=ax, name="formation energy", unit=unit)
+        ax = axes_of("residual.png")
+        ResidualDisplay.from_predictions(*numbers, ax=ax, labels=test.formula, unit=unit)
+        ax = axes_of("calibration.png")
         for name, (mean, std) in self.predictions.items():
             if std is not None:
                 CalibrationCurveDisplay.from_predictions(test.target, mean, std, name=name, ax=ax)
-        drawing.savefig(paths[-1], dpi=150)
-        drawing, axes = figure("learning_curve.png", 2)
+        axes = axes_of("learning_curve.png", 2)
         for ax, metric in zip(axes, ("mae_test", "mae_pool"), strict=True):
-            LearningCurveDisplay.from_simulations(self.curves, metric=metric, unit=test.unit, ax=ax)
-        drawing.savefig(paths[-1], dpi=150)
-        return paths
+            LearningCurveDisplay.from_simulations(self.curves, metric=metric, unit=unit, ax=ax)
+        for name, figure in figures.items():
+            figure.savefig(folder / name, dpi=150)
+        return [folder / name for name in figures]
 
 
 def run_demo(*, n_cycles=300, n_seeds=3, verbose=1):

@@ -126,11 +126,7 @@ def _load(name, target, return_X_y, as_frame, structures, parts=None):
     if parts is not None:
         rows = np.concatenate([np.flatnonzero(table["split"] == part) for part in parts])
     structures = _crystals(name, table, rows, as_structures=structures == "pymatgen")
-    columns = {
-        key: table[key][rows]
-        for key in ("material_id", "formula", "split", *UNITS)
-        if key in table and key != "material_id"
-    }
+    columns = {key: table[key][rows] for key in ("formula", "split", *UNITS) if key in table}
     material_id = table["material_id"][rows]
     y = columns[target]
     if as_frame:

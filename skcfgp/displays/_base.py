@@ -15,6 +15,11 @@ class Display:
         return ax
 
 
+def line_style(number):
+    """Style of the line of this number: colours alone cannot be told apart in grey."""
+    return ("-", "-.", ":", "--")[number % 4]
+
+
 def axis_label(name, unit):
     """Name of an axis with its unit, if it has one."""
     return f"{name} ({unit})" if unit and unit != "1" else name

@@ -1,19 +1,15 @@
 """`CalibrationCurveDisplay`: how often the truth is where the error bars say."""
 
-from ._base import Display
+from ..calibration import calibration_curve, miscalibration_area
+from ..scorers import predict_with_std
+from ._base import Display, line_style
 
 __all__ = ["CalibrationCurveDisplay"]
 
 #: Axis labels of each form.
 FORMS = {
-    "interval": (
-        "probability of a central interval",
-        "fraction of crystals inside",
-    ),
-    "quantile": (
-        "probability below a quantile",
-        "fraction of crystals below",
-    ),
+    "interval": ("probability of a central interval", "fraction of crystals inside"),
+    "quantile": ("probability below a quantile", "fraction of crystals below"),
 }
 
 
@@ -67,20 +63,17 @@ class CalibrationCurveDisplay(Display):
         self.name = name
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, form="interval", name=None, ax=None, **options):
+    def from_estimator(cls, estimator, X, y, *, name=None, **options):
         """Predict with standard deviation and draw.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted; with ``predict(X, return_std=True)``.
+            Fitted, as for `skcfgp.scorers.predict_with_std`.
         X : array-like of shape (n_samples, ...)
         y : array-like of shape (n_samples,)
-        form : {"interval", "quantile"}, default="interval"
         name : str, default=None
             None takes the name of the class.
-        ax : matplotlib Axes, default=None
-            With the curve of another model on it, for instance.
         **options
             Passed to `from_predictions`.
 
@@ -88,9 +81,8 @@ class CalibrationCurveDisplay(Display):
         -------
         CalibrationCurveDisplay
         """
-        y_pred, y_std = estimator.predict(X, return_std=True)
         name = type(estimator).__name__ if name is None else name
-        return cls.from_predictions(y, y_pred, y_std, form=form, name=name, ax=ax, **options)
+        return cls.from_predictions(y, *predict_with_std(estimator, X), name=name, **options)
 
     @classmethod
     def from_predictions(
@@ -117,6 +109,7 @@ class CalibrationCurveDisplay(Display):
         name : str or None
             For the legend.
         ax : matplotlib Axes, default=None
+            With the curve of another model on it, for instance.
         **plot_options
             Passed to `plot`.
 
@@ -124,8 +117,6 @@ class CalibrationCurveDisplay(Display):
         -------
         CalibrationCurveDisplay
         """
-        from ..calibration import calibration_curve, miscalibration_area
-
         arrays = y_true, y_pred, y_std
         curve = calibration_curve(*arrays, form=form, n_levels=n_levels)
         area = miscalibration_area(*arrays, form=form, n_levels=n_levels)
@@ -159,7 +150,8 @@ class CalibrationCurveDisplay(Display):
             band = {"color": "0.88", "zorder": 0, "label": f"95% of perfect, n = {self.n_samples}"}
             ax.fill_between(p, low, high, **band | (band_kw or {}))
         label = f"{self.name or 'model'}, area {self.area:.3f}"
-        ax.plot(p, self.observed, **{"label": label} | (line_kw or {}))
+        line = {"label": label, "ls": line_style(len(ax.lines) - 1)}  # one is the diagonal
+        ax.plot(p, self.observed, **line | (line_kw or {}))
         xlabel, ylabel = FORMS[self.form]
         ax.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, 1), ylim=(0, 1), aspect="equal")
         ax.set_title(f"calibration, {self.form} form", fontsize="medium")

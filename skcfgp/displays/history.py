@@ -92,7 +92,7 @@ class TrainingHistoryDisplay(Display):
         return cls(history, best_epoch=best_epoch, unit=unit).plot(ax=ax, **plot_options)
 
     def plot(self, ax=None, *, loss_kw=None, val_mae_kw=None, best_kw=None):
-        """Draw; the error on a logarithmic axis.
+        """Draw; the error on a logarithmic axis, unless it changes by less than a factor of four.
 
         Parameters
         ----------
@@ -104,21 +104,25 @@ class TrainingHistoryDisplay(Display):
         -------
         self : TrainingHistoryDisplay
         """
-        from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+        from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
         ax = self._axes(ax)
-        validation = np.asarray(self.history["val_mae"], dtype=float)
+        loss, validation = (np.asarray(self.history[k], dtype=float) for k in ("loss", "val_mae"))
         epochs = np.arange(1, len(validation) + 1)
-        ax.plot(epochs, self.history["loss"], **{"label": "training"} | (loss_kw or {}))
+        ax.plot(epochs, loss, **{"label": "training"} | (loss_kw or {}))
         if np.isfinite(validation).any():  # NaN if nothing was set aside
-            ax.plot(epochs, validation, **{"label": "validation"} | (val_mae_kw or {}))
+            ax.plot(epochs, validation, **{"label": "validation", "ls": "--"} | (val_mae_kw or {}))
             best = self.best_epoch or int(np.nanargmin(validation)) + 1
             options = {"marker": "o", "ls": "none", "color": "k", "ms": 5, "zorder": 3}
             options["label"] = f"kept: epoch {best}, {quantity(validation[best - 1], self.unit)}"
             ax.plot(best, validation[best - 1], **options | (best_kw or {}))
-        ax.set(yscale="log", xlabel="epoch", ylabel=axis_label("mean absolute error", self.unit))
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        ax.yaxis.set_minor_formatter(NullFormatter())
+        ax.set(xlabel="epoch", ylabel=axis_label("mean absolute error", self.unit))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        values = np.concatenate([loss, validation])
+        if np.nanmax(values) >= 4 * np.nanmin(values) > 0:
+            ax.set_yscale("log")
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            ax.yaxis.set_minor_formatter(NullFormatter())
         ax.legend()
         return self

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._base import Display, axis_label
+from ._base import Display, axis_label, line_style
 
 __all__ = ["LearningCurveDisplay"]
 
@@ -19,7 +19,7 @@ class LearningCurveDisplay(Display):
     Parameters
     ----------
     curves : dict of str to list of DataFrame
-        Results of `skcfgp.simulate` by the name of the strategy, one for each seed.
+        Results of `skcfgp.simulate` by the name of the strategy, of several seeds for instance.
     metric : {"mae_test", "mae_pool", "max_std"}
     unit : str
 
@@ -56,17 +56,20 @@ class LearningCurveDisplay(Display):
             raise ValueError(f"metric must be one of {list(METRICS)}, got {metric!r}.")
         curves = {k: list(v) if isinstance(v, list | tuple) else [v] for k, v in curves.items()}
         for name, runs in curves.items():
-            if not runs or any(
-                list(run["n_labelled"]) != list(runs[0]["n_labelled"]) for run in runs
-            ):
+            if len({tuple(run["n_labelled"]) for run in runs}) != 1:
                 raise ValueError(
                     f"the {len(runs)} runs of {name!r} must have the same numbers of labels; give "
                     "runs of other lengths another name."
                 )
+            if any(run[metric].isna().all() for run in runs):
+                raise ValueError(
+                    f"a run of {name!r} has no {metric}: give simulate a test set, or take another "
+                    f"metric of {list(METRICS)}."
+                )
         return cls(curves, metric=metric, unit=unit).plot(ax=ax, **plot_options)
 
     def plot(self, ax=None, *, line_kw=None):
-        """Draw the median over seeds, and the band from the lowest to the highest.
+        """Draw the median over the runs, and the band from the lowest to the highest.
 
         Parameters
         ----------
@@ -82,8 +85,9 @@ class LearningCurveDisplay(Display):
         for name, runs in self.curves.items():
             n = runs[0]["n_labelled"]
             values = np.array([run[self.metric] for run in runs])
-            label = name if len(runs) == 1 else f"{name} (median of {len(runs)} seeds)"
-            (line,) = ax.plot(n, np.median(values, axis=0), label=label, **(line_kw or {}))
+            label = name if len(runs) == 1 else f"{name} (median of {len(runs)} runs)"
+            line = {"label": label, "ls": line_style(len(ax.lines))}
+            (line,) = ax.plot(n, np.median(values, axis=0), **line | (line_kw or {}))
             if len(runs) > 1:
                 ax.fill_between(
                     n, values.min(axis=0), values.max(axis=0), color=line.get_color(), alpha=0.2

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..scorers import predict_with_std
 from ._base import Display, axis_label, columns, quantity
 
 __all__ = ["ErrorBarDisplay", "ParityDisplay"]
@@ -50,26 +51,23 @@ class ParityDisplay(Display):
         self.unit = unit
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, ax=None, name="target", unit="", **plot_options):
+    def from_estimator(cls, estimator, X, y, **options):
         """Predict with standard deviation and draw.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted; with ``predict(X, return_std=True)``.
+            Fitted, as for `skcfgp.scorers.predict_with_std`.
         X : array-like of shape (n_samples, ...)
         y : array-like of shape (n_samples,)
-        ax : matplotlib Axes, default=None
-        name, unit : str
-        **plot_options
-            Passed to `plot`.
+        **options
+            Passed to `from_predictions`.
 
         Returns
         -------
         ParityDisplay
         """
-        y_pred, y_std = estimator.predict(X, return_std=True)
-        return cls.from_predictions(y, y_pred, y_std, ax=ax, name=name, unit=unit, **plot_options)
+        return cls.from_predictions(y, *predict_with_std(estimator, X), **options)
 
     @classmethod
     def from_predictions(
@@ -187,16 +185,15 @@ class ErrorBarDisplay(Display):
         self.n_samples = n_samples
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, ax=None, **options):
+    def from_estimator(cls, estimator, X, y, **options):
         """Predict with standard deviation and draw.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted; with ``predict(X, return_std=True)``.
+            Fitted, as for `skcfgp.scorers.predict_with_std`.
         X : array-like of shape (n_samples, ...)
         y : array-like of shape (n_samples,)
-        ax : matplotlib Axes, default=None
         **options
             Passed to `from_predictions`.
 
@@ -204,8 +201,7 @@ class ErrorBarDisplay(Display):
         -------
         ErrorBarDisplay
         """
-        y_pred, y_std = estimator.predict(X, return_std=True)
-        return cls.from_predictions(y, y_pred, y_std, ax=ax, **options)
+        return cls.from_predictions(y, *predict_with_std(estimator, X), **options)
 
     @classmethod
     def from_predictions(
@@ -268,12 +264,14 @@ class ErrorBarDisplay(Display):
         options = {"fmt": "o", "ms": 2.5, "lw": 0.8, "color": "0.55"}
         options["label"] = rf"predicted, $\pm {n_sigma:g}\,\sigma$"
         ax.errorbar(rank, predicted, yerr=bars, **options | (errorbar_kw or {}))
-        options = {"marker": "_", "s": 30, "linewidths": 2, "zorder": 3}
         inside = np.abs(predicted - true) <= bars
-        for rows, place, color in ((inside, "inside", "tab:blue"), (~inside, "outside", "tab:red")):
-            label = f"true, {place} the bar: {rows.sum()}"
-            options |= {"color": color, "label": label} | (scatter_kw or {})
-            ax.scatter(rank[rows], true[rows], **options)
+        for rows, place, color, marker in (
+            (inside, "inside", "tab:blue", "_"),
+            (~inside, "outside", "tab:red", "x"),
+        ):
+            options = {"marker": marker, "color": color, "s": 30, "linewidths": 2, "zorder": 3}
+            options["label"] = f"true, {place} the bar: {rows.sum()}"
+            ax.scatter(rank[rows], true[rows], **options | (scatter_kw or {}))
         ax.set(
             xlabel="crystal, in order of the true value",
             ylabel=axis_label(self.name, self.unit),

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..scorers import predict_with_std
 from ._base import Display, axis_label, columns
 
 __all__ = ["ResidualDisplay"]
@@ -31,31 +32,26 @@ class ResidualDisplay(Display):
         self.unit = unit
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, ax=None, labels=None, unit="", **plot_options):
+    def from_estimator(cls, estimator, X, y, *, labels=None, **options):
         """Predict with standard deviation and draw.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted; with ``predict(X, return_std=True)``.
+            Fitted, as for `skcfgp.scorers.predict_with_std`.
         X : array-like of shape (n_samples, ...)
         y : array-like of shape (n_samples,)
-        ax : matplotlib Axes, default=None
         labels : sequence of str, default=None
             None takes the formulas, if `X` is a sequence of pymatgen ``Structure``.
-        unit : str
-        **plot_options
-            Passed to `plot`.
+        **options
+            Passed to `from_predictions`.
 
         Returns
         -------
         ResidualDisplay
         """
-        y_pred, y_std = estimator.predict(X, return_std=True)
         labels = _formulas(X) if labels is None else labels
-        return cls.from_predictions(
-            y, y_pred, y_std, ax=ax, labels=labels, unit=unit, **plot_options
-        )
+        return cls.from_predictions(y, *predict_with_std(estimator, X), labels=labels, **options)
 
     @classmethod
     def from_predictions(

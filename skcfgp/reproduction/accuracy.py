@@ -10,7 +10,7 @@ from ..network import load_network
 from ..query import plan
 from .networks import train_network
 from .settings import PAPER
-from .trials import MAIN, RECIPES, load_trial, trial_names
+from .trials import MAIN, RECIPES, load_trial, trial_names, weights_of
 
 __all__ = ["accuracy", "enlarged_rows", "enlarged_set", "scores"]
 
@@ -35,12 +35,6 @@ def scores(y, mean):
 
 def accuracy(settings, data, results):
     """Stage: both pipelines, the network's readout and a published MEGNet on the test set.
-
-    Parameters
-    ----------
-    settings : Settings
-    data : Data
-    results : dict
 
     Returns
     -------
@@ -98,9 +92,8 @@ def enlarged_set(settings, data, results, *, folder):
 
     Parameters
     ----------
-    settings : Settings
-    data : Data
-    results : dict
+    settings, data, results
+        As in `Stage`.
     folder : Path
         Of all networks.
 
@@ -116,8 +109,7 @@ def enlarged_set(settings, data, results, *, folder):
     rng = np.random.RandomState(settings.random_state)
     held = np.concatenate([trial.unseen, rng.permutation(added)[: max(1, len(added) // 10)]])
     unseen = np.isin(rows, held)
-    first = results["network_0"]["folder"] if "network_0" in results else None
-    start = data.network if first is None else Path(folder) / first
+    start = weights_of(data, results[MAIN], folder)
     again = Path(folder) / "enlarged"
     history, _, seconds = train_network(
         data.structures[rows],

@@ -7,7 +7,7 @@ from ..simulation import simulate
 from .settings import PAPER
 from .trials import RECIPES, load_trial
 
-__all__ = ["active_learning", "cycles_of_paper", "gains", "labels_to_reach"]
+__all__ = ["active_learning", "cycles_of_paper", "gains", "labels_to_reach", "simulated_curves"]
 
 METRICS = ("mae_pool", "mae_test")
 
@@ -33,9 +33,8 @@ def active_learning(settings, data, results, *, name):
 
     Parameters
     ----------
-    settings : Settings
-    data : Data
-    results : dict
+    settings, data, results
+        As in `Stage`.
     name : str
         Of the trial.
 
@@ -50,29 +49,37 @@ def active_learning(settings, data, results, *, name):
     out = {"n_initial": len(trial.initial)}
     for recipe in RECIPES:
         gp, y, scale = trial.process(recipe)
-        runs = {"max_std": [(max_std, None)]}
-        runs["random"] = [
-            (random_sampling, settings.random_state + 100 * k) for k in range(settings.orders)
-        ]
-        for strategy, calls in runs.items():
-            query = calls[0][0]
-            tables = [
-                simulate(
-                    gp,
-                    trial.X[recipe],
-                    y,
-                    initial=trial.initial,
-                    pool=trial.pool,
-                    test=trial.test,
-                    query_strategy=query,
-                    random_state=state,
-                )
-                for _, state in calls
-            ]
-            for metric in METRICS:
-                curves = scale * np.array([table[metric] for table in tables])
-                out[f"{strategy}_{recipe}_{metric}"] = curves[0] if query is max_std else curves
+        sets = {"initial": trial.initial, "pool": trial.pool, "test": trial.test}
+        states = settings.random_state + 100 * np.arange(settings.orders)
+        for metric, curves in simulated_curves(gp, trial.X[recipe], y, states, **sets).items():
+            for strategy, curve in zip(("max_std", "random"), curves, strict=True):
+                out[f"{strategy}_{recipe}_{metric}"] = scale * curve
     return out
+
+
+def simulated_curves(gp, X, y, states, **options):
+    """Simulate max-std, and random choice with each random state.
+
+    Parameters
+    ----------
+    gp : GaussianProcessRegressor
+    X : ndarray of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,)
+    states : sequence of int
+    **options
+        Passed to `simulate`.
+
+    Returns
+    -------
+    dict of str to (ndarray, ndarray)
+        By metric: max-std, of shape (n_cycles + 1,); random, of shape (n_states, n_cycles + 1).
+    """
+    active = simulate(gp, X, y, query_strategy=max_std, **options)
+    random = [
+        simulate(gp, X, y, query_strategy=random_sampling, random_state=int(state), **options)
+        for state in states
+    ]
+    return {m: (active[m].to_numpy(), np.array([run[m] for run in random])) for m in METRICS}
 
 
 def labels_to_reach(curve, value):

@@ -14,12 +14,6 @@ N_WORST = 10
 def calibration(settings, data, results):
     """Stage: all metrics of the error bars on the test set, the worst crystals and their families.
 
-    Parameters
-    ----------
-    settings : Settings
-    data : Data
-    results : dict
-
     Returns
     -------
     dict
@@ -37,7 +31,7 @@ def calibration(settings, data, results):
             report = uncertainty_report(
                 y, mean, std, n_bins=min(10, len(y)), unit=data.unit, random_state=0
             )
-            reports[name] = _plain(report.to_dict())
+            reports[name] = report.to_dict()
         out[f"main_{recipe}"] = reports[MAIN]
         out[f"seeds_{recipe}"] = [reports[name] for name in trial_names(settings)]
         trial = load_trial(data, results, MAIN)
@@ -45,10 +39,6 @@ def calibration(settings, data, results):
         out[f"worst_{recipe}"] = _worst(data, mean, std)
         out[f"families_{recipe}"] = _families(data, mean)
     return out
-
-
-def _plain(row):
-    return {k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()}
 
 
 def _worst(data, mean, std):

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .trials import RECIPES
+
 __all__ = ["Claim", "all_below", "effect", "spread", "within_factor"]
 
 YES, PARTLY, NO, NONE = "yes", "partly", "no", "-"
@@ -26,8 +28,6 @@ class Claim:
         By recipe; one that is missing does not apply.
     held : dict of str to str
         "yes", "partly", "no" or "-", by recipe.
-    values : dict of str to list of float
-        What `ours` is made of: a value a seed, by recipe.
     """
 
     row: str
@@ -36,7 +36,6 @@ class Claim:
     criterion: str
     ours: dict = field(default_factory=dict)
     held: dict = field(default_factory=dict)
-    values: dict = field(default_factory=dict)
 
     def to_dict(self):
         """Return the line as a flat dict.
@@ -45,8 +44,6 @@ class Claim:
         -------
         dict
         """
-        from .trials import RECIPES
-
         line = {"row": self.row, "claim": self.text, "paper": self.paper}
         for recipe in RECIPES:
             line[f"ours, {recipe} pipeline"] = self.ours.get(recipe, "")

@@ -38,12 +38,6 @@ def synthetic_vectors(n, random_state=0):
 def cost(settings, data, results):
     """Stage: training, hyper-parameters, and 6,000 cycles with the error on pool and test set.
 
-    Parameters
-    ----------
-    settings : Settings
-    data : Data
-    results : dict
-
     Returns
     -------
     dict

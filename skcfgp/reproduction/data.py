@@ -88,8 +88,7 @@ class Data:
         parts = {}
         for name, size in (("train", n_initial), ("pool", n_pool), ("test", n_test)):
             rows = getattr(self, name)
-            taken = rows if size is None else np.sort(rng.permutation(rows)[:size])
-            parts[name] = taken
+            parts[name] = rows if size is None else np.sort(rng.permutation(rows)[:size])
         keep = np.concatenate(list(parts.values()))
         new = np.full(len(self.y), -1)
         new[keep] = np.arange(len(keep))
@@ -159,7 +158,7 @@ def read_data(path, target=None, *, published=None, random_state=0):
     """
     path = Path(path)
     csv.field_size_limit(2**31 - 1)  # a crystal may be a long field
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:  # as spreadsheets write it
         reader = csv.DictReader(file)
         columns, records = reader.fieldnames or [], list(reader)
     source = next((name for name in ("structure", "file") if name in columns), None)
@@ -183,7 +182,7 @@ def read_data(path, target=None, *, published=None, random_state=0):
             keep.append(row)
         except Exception as error:  # the parsers of a crystal raise anything
             left_out.append((ids[row], str(error)))
-    given = np.array([records[row].get("split", "") for row in keep])
+    given = np.array([records[row].get("split") or "" for row in keep])
     from ..datasets._loaders import UNITS
 
     return Data(
@@ -231,7 +230,7 @@ def _split(path, given, n, random_state):
     """Rows by part: those that the file names, or random ones in the paper's proportions."""
     parts = ("train", "pool", "test")
     if given is not None:
-        if unknown := sorted(set(given) - set(parts)):
+        if unknown := sorted(set(given.tolist()) - set(parts)):
             raise ValueError(f"{path}: split must be one of {parts}, got {unknown[0]!r}.")
         rows = {part: np.flatnonzero(given == part) for part in parts}
     else:

@@ -1,18 +1,16 @@
 """Row 6: what the paper leaves to future work, on the vectors of the paper's pipeline."""
 
-from pathlib import Path
-
 import numpy as np
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
 
-from ..calibration import coverage, negative_log_likelihood
 from ..featurizer import LAYERS, MEGNetFeaturizer
 from ..gaussian_process import GaussianProcessRegressor
 from ..kernels import Laplacian
 from ..query import greedy_max_std, max_std, spaced_max_std
 from ..simulation import simulate
 from .active import cycles_of_paper
-from .trials import load_trial, trial_names
+from .hyperparameters import quality
+from .trials import load_trial, trial_names, weights_of
 
 __all__ = ["SPACINGS", "batches", "calibrated_query", "kernels", "layers"]
 
@@ -30,12 +28,6 @@ def _last(table, scale=1.0):
 
 def batches(settings, data, results):
     """Stage: batches of largest standard deviations, spaced ones, and one crystal at a time.
-
-    Parameters
-    ----------
-    settings : Settings
-    data : Data
-    results : dict
 
     Returns
     -------
@@ -80,12 +72,6 @@ def kernels(settings, data, results):
     The hyper-parameters of all are found on every third row of the initial set, since those of the
     kernels that only scikit-learn's search knows take minutes on all.
 
-    Parameters
-    ----------
-    settings : Settings
-    data : Data
-    results : dict
-
     Returns
     -------
     dict
@@ -119,14 +105,8 @@ def _fit_and_score(kernel, X, trial, every=1):
     if every > 1:
         gp = GaussianProcessRegressor(gp.kernel_, optimizer=None, normalize_y=True)
         gp.fit(X[trial.initial], trial.y[trial.initial])
-    mean, std = gp.predict(X[trial.test], return_std=True)
-    y = trial.y[trial.test]
-    return {
-        "mae": float(np.abs(mean - y).mean()),
-        "coverage_2sigma": float(coverage(y, mean, std, n_sigma=2)),
-        "nll": float(negative_log_likelihood(y, mean, std)),
-        "kernel": str(gp.kernel_),
-    }
+    found = quality(trial.y[trial.test], *gp.predict(X[trial.test], return_std=True))
+    return found | {"kernel": str(gp.kernel_)}
 
 
 def layers(settings, data, results, *, folder):
@@ -134,9 +114,8 @@ def layers(settings, data, results, *, folder):
 
     Parameters
     ----------
-    settings : Settings
-    data : Data
-    results : dict
+    settings, data, results
+        As in `Stage`.
     folder : Path
         Of all networks.
 
@@ -148,8 +127,7 @@ def layers(settings, data, results, *, folder):
     out = {}
     for name in trial_names(settings):
         trial = load_trial(data, results, name)
-        weights = results[name]["network"]
-        weights = data.network if weights is None else Path(folder) / weights
+        weights = weights_of(data, results[name], folder)
         for layer in (*LAYERS, list(LAYERS)):
             featurizer = MEGNetFeaturizer(weights, layer=layer).fit(data.structures[:1])
             X = featurizer.transform(data.structures).astype(float)
@@ -164,12 +142,6 @@ def calibrated_query(settings, data, results):
     To multiply all standard deviations by a number changes no choice, so a better calibrated query
     needs another length. Choices of each are learnt by the same process, that of predictive
     likelihood.
-
-    Parameters
-    ----------
-    settings : Settings
-    data : Data
-    results : dict
 
     Returns
     -------
@@ -197,10 +169,8 @@ def calibrated_query(settings, data, results):
             rows = np.array([row for (row,) in table["indices"][1:]])
             chosen.append(set(rows.tolist()))
             learner = GaussianProcessRegressor(kernel, optimizer=None)
-            learner.fit(
-                X[np.concatenate([trial.initial, rows])],
-                trial.y[np.concatenate([trial.initial, rows])],
-            )
+            labelled = np.concatenate([trial.initial, rows])
+            learner.fit(X[labelled], trial.y[labelled])
             left = np.setdiff1d(trial.pool, rows)
             error = np.abs(learner.predict(X) - trial.y)
             out[objective].append(

@@ -49,11 +49,9 @@ def draw_figures(data, settings, results, folder):
 
 
 def _figure(rows, columns, width=5.2, height=4.4):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
-    FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
@@ -193,7 +191,8 @@ def _learning_curves(data, settings, results):
 
 def _long_run(data, settings, results):
     n = len(data.pool)
-    figure = _draw_curves(data, settings, results, {"mae_pool": n - LEAST_LEFT, "mae_test": n})
+    last = max(n - LEAST_LEFT, cycles_of_paper(n))  # of a pool of less than that, the paper's share
+    figure = _draw_curves(data, settings, results, {"mae_pool": last, "mae_test": n})
     return figure, (
         f"The same until all {n:,} crystals of the pool are labelled; the error on the remaining "
         f"pool while at least {LEAST_LEFT} are left. {_seeds(settings)}"

@@ -10,7 +10,7 @@ from ..kernels import Laplacian
 from .likelihood_map import LikelihoodMap, adam_paths, lbfgs_path
 from .trials import MAIN, RECIPES, load_trial, trial_names
 
-__all__ = ["FEATURES", "OBJECTIVES", "STARTS", "hyperparameters", "sensitivity"]
+__all__ = ["FEATURES", "OBJECTIVES", "STARTS", "hyperparameters", "quality", "sensitivity"]
 
 FEATURES = ("raw", "min-max scaled")
 OBJECTIVES = ("marginal_likelihood", "leave_one_out")
@@ -23,12 +23,6 @@ DRAWN = 200  # points of a path of Adam that are kept for the figure
 
 def hyperparameters(settings, data, results):
     """Stage: the hyper-parameters of both pipelines, of each trial.
-
-    Parameters
-    ----------
-    settings : Settings
-    data : Data
-    results : dict
 
     Returns
     -------
@@ -63,11 +57,9 @@ def _of_trial(trial):
                 "amplitude": a,
                 "length_scale": length,
                 "ratio": a**2 / length,
-            } | _quality(y_test, *prediction)
+            } | quality(y_test, *prediction)
     for recipe in RECIPES:
-        out[recipe] = _quality(
-            y_test, trial.mean[recipe][trial.test], trial.std[recipe][trial.test]
-        )
+        out[recipe] = quality(y_test, trial.mean[recipe][trial.test], trial.std[recipe][trial.test])
     return out
 
 
@@ -76,22 +68,17 @@ def _features(trial, features):
     return X if features == "raw" else MinMaxScaler().fit(X[trial.initial]).transform(X)
 
 
-def _quality(y, mean, std):
+def quality(y, mean, std):
+    """MAE, coverage at 2 sigma and NLL."""
     return {
         "mae": float(np.abs(mean - y).mean()),
-        "coverage_2sigma": float(coverage(y, mean, std, n_sigma=2)),
-        "nll": float(negative_log_likelihood(y, mean, std)),
+        "coverage_2sigma": coverage(y, mean, std, n_sigma=2),
+        "nll": negative_log_likelihood(y, mean, std),
     }
 
 
 def sensitivity(settings, data, results):
     """Stage: the likelihood as a map, where several starts end up, and what that costs.
-
-    Parameters
-    ----------
-    settings : Settings
-    data : Data
-    results : dict
 
     Returns
     -------
@@ -153,4 +140,4 @@ def _at(X, trial, amplitude, length):
     """Errors on the test set with hyper-parameters that are given."""
     gp = GaussianProcessRegressor(Laplacian(amplitude, length), optimizer=None)
     gp.fit(X[trial.initial], trial.y[trial.initial])
-    return _quality(trial.y[trial.test], *gp.predict(X[trial.test], return_std=True))
+    return quality(trial.y[trial.test], *gp.predict(X[trial.test], return_std=True))

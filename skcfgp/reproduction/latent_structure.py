@@ -36,12 +36,6 @@ def latent_structure(settings, data, results):
 
     Of the crystals of pool and test set: the network has trained on none of them.
 
-    Parameters
-    ----------
-    settings : Settings
-    data : Data
-    results : dict
-
     Returns
     -------
     dict

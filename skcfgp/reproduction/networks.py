@@ -9,7 +9,7 @@ from ..featurizer import MEGNetFeaturizer
 from ..network import save_network
 from .trials import network_rows
 
-__all__ = ["DISTANCE_NOISE", "train_first", "train_network"]
+__all__ = ["DISTANCE_NOISE", "train_first", "train_network", "use_one_thread"]
 
 #: As that of the bundled network.
 DISTANCE_NOISE = 0.05
@@ -42,7 +42,7 @@ def train_network(structures, y, folder, *, epochs, start=None, unseen=None, ran
     KeyboardInterrupt
         If training was interrupted: half a training is no result.
     """
-    _use_one_thread()
+    use_one_thread()
     featurizer = MEGNetFeaturizer(
         start, epochs=epochs, distance_noise=DISTANCE_NOISE, random_state=random_state
     )
@@ -56,7 +56,7 @@ def train_network(structures, y, folder, *, epochs, start=None, unseen=None, ran
     return history, featurizer.validation_indices_, seconds / epochs
 
 
-def _use_one_thread():
+def use_one_thread():
     """Fix the order of sums, and with it the result, where TensorFlow has not started yet."""
     import tensorflow as tf
 
@@ -72,9 +72,8 @@ def train_first(settings, data, results, *, seed, folder):
 
     Parameters
     ----------
-    settings : Settings
-    data : Data
-    results : dict
+    settings, data, results
+        As in `Stage`.
     seed : int
     folder : Path
         Of all networks.

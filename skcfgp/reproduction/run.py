@@ -38,37 +38,27 @@ def stages_of(settings, data, folder):
     list of Stage
     """
     names = trial_names(settings)
+    fits = tuple(dict.fromkeys([MAIN, *names]))
     draws = ("retrain", "random_state")
+    seeds = ("seeds", *draws)
+    stages = []
+
+    def add(name, work, settings=seeds, needs=fits, title=""):
+        stages.append(Stage(name, work, settings, needs, title))
+
     own = range(1, settings.seeds) if settings.retrain else []
     trained = [] if data.network else [0]
-    stages = [
-        Stage(
-            f"network_{seed}",
-            partial(train_first, seed=seed, folder=folder),
-            settings=("epochs", *(draws if seed else draws[1:])),
-            title=f"training the network of seed {seed}, {settings.epochs} epochs",
-        )
-        for seed in (*trained, *own)
-    ]
+    for seed in (*trained, *own):
+        work = partial(train_first, seed=seed, folder=folder)
+        title = f"training the network of seed {seed}, {settings.epochs} epochs"
+        add(f"network_{seed}", work, ("epochs", *(draws if seed else draws[1:])), (), title)
     shared = "network_0" if trained else None
-    for name in dict.fromkeys([MAIN, *names]):
+    for name in fits:
         seed = None if name == MAIN else int(name.split("_")[1])
         network = f"network_{seed}" if settings.retrain and seed is not None else shared
-        stages.append(
-            Stage(
-                name,
-                partial(fit_trial, seed=seed, network=network, folder=folder),
-                settings=("random_state",) if seed is None else draws,
-                needs=[network] if network else [],
-                title=f"fitting both pipelines, {'all' if seed is None else f'seed {seed}'}",
-            )
-        )
-    fits = tuple(dict.fromkeys([MAIN, *names]))
-    seeds = ("seeds", *draws)
-
-    def add(name, work, settings=seeds, needs=fits, title=None):
-        stages.append(Stage(name, work, settings=settings, needs=needs, title=title or name))
-
+        work = partial(fit_trial, seed=seed, network=network, folder=folder)
+        title = f"fitting both pipelines, {'all' if seed is None else f'seed {seed}'}"
+        add(name, work, draws[1:] if seed is None else draws, (network,) if network else (), title)
     add("latent_structure", latent_structure, title="1 latent structure and its map")
     add("accuracy", accuracy, title="2 accuracy on the fixed test set")
     add(

@@ -7,9 +7,8 @@ from sklearn.model_selection import ShuffleSplit
 from ..cfgp import make_cfgp
 from ..composition import CompositionFeaturizer
 from ..gaussian_process import GaussianProcessRegressor
-from ..query import max_std, random_sampling
-from ..simulation import simulate
-from .active import cycles_of_paper, gains
+from .active import cycles_of_paper, gains, simulated_curves
+from .trials import RECIPES
 
 __all__ = ["NETWORK", "PROPERTIES", "scarce_properties"]
 
@@ -36,13 +35,6 @@ def scarce_properties(settings, data, results):
     Four fifths and one fifth, at random, a seed; 200 of the former are the initial set of active
     learning, which goes on for the paper's share of the rest. The kernel is fitted on the initial
     set.
-
-    Parameters
-    ----------
-    settings : Settings
-    data : Data
-        Not used: these properties are bundled.
-    results : dict
 
     Returns
     -------
@@ -85,7 +77,8 @@ def _of_split(settings, structures, y, train, test, seed):
     C = composition.fit_transform(structures)
     trees = ExtraTreesRegressor(300, random_state=settings.random_state).fit(C[train], y[train])
     out["mae"]["trees on composition"] = float(np.abs(trees.predict(C[test]) - y[test]).mean())
-    for recipe in ("paper", "recommended"):
+    sets = {"initial": initial, "pool": pool, "test": test, "n_cycles": n}
+    for recipe in RECIPES:
         cfgp = make_cfgp(NETWORK, recipe=recipe, random_state=settings.random_state)
         X = cfgp["features"].fit(structures[train]).transform(structures)
         mean, scale = y[train].mean(), y[train].std()
@@ -94,16 +87,6 @@ def _of_split(settings, structures, y, train, test, seed):
         out["mae"][recipe] = float(scale * np.abs(gp.predict(X[test]) - z[test]).mean())
         gp.fit(X[initial], z[initial])
         fixed = GaussianProcessRegressor(gp.kernel_, optimizer=None)
-
-        def run(query, state, fixed=fixed, X=X, z=z):
-            sets = {"initial": initial, "pool": pool, "test": test}
-            options = {"query_strategy": query, "random_state": state, "n_cycles": n}
-            return simulate(fixed, X, z, **sets, **options)
-
-        active = run(max_std, None)
-        random = [run(random_sampling, 100 * k) for k in range(settings.orders)]
-        out[recipe] = {
-            metric: gains(active[metric].to_numpy(), np.array([t[metric] for t in random]), n)
-            for metric in ("mae_pool", "mae_test")
-        }
+        curves = simulated_curves(fixed, X, z, 100 * np.arange(settings.orders), **sets)
+        out[recipe] = {metric: gains(*pair, n) for metric, pair in curves.items()}
     return out

@@ -5,6 +5,9 @@ import json
 import os
 import time
 import warnings
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,31 +15,34 @@ from .. import __version__
 
 __all__ = ["Stage", "Store", "run_stages"]
 
+#: What reading a file raises that is not there, or not whole.
+UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
 
+
+@dataclass(frozen=True)
 class Stage:
     """One step of the run.
 
-    Parameters
+    Attributes
     ----------
     name : str
         Of its files.
     work : callable
-        ``work(settings, data, results)``, with the results of earlier stages by name, returns a
-        dict of plain values and ndarrays.
+        ``work(settings, data, results)``, with `Settings`, `Data` and the results of earlier stages
+        by name, returns a dict of plain values and ndarrays.
     settings : sequence of str, default=()
         The settings that it depends on.
     needs : sequence of str, default=()
         The stages that it depends on.
-    title : str
-        For the progress line.
+    title : str, default=""
+        For the progress line; none means the name.
     """
 
-    def __init__(self, name, work, *, settings=(), needs=(), title=""):
-        self.name = name
-        self.work = work
-        self.settings = tuple(settings)
-        self.needs = tuple(needs)
-        self.title = title or name
+    name: str
+    work: Callable
+    settings: Sequence = ()
+    needs: Sequence = ()
+    title: str = ""
 
     def digest(self, settings, data_digest, digests):
         """Name what the result depends on: settings, data, version, and the stages before.
@@ -93,11 +99,14 @@ class Store:
                 return None
             result = content["result"]
             if content["arrays"]:
-                with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
+                with (
+                    path.with_suffix(".npz").open("rb") as file,
+                    np.load(file, allow_pickle=False) as arrays,
+                ):
                     if str(arrays["digest"]) != digest:
                         return None
                     result |= {key: arrays[key] for key in arrays.files if key != "digest"}
-        except (OSError, ValueError, KeyError):  # not there, or not whole: it is made again
+        except UNREADABLE:  # it is made again
             return None
         return result | {"seconds": content["seconds"], "warnings": content["warnings"]}
 
@@ -154,7 +163,7 @@ def run_stages(stages, settings, data, folder, progress):
     results, digests = {}, {}
     for number, stage in enumerate(stages, start=1):
         digests[stage.name] = digest = stage.digest(settings, data_digest, digests)
-        head = f"[{number}/{len(stages)}] {stage.title}"
+        head = f"[{number}/{len(stages)}] {stage.title or stage.name}"
         result = store.read(stage.name, digest)
         if result is None:
             progress(f"{head} ...")

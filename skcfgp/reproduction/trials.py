@@ -1,6 +1,5 @@
 """A trial: one initial set, its network, and both pipelines fitted on it."""
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ __all__ = [
     "network_rows",
     "trial_names",
     "trial_rows",
+    "weights_of",
 ]
 
 RECIPES = ("paper", "recommended")
@@ -86,9 +86,8 @@ def fit_trial(settings, data, results, *, seed, network, folder):
 
     Parameters
     ----------
-    settings : Settings
-    data : Data
-    results : dict
+    settings, data, results
+        As in `Stage`.
     seed : int or None
     network : str or None
         The stage that trained the network; None if it came with the data.
@@ -99,24 +98,20 @@ def fit_trial(settings, data, results, *, seed, network, folder):
     -------
     dict
         ``initial``, ``pool``, ``unseen`` (rows), ``network`` (folder or None), ``readout`` and, by
-        recipe, ``X_...``, ``theta_...``, ``mean_...`` and ``std_...`` of all rows, ``kernel_...``
-        and ``seconds_...``.
+        recipe, ``X_...``, ``theta_...``, ``mean_...`` and ``std_...`` of all rows, ``kernel_...``.
     """
     initial, pool = trial_rows(settings, data, seed)
-    weights = Path(folder) / results[network]["folder"] if network else data.network
-    seen_not = results[network]["unseen"] if network else data.unseen
-    unseen = np.isin(initial, seen_not)
+    unseen = np.isin(initial, results[network]["unseen"] if network else data.unseen)
     result = {"initial": initial, "pool": pool, "unseen": initial[unseen]}
     result["network"] = results[network]["folder"] if network else None
+    weights = weights_of(data, result, folder)
     result["readout"] = load_network(weights).predict(data.structures)
     for recipe in RECIPES:
         cfgp = make_cfgp(weights, recipe=recipe, random_state=settings.random_state)
         features = cfgp["features"].fit(data.structures[initial])
         X = features.transform(data.structures)
-        start = time.perf_counter()
         known = {"unseen": unseen} if recipe == "recommended" and unseen.any() else {}
         gp = cfgp["gp"].fit(X[initial], data.y[initial], **known)
-        seconds = time.perf_counter() - start
         mean, std = gp.predict(X, return_std=True)
         result |= {
             f"X_{recipe}": X,
@@ -124,9 +119,27 @@ def fit_trial(settings, data, results, *, seed, network, folder):
             f"mean_{recipe}": mean,
             f"std_{recipe}": std,
             f"kernel_{recipe}": str(gp.kernel_),
-            f"seconds_{recipe}": seconds,
         }
     return result
+
+
+def weights_of(data, result, folder):
+    """Find the network of a trial.
+
+    Parameters
+    ----------
+    data : Data
+    result : dict
+        Of `fit_trial`.
+    folder : Path
+        Of all networks.
+
+    Returns
+    -------
+    str or Path
+    """
+    name = result["network"]
+    return data.network if name is None else Path(folder) / name
 
 
 @dataclass

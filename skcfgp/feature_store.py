@@ -14,6 +14,9 @@ import numpy as np
 
 __all__ = ["DiskStore", "MemoryStore"]
 
+#: Bytes that Python needs for a vector besides its numbers: array, key and place in the dictionary.
+OVERHEAD = 360
+
 
 class MemoryStore:
     """The vectors used last, up to a number of bytes; shared by the threads of one process.
@@ -57,9 +60,13 @@ class MemoryStore:
                 vector = vector.copy()  # a view of a row would keep the whole array
                 old = self._vectors.pop((space, key), None)
                 self._vectors[space, key] = vector
-                self._bytes += vector.nbytes - (0 if old is None else old.nbytes)
+                self._bytes += _size(vector) - (0 if old is None else _size(old))
             while self._bytes > self.max_bytes:
-                self._bytes -= self._vectors.popitem(last=False)[1].nbytes
+                self._bytes -= _size(self._vectors.popitem(last=False)[1])
+
+
+def _size(vector):
+    return vector.nbytes + OVERHEAD
 
 
 class DiskStore:

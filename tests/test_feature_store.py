@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from skcfgp.feature_store import DiskStore, MemoryStore
+from skcfgp.feature_store import OVERHEAD, DiskStore, MemoryStore
 
 
 def vectors(keys):
@@ -26,7 +26,7 @@ def test_get_what_was_put(make, tmp_path):
 
 
 def test_memory_is_bounded():
-    store = MemoryStore(max_bytes=16 * 10)
+    store = MemoryStore(max_bytes=(16 + OVERHEAD) * 10)
     store.put("s", vectors(range(10)))
     store.get("s", ["0"])
     store.put("s", vectors([10]))

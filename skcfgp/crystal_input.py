@@ -28,9 +28,10 @@ class CrystalTransformerMixin(CrystalInputMixin, TransformerMixin):
         if self.on_error not in ("raise", "nan"):
             raise ValueError(f"on_error must be 'raise' or 'nan', got {self.on_error!r}.")
 
-    def _read(self, X):
+    def _read(self, X, n_jobs=None):
         """Read crystals; `_refuse` is for those that are not valid."""
-        return convert_structures(X, on_error="raise" if self.on_error == "raise" else "collect")
+        on_error = "raise" if self.on_error == "raise" else "collect"
+        return convert_structures(X, on_error=on_error, n_jobs=n_jobs)
 
     def _refuse(self, crystals, row, error):
         """Raise an error that names the crystal, or list it in the failures of `crystals`."""

@@ -75,10 +75,10 @@ class MEGNetFeaturizer(DocLinkMixin, CrystalTransformerMixin, BaseEstimator):
     device : str or None, default=None
         TensorFlow device such as ``"/GPU:0"`` or ``"/CPU:0"``; None takes the GPU if there is one.
     n_jobs : int, default=None
-        Processes of `transform`, each of which builds graphs and runs the network for 1,000
-        crystals at a time. None means 1 unless a joblib context says otherwise, such as
-        ``joblib.parallel_config("dask")``, -1 all processors. Each process loads TensorFlow, which
-        takes seconds.
+        Processes that read files, and those of `transform`, each of which builds graphs and runs
+        the network for 1,000 crystals at a time. None means 1 unless a joblib context says
+        otherwise, such as ``joblib.parallel_config("dask")``, -1 all processors. Each process loads
+        TensorFlow, which takes seconds.
     random_state : int, RandomState or None, default=None
         Initial weights, validation part and order of training.
     verbose : int, default=1
@@ -186,7 +186,7 @@ class MEGNetFeaturizer(DocLinkMixin, CrystalTransformerMixin, BaseEstimator):
             `y` is missing or not finite.
         """
         self._check_parameters()
-        crystals = check_structures(X) if self.epochs else self._read(X)
+        crystals = check_structures(X) if self.epochs else self._read(X, self.n_jobs)
         if not len(crystals.structures):
             raise ValueError("X holds no crystal: found array with 0 sample(s).")
         warn_of_leak(self.weights, [s for s in crystals.structures if s is not None])
@@ -220,7 +220,7 @@ class MEGNetFeaturizer(DocLinkMixin, CrystalTransformerMixin, BaseEstimator):
             If a crystal cannot be used and ``on_error="raise"``. The message names it.
         """
         check_is_fitted(self, "network_")
-        crystals = self._read(X)
+        crystals = self._read(X, self.n_jobs)
         features = latent_vectors(
             self.network_,
             self._digest,

@@ -9,7 +9,12 @@ import pandas as pd
 import pytest
 from pymatgen.core import DummySpecies, Lattice, Structure
 
-from skcfgp.structures import check_structures, structure_digest, validate_structure
+from skcfgp.structures import (
+    check_structures,
+    convert_structures,
+    structure_digest,
+    validate_structure,
+)
 
 
 @pytest.fixture
@@ -100,6 +105,30 @@ def test_files_of_many(quartet, tmp_path):
     found = check_structures(tmp_path / "all.xyz")
     assert [len(s) for s in found.structures] == [len(s) for s in quartet]
     assert found.ids.tolist() == [f"all.xyz:{i}" for i in range(4)]
+
+
+def test_several_processes_read_as_one(quartet, tmp_path, monkeypatch):
+    """A file that holds several crystals, one that is broken and one that is not there included."""
+    monkeypatch.setattr("skcfgp.structures.checking.FILES", 2)
+    paths = [tmp_path / f"{k}.json" for k in range(6)]
+    for path, crystal in zip(paths, quartet, strict=False):
+        path.write_text(crystal.to_json())
+    paths[1].write_text(json.dumps([s.as_dict() for s in quartet]))
+    paths[4].write_text('{"lattice": 1, "sites": 2}')
+    expected, found = (
+        convert_structures([*paths, quartet[0]], on_error="collect", n_jobs=n) for n in (1, 2)
+    )
+    same(
+        found._replace(structures=np.delete(found.structures, [7, 8])),
+        np.delete(expected.structures, [7, 8]),
+    )
+    assert found.structures[7] is found.structures[8] is None
+    assert found.ids.tolist() == expected.ids.tolist()
+    assert len(found.failures) == 2
+    assert found.failures == expected.failures
+    for n in (1, 2):
+        with pytest.raises(FileNotFoundError, match=r"Crystal '5.json': there is no file"):
+            convert_structures(paths[5:], n_jobs=n)
 
 
 def test_json_is_data_only(tmp_path):

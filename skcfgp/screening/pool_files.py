@@ -9,6 +9,8 @@ import hashlib
 import itertools
 import json
 import os
+import sqlite3
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -97,14 +99,18 @@ class Pool:
         return digest.hexdigest()
 
     def count(self):
-        """Return how many records there are, or None if only reading everything would tell."""
-        if all(_stream_of(path.name) is None for path in self._paths()):
-            return 1 if self._names is None else len(self._names)
-        if all(path.suffix.lower() == ".parquet" for path in self._paths()):
-            from pyarrow.parquet import read_metadata
+        """Count the records, of which a structure file that is not read in rows is one.
 
-            return sum(read_metadata(path).num_rows for path in self._paths())
-        return None
+        Returns
+        -------
+        int
+        """
+        total = 0
+        for path in self._paths():
+            count = _COUNTS.get(path.suffix.lower())
+            with _naming(path):
+                total += 1 if count is None else count(path)
+        return total
 
     def chunks(self, size):
         """Cut the pool into chunks of at most so many records.
@@ -136,10 +142,17 @@ class Pool:
             if stream is None:
                 yield path.name, path
                 continue
-            try:
+            with _naming(path):
                 yield from stream(path)
-            except Exception as error:  # of SQLite or Arrow
-                raise ValueError(f"{path} could not be read: {error}") from error
+
+
+@contextmanager
+def _naming(path):
+    """Say which file it was that SQLite or Arrow could not read."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"{path} could not be read: {error}") from error
 
 
 def read_records(records):
@@ -224,6 +237,23 @@ def _read_parquet(path):
                 number += 1
 
 
+def _count_lines(path):
+    with path.open("rb") as file:
+        return sum(not line.isspace() for line in file)
+
+
+def _count_parquet(path):
+    from pyarrow.parquet import read_metadata
+
+    return read_metadata(path).num_rows
+
+
+def _count_database(path):
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        return connection.execute("SELECT count(*) FROM systems").fetchone()[0]
+
+
+_COUNTS = {".jsonl": _count_lines, ".parquet": _count_parquet, ".db": _count_database}
 _STREAMS = {".jsonl": _read_json_lines, ".parquet": _read_parquet, ".db": read_ase_database}
 
 

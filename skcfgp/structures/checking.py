@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from joblib import effective_n_jobs
 from pymatgen.core import Structure
+from sklearn.utils.parallel import Parallel, delayed
 
 from .crystal import Crystal
 from .files import read_structure_file, structure_files
@@ -24,6 +26,10 @@ __all__ = [
     "object_array",
     "structure_error",
 ]
+
+
+#: Files that one job of `n_jobs` reads.
+FILES = 50
 
 
 class Failure(NamedTuple):
@@ -112,34 +118,35 @@ def check_structures(X, *, on_error="raise"):
     return found._replace(failures=sorted(found.failures, key=lambda failure: failure.index))
 
 
-def convert_structures(X, *, on_error="raise"):
+def convert_structures(X, *, on_error="raise", n_jobs=None):
     """Read and convert crystals as `check_structures` does, but do not validate them.
 
-    For callers who know most of the crystals already and validate the others.
+    For callers who know most of the crystals already and validate the others. With several jobs, in
+    the sense of joblib, files are read by as many processes.
     """
     if on_error not in ("raise", "collect"):
         raise ValueError(f"on_error must be 'raise' or 'collect', got {on_error!r}.")
     structures, ids, failures = [], [], []
-    for id_, item in _rows(X):
-        try:
-            if isinstance(item, Exception):
-                raise item
-            structure = _to_structure(item)
-        except Exception as error:  # the parsers of a crystal raise anything
+    for id_, item in _converted(X, n_jobs):
+        if isinstance(item, Exception):
             if on_error == "raise":
-                raise structure_error(error, id_, len(ids)) from error
-            failures.append(Failure(len(ids), id_, str(error)))
-            structure = None
-        structures.append(structure)
+                raise structure_error(item, id_, len(ids)) from item
+            failures.append(Failure(len(ids), id_, str(item)))
+            item = None
+        structures.append(item)
         ids.append(id_)
     return Structures(object_array(structures), object_array(ids), failures)
 
 
 def structure_error(error, id_, position):
     """Build the exception that names the crystal which `error` is about."""
-    kind = type(error) if isinstance(error, TypeError | FileNotFoundError) else ValueError
     name = f"at position {position}" if isinstance(id_, int | np.integer) else f"{id_!r}"
-    return kind(f"Crystal {name}: {error}")
+    return _kind(error)(f"Crystal {name}: {error}")
+
+
+def _kind(error):
+    """Type of the exception to raise for what a parser raised."""
+    return type(error) if isinstance(error, TypeError | FileNotFoundError) else ValueError
 
 
 def object_array(values):
@@ -197,9 +204,41 @@ def _sequence_items(X):
     return enumerate(rows)
 
 
-def _rows(X):
-    """Yield (id, crystal) with files opened: a file may hold several. An error is yielded too."""
-    for id_, item in _items(X):
+def _converted(X, n_jobs):
+    """Yield (id, crystal) for each row of `X`; an error in the place of what could not be used."""
+    items = _items(X)
+    if effective_n_jobs(n_jobs) == 1:
+        yield from _convert(items)
+        return
+    items = list(items)
+    if not any(isinstance(item, str | Path) for _, item in items):  # slower to send than to convert
+        yield from _convert(items)
+        return
+    parts = (items[start : start + FILES] for start in range(0, len(items), FILES))
+    jobs = (delayed(_convert_part)(part) for part in parts)
+    for part in Parallel(n_jobs=n_jobs)(jobs):
+        yield from part
+
+
+def _convert_part(items):
+    """Convert in another process, to which not every exception of a parser can travel."""
+    return [
+        (id_, _kind(item)(str(item)) if isinstance(item, Exception) else item)
+        for id_, item in _convert(items)
+    ]
+
+
+def _convert(items):
+    for id_, item in _opened(items):
+        try:
+            yield id_, item if isinstance(item, Exception) else _to_structure(item)
+        except Exception as error:  # the parsers of a crystal raise anything
+            yield id_, error
+
+
+def _opened(items):
+    """Open files, of which one may hold several crystals."""
+    for id_, item in items:
         if isinstance(item, str | Path):
             path = Path(item).expanduser()
             name = path.name if isinstance(id_, int | np.integer) else id_

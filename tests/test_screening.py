@@ -4,6 +4,8 @@ import json
 import os
 import resource
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -242,3 +244,25 @@ def test_workers_with_another_version_are_refused(model, pool, tmp_path):
         client.run(grow_old)
         with pytest.raises(RuntimeError, match=r"has skcfgp 0\.0\.1, this process skcfgp 0\.1"):
             screen_pool(model, pool, tmp_path, scheduler=client)
+
+
+def test_workers_without_the_package_are_refused(model, pool, tmp_path):
+    """A process in which skcfgp cannot be imported."""
+    code = (
+        "import sys; sys.modules['skcfgp'] = None; "
+        "from distributed.cli.dask_worker import main; main()"
+    )
+    options = ["--no-nanny", "--no-dashboard", "--nworkers", "1"]
+    with (
+        LocalCluster(n_workers=0, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+        subprocess.Popen(
+            [sys.executable, "-c", code, cluster.scheduler_address, *options],
+            stderr=subprocess.DEVNULL,
+        ) as worker,
+    ):
+        try:
+            with pytest.raises(RuntimeError, match="the workers cannot import skcfgp"):
+                screen_pool(model, pool, tmp_path, scheduler=client)
+        finally:
+            worker.kill()

@@ -189,7 +189,9 @@ def _check_versions(client):
     here = _versions()
     try:
         found = client.run(_versions)
-    except ImportError as error:
+    except Exception as error:  # Dask gives the text of a worker's error, and not its type
+        if not isinstance(error, ImportError) and "ModuleNotFoundError" not in str(error):
+            raise
         raise RuntimeError(
             f"the workers cannot import skcfgp ({error}): install it, version {__version__}, there."
         ) from error

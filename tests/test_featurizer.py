@@ -1,4 +1,5 @@
 import pickle
+from contextlib import contextmanager, nullcontext
 
 import joblib
 import numpy as np
@@ -291,10 +292,31 @@ def test_unseen_rows_are_not_trained_on(crystals):
         MEGNetFeaturizer(NAME, **options).fit(X, y, unseen=np.ones(60, dtype=bool))
 
 
-@pytest.mark.parametrize("backend", ["loky", "dask"])
-def test_processes_give_the_same_vectors_and_failures(formation_energy, monkeypatch, backend):
+@contextmanager
+def on_dask():
     from distributed import Client, LocalCluster
 
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(**options) as cluster, Client(cluster), joblib.parallel_config("dask"):
+        yield
+
+
+@contextmanager
+def on_ray():
+    ray = pytest.importorskip("ray")
+    from ray.util.joblib import register_ray
+
+    register_ray()
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        with joblib.parallel_config("ray"):
+            yield
+    finally:
+        ray.shutdown()
+
+
+@pytest.mark.parametrize("backend", [nullcontext, on_dask, on_ray])
+def test_processes_give_the_same_vectors_and_failures(formation_energy, monkeypatch, backend):
     monkeypatch.setattr("skcfgp.latent_vectors.CHUNK", 7)
     crystals = [s.copy() for s in formation_energy.structures[:20]]
     for s in crystals:
@@ -302,15 +324,7 @@ def test_processes_give_the_same_vectors_and_failures(formation_energy, monkeypa
     crystals[9] = Structure(Lattice.cubic(100), ["Na"], [[0, 0, 0]])  # no neighbours
     featurizer = MEGNetFeaturizer("formation_energy_1800", on_error="nan", verbose=0, n_jobs=2)
     featurizer.fit(crystals[:1])
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
-    if backend == "dask":
-        with (
-            LocalCluster(**options) as cluster,
-            Client(cluster),
-            joblib.parallel_config("dask"),
-        ):
-            found = featurizer.transform(crystals)
-    else:
+    with backend():
         found = featurizer.transform(crystals)
     assert [failure.index for failure in featurizer.failures_] == [9]
     monkeypatch.setattr("skcfgp.latent_vectors._MEMORY", MemoryStore())

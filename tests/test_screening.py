@@ -101,7 +101,7 @@ def test_a_killed_worker_costs_only_its_chunk(model, pool, in_process, tmp_path)
     predicted, killed = [], []
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0"
         ) as cluster,
         Client(cluster) as client,
     ):
@@ -239,7 +239,7 @@ def test_workers_with_another_version_are_refused(model, pool, tmp_path):
 
         workers.__version__ = "0.0.1"
 
-    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
     with LocalCluster(**options) as cluster, Client(cluster) as client:
         client.run(grow_old)
         with pytest.raises(RuntimeError, match=r"has skcfgp 0\.0\.1, this process skcfgp 0\.1"):
@@ -254,7 +254,7 @@ def test_workers_without_the_package_are_refused(model, pool, tmp_path):
     )
     options = ["--no-nanny", "--no-dashboard", "--nworkers", "1"]
     with (
-        LocalCluster(n_workers=0, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster) as client,
         subprocess.Popen(
             [sys.executable, "-c", code, cluster.scheduler_address, *options],

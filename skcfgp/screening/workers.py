@@ -107,7 +107,7 @@ def connect(scheduler=None, n_workers=None):
                 n_workers=n_workers,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # the usual port may be taken
                 env=ONE_THREAD,
             ) as cluster,
             Client(cluster) as client,

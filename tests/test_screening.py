@@ -181,6 +181,9 @@ def test_errors(model, pool, tmp_path):
     (tmp_path / "part-000000000.parquet").write_bytes(b"")
     with pytest.raises(ValueError, match="parts without a manifest"):
         screen_pool(model, pool, tmp_path)
+    (tmp_path / "empty.jsonl").write_text("\n")
+    with pytest.raises(ValueError, match=r"empty\.jsonl holds no crystal"):
+        screen_pool(model, tmp_path / "empty.jsonl", tmp_path / "out")
 
 
 def test_a_scheduler_that_is_not_there_is_named(model, pool, tmp_path, monkeypatch):

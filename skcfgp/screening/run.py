@@ -101,6 +101,8 @@ def screen_pool(
     if chunk_size < 1:
         raise ValueError(f"chunk_size must be at least 1, got {chunk_size}.")
     pool = Pool(pool)
+    if next(pool.chunks(1), None) is None:
+        raise ValueError(f"{pool.path} holds no crystal.")
     settings = {
         "skcfgp": __version__,
         "model": model_digest(model),

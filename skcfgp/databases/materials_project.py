@@ -119,8 +119,8 @@ class _Client:
             from requests import RequestException
         except ImportError as error:
             raise ImportError(
-                f"the Materials Project needs its client: pip install 'skcfgp[materials-project]' "
-                f"({error})."
+                "the Materials Project needs its client, which needs Python 3.11: pip install "
+                f"'skcfgp[materials-project]' ({error})."
             ) from error
         try:
             if self._search is None:

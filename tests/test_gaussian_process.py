@@ -246,7 +246,7 @@ def test_warm_start_takes_lists_and_frames(monkeypatch):
     X, y = data()
     frame, labels = pd.DataFrame(X, index=np.arange(60.0) / 7).add_prefix("z"), pd.Series(y[::-1])
     fits = count_fits(monkeypatch)
-    gp = GaussianProcessRegressor(warm_start=True).fit(frame[:40], labels[:40])
+    gp = GaussianProcessRegressor(warm_start=True).fit(frame.iloc[:40], labels.iloc[:40])
     gp.fit(frame, labels)
     assert fits == [40]
     gp.fit(frame.add_prefix("other "), labels)

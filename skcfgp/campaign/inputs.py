@@ -166,9 +166,8 @@ def _read_frame(frame, pool):
     name = next((name for name in ID_COLUMNS if name in frame.columns), None)
     ids = frame.index if name is None else frame[name]
     others = [column for column in frame.columns if column not in ("structure", name)]
-    records = frame[others].to_dict("records")
-    for id_, item, record in zip(ids, frame["structure"], records, strict=True):
-        _append_one(pool, id_, item, record)
+    for id_, row in zip(ids, frame.to_dict("records"), strict=True):
+        _append_one(pool, id_, row["structure"], {column: row[column] for column in others})
 
 
 def _read_table(path, pool):

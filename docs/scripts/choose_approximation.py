@@ -15,11 +15,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import time
 import warnings
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
-import gpboost
-import gpytorch
 import numpy as np
-import torch
 from sklearn.gaussian_process.kernels import WhiteKernel
 
 from skcfgp import GaussianProcessRegressor, MEGNetFeaturizer
@@ -37,6 +36,8 @@ def exact(X, y, T):
 
 def of_gpboost(**options):
     def predict(X, y, T):
+        import gpboost
+
         model = gpboost.GPModel(
             gp_coords=X,
             cov_function="matern",
@@ -53,27 +54,30 @@ def of_gpboost(**options):
     return predict
 
 
-class _Inducing(gpytorch.models.ExactGP):
-    def __init__(self, X, y, likelihood, n_points):
-        super().__init__(X, y, likelihood)
-        self.mean_module = gpytorch.means.ZeroMean()
-        kernel = gpytorch.kernels.ScaleKernel(gpytorch.kernels.MaternKernel(nu=0.5))
-        kernel.base_kernel.lengthscale, kernel.outputscale = 20.0, 2.0
-        self.covar_module = gpytorch.kernels.InducingPointKernel(
-            kernel, inducing_points=X[:n_points].clone(), likelihood=likelihood
-        )
-
-    def forward(self, X):
-        return gpytorch.distributions.MultivariateNormal(self.mean_module(X), self.covar_module(X))
-
-
 def of_gpytorch(n_points, n_steps=150):
     def predict(X, y, T):
+        import gpytorch
+        import torch
+
+        class Inducing(gpytorch.models.ExactGP):
+            def __init__(self):
+                super().__init__(X, y, likelihood)
+                self.mean_module = gpytorch.means.ZeroMean()
+                kernel = gpytorch.kernels.ScaleKernel(gpytorch.kernels.MaternKernel(nu=0.5))
+                kernel.base_kernel.lengthscale, kernel.outputscale = 20.0, 2.0
+                self.covar_module = gpytorch.kernels.InducingPointKernel(
+                    kernel, inducing_points=X[:n_points].clone(), likelihood=likelihood
+                )
+
+            def forward(self, X):
+                mean, covariance = self.mean_module(X), self.covar_module(X)
+                return gpytorch.distributions.MultivariateNormal(mean, covariance)
+
         torch.manual_seed(0)
         torch.set_num_threads(1)
         X, y, T = map(torch.as_tensor, (X, y, T))
         likelihood = gpytorch.likelihoods.GaussianLikelihood().double()
-        model = _Inducing(X, y, likelihood, n_points).double()
+        model = Inducing().double()
         likelihood.noise = 0.05
         optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
         objective = gpytorch.mlls.ExactMarginalLogLikelihood(likelihood, model)
@@ -102,10 +106,16 @@ CANDIDATES = {
 }
 
 
-def main():
+def vectors():
+    """Latent vectors and energies; in another process, since TensorFlow and torch clash."""
     data = load_formation_energy(split="pool", structures="arrays")
     featurizer = MEGNetFeaturizer("formation_energy_1800", verbose=0).fit(data.structures[:1])
-    X, y = featurizer.transform(data.structures).astype(float), data.target
+    return featurizer.transform(data.structures).astype(float), data.target
+
+
+def main():
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+        X, y = executor.submit(vectors).result()
     order = np.random.default_rng(0).permutation(len(y))
     fit, compare = order[:1000], order[1000:]
     center, scale = y[fit].mean(), y[fit].std()

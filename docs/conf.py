@@ -9,7 +9,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 os.environ["OMP_NUM_THREADS"] = "1"  # figures that do not depend on the machine, and no idle waits
 
-os.environ["SKCFGP_DOCS"] = ".."  # as seen from the examples
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml

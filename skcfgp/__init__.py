@@ -13,12 +13,12 @@ __version__ = "0.1.0"
 # ``import skcfgp`` loads neither TensorFlow nor matplotlib.
 _NAMES = {
     "ActiveLearner": "active_learning",
-    "CalibratedRegressor": "recalibration",
-    "CompositionFeaturizer": "composition",
+    "CalibratedRegressor": "calibration",
+    "CompositionFeaturizer": "features",
     "GaussianProcessRegressor": "gaussian_process",
-    "MEGNetFeaturizer": "featurizer",
-    "make_cfgp": "cfgp",
-    "simulate": "simulation",
+    "MEGNetFeaturizer": "features",
+    "make_cfgp": "models",
+    "simulate": "active_learning",
 }
 
 __all__ = ["__version__", *_NAMES]

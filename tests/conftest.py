@@ -21,7 +21,7 @@ def pytest_sessionstart(session):
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from skcfgp._compat import import_megnet
+        from skcfgp.network._keras import import_megnet
 
         import_megnet()
 

@@ -21,7 +21,6 @@ INTERNAL = {
     "cli",
     "contradictions",
     "crystal_input",
-    "doc_links",
     "elements",
     "feature_store",
     "hyperparameters",
@@ -31,7 +30,7 @@ INTERNAL = {
     "masks",
     "pipelines",
     "row_by_row",
-    "whole_file",
+    "atomic_write",
 }
 # Shared between modules, in modules that are public otherwise.
 INTERNAL_NAMES = {
@@ -53,14 +52,14 @@ CODES |= {"RT01", "RT05", "YD01", "SA02", "SA03"}
 
 # Records and small methods that say in their summary what there is to say.
 ONE_LINE = {
-    "skcfgp.campaign.results_file.Refusal",
+    "skcfgp.campaign.results.Refusal",
     "skcfgp.campaign.state.State.counts",
     "skcfgp.campaign.state.State.status_of",
     "skcfgp.campaign.stopping.Rule",
     "skcfgp.campaign.store.Event",
-    "skcfgp.screening.pool_files.Pool.count",
+    "skcfgp.screening.pool.Pool.count",
     "skcfgp.screening.predictions.PoolPredictions.has",
-    "skcfgp.screening.rules.Condition.of",
+    "skcfgp.screening.conditions.Condition.of",
 }
 
 

@@ -18,8 +18,11 @@ BUNDLED = [
     f"skcfgp/datasets/data/{name}.{suffix}"
     for name in ("formation_energy", "dielectric", "elastic")
     for suffix in ("npz", "md")
-] + [f"skcfgp/weights/formation_energy_1800/{name}" for name in ("network.json", "weights.npz")]
-BUNDLED.append("skcfgp/weights/formation_energy_1800.md")
+] + [
+    f"skcfgp/network/weights/formation_energy_1800/{name}"
+    for name in ("network.json", "weights.npz")
+]
+BUNDLED.append("skcfgp/network/weights/formation_energy_1800.md")
 BUNDLED += [f"skcfgp/campaign/page/report.{suffix}" for suffix in ("css", "html", "js")]
 
 
@@ -84,7 +87,7 @@ def test_one_version():
 
 def test_public_names_exist_and_have_docstrings():
     modules = [module.name for module in pkgutil.walk_packages(skcfgp.__path__, "skcfgp.")]
-    assert {"skcfgp.query", "skcfgp.posterior.pivoting", "skcfgp.network.graphs"} <= set(modules)
+    assert {"skcfgp.query", "skcfgp.network.graphs"} <= set(modules)
     for name in ["skcfgp", *modules]:
         module = importlib.import_module(name)
         assert module.__doc__, name

@@ -16,9 +16,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skcfgp import GaussianProcessRegressor, MEGNetFeaturizer
+from skcfgp.calibration.scorers import neg_nll_scorer
 from skcfgp.datasets import load_formation_energy
 from skcfgp.kernels import Laplacian
-from skcfgp.scorers import neg_nll_scorer
 
 pool = load_formation_energy(split="pool", structures="arrays")
 X, y = pool.structures[:200], pool.target[:200]

@@ -22,7 +22,7 @@ energy, std = model.predict(pool.structures, return_std=True)
 # An exact test for each element and each pair, corrected for their number: of the groups with a
 # ``q_value`` below 0.05 one in twenty is expected to be there by chance.
 
-from skcfgp.enrichment import error_enrichment
+from skcfgp.calibration.enrichment import error_enrichment
 
 table = error_enrichment(pool.structures, pool.target, energy, by=("element", "pair"))
 columns = ["group", "n", "n_bad", "expected", "q_value", "mean_absolute_error"]

@@ -17,12 +17,7 @@ import numpy as np
 from compare_models import EVERYWHERE, ONCE, readout
 from comparison import FORMATION, SEEDS, load_task
 
-from skcfgp.calibration import (
-    dispersion,
-    miscalibration_area,
-    negative_log_likelihood,
-    sharpness,
-)
+from skcfgp.calibration import dispersion, miscalibration_area, negative_log_likelihood, sharpness
 
 MODELS = EVERYWHERE | {"network": readout} | ONCE
 

@@ -33,8 +33,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skcfgp import CompositionFeaturizer, GaussianProcessRegressor, MEGNetFeaturizer
 from skcfgp.calibration import coverage, negative_log_likelihood
+from skcfgp.calibration.scorers import predict_with_std
 from skcfgp.kernels import Laplacian
-from skcfgp.scorers import predict_with_std
 
 NAMES = (FORMATION, "refractive index", "log10 K_VRH")
 N_TRAIN = 900

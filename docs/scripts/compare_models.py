@@ -24,7 +24,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skcfgp import CalibratedRegressor, GaussianProcessRegressor
-from skcfgp.baselines import DummyRegressor, ExtraTreesRegressor
 from skcfgp.calibration import (
     coverage,
     crps_gaussian,
@@ -33,8 +32,9 @@ from skcfgp.calibration import (
     negative_log_likelihood,
     spearman,
 )
-from skcfgp.cfgp import block_kernel
 from skcfgp.kernels import Laplacian
+from skcfgp.models import DummyRegressor, ExtraTreesRegressor
+from skcfgp.models.cfgp import block_kernel
 
 COLUMNS = ("MAE", "RMSE", "NLL", "CRPS", "within 2 sigma", "mean z^2", "area", "Spearman")
 

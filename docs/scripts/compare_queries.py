@@ -27,8 +27,8 @@ from sklearn.metrics import pairwise_distances
 from sklearn.preprocessing import StandardScaler
 
 from skcfgp import GaussianProcessRegressor
-from skcfgp.cfgp import block_kernel
 from skcfgp.kernels import Laplacian
+from skcfgp.models.cfgp import block_kernel
 
 #: Property: sizes of the initial set, labels added.
 SETTINGS = {
@@ -61,7 +61,7 @@ class Posterior:
         self.cov = np.asfortranarray(cov)
         noise = getattr(gp.kernel_, "k2", None)
         noise = noise.noise_level if isinstance(noise, WhiteKernel) else 0.0
-        self.noise = noise * gp._y_train_std**2  # is on the diagonal of `cov`
+        self.noise = noise * gp.y_scale_**2  # is on the diagonal of `cov`
 
     def learn(self, row):
         """Condition on the label of a row."""

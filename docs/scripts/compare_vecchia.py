@@ -27,8 +27,8 @@ from sklearn.gaussian_process.kernels import WhiteKernel
 from skcfgp import GaussianProcessRegressor, MEGNetFeaturizer
 from skcfgp.calibration import coverage, negative_log_likelihood
 from skcfgp.datasets import load_formation_energy
+from skcfgp.gaussian_process.vecchia import VecchiaGaussianProcessRegressor
 from skcfgp.kernels import Laplacian
-from skcfgp.vecchia import VecchiaGaussianProcessRegressor
 
 warnings.simplefilter("ignore")
 

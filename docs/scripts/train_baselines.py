@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skcfgp.baselines import MEGNetRegressor
 from skcfgp.datasets import load_formation_energy
+from skcfgp.models import MEGNetRegressor
 from skcfgp.reproduction.networks import use_one_thread
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

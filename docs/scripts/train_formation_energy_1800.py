@@ -21,7 +21,7 @@ from skcfgp.reproduction.networks import use_one_thread
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--epochs", type=int, default=180)
 parser.add_argument(
-    "--out", default=Path(__file__).parents[2] / "skcfgp/weights/formation_energy_1800"
+    "--out", default=Path(__file__).parents[2] / "skcfgp/network/weights/formation_energy_1800"
 )
 arguments = parser.parse_args()
 use_one_thread()

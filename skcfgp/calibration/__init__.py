@@ -1,9 +1,10 @@
 """Are the error bars right? Metrics of a predicted mean and standard deviation.
 
 Every metric is a function of ``(y_true, y_pred, y_std)``; `uncertainty_report` gives all of them,
-since no single one tells enough. `skcfgp.scorers` makes scorers of them, for model selection.
+since no single one tells enough. `skcfgp.calibration.scorers` makes scorers of them.
 """
 
+from .enrichment import error_enrichment
 from .metrics import (
     calibration_curve,
     coverage,
@@ -17,10 +18,13 @@ from .metrics import (
     sharpness,
 )
 from .ranking import ause, error_decay_curve, spearman
+from .regressor import CalibratedRegressor, ExchangeabilityWarning
 from .report import UncertaintyReport, uncertainty_report
 from .resampling import calibrated_reference, mean_squared_z_interval
 
 __all__ = [
+    "CalibratedRegressor",
+    "ExchangeabilityWarning",
     "UncertaintyReport",
     "ause",
     "calibrated_reference",
@@ -31,6 +35,7 @@ __all__ = [
     "dispersion",
     "ence",
     "error_decay_curve",
+    "error_enrichment",
     "mean_squared_z",
     "mean_squared_z_interval",
     "miscalibration_area",

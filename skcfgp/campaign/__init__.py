@@ -4,8 +4,9 @@
 The commands ``skcfgp campaign ...`` are its methods.
 """
 
+from ..structures.tables import Refusal
 from .campaign import Campaign
-from .results_file import Refusal, Result
+from .results import Result
 from .state import State, replay
 from .stopping import Rule, parse_rule
 from .store import Event

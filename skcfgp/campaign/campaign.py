@@ -4,7 +4,7 @@ from pathlib import Path
 
 from .beginning import begin, insert_more, prepare_more
 from .reading import CampaignReader
-from .results_file import Result, check_results, read_results
+from .results import Result, check_results, read_results
 from .store import Store, append_event
 from .telling import RefusedRowsError, Told, tell
 
@@ -188,7 +188,7 @@ class Campaign(CampaignReader):
         Parameters
         ----------
         results : str, Path, dict, Series or list of Result, default=None
-            A CSV file (see `skcfgp.campaign.results_file.read_results`), or values by id.
+            A CSV file (see `skcfgp.campaign.results.read_results`), or values by id.
         id, value : str and float, default=None
             One label, instead of `results`.
         unit : str, default=None

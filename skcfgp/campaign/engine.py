@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from .model import MIN_LABELS, fit_process, on_one_thread, scale_features
-from .prequential import measured_gain
+from .monitoring import measured_gain
 from .selection import WITHOUT_MODEL, choose
 from .stopping import expected_error, spread
 
@@ -102,7 +102,7 @@ class Engine:
 
     def posterior(self):
         """Return a new posterior over `points`."""
-        from ..posterior import PoolPosterior
+        from ..gaussian_process import PoolPosterior
 
         return PoolPosterior(self.gp, self.X[self.points])
 

@@ -31,8 +31,8 @@ def make_parts(recipe, weights):
     if recipe == "composition":
         from sklearn.gaussian_process.kernels import WhiteKernel
 
-        from ..composition import CompositionFeaturizer
-        from ..gaussian_process import GaussianProcessRegressor
+        from ..features.composition import CompositionFeaturizer
+        from ..gaussian_process.regressor import GaussianProcessRegressor
         from ..kernels import Laplacian
 
         laplacian = Laplacian(1.0, 100.0, length_scale_bounds=(1e-2, 1e6), metric="cityblock")
@@ -40,7 +40,7 @@ def make_parts(recipe, weights):
             laplacian + WhiteKernel(1e-2, (1e-6, 1e1)), normalize_y=True, objective="leave_one_out"
         )
         return [CompositionFeaturizer(on_error="nan")], True, gp
-    from ..cfgp import make_cfgp
+    from ..models.cfgp import make_cfgp
 
     cfgp = make_cfgp(weights, recipe=recipe, random_state=0)
     features = cfgp["features"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..structures import Structures, check_structures
-from .results_file import (
+from .results import (
     ID_COLUMNS,
     Refusal,
     Result,

@@ -5,7 +5,7 @@ import re
 import warnings
 from pathlib import Path
 
-from ..whole_file import whole_file
+from ..structures.io import atomic_write
 
 __all__ = ["FORMATS", "job_path", "write_job"]
 
@@ -66,5 +66,5 @@ def write_job(structure, path, comment):
         if path.is_file() and path.read_bytes() == text.encode():
             return
         raise FileExistsError(f"{path} is there already, with another content; name a new folder.")
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         part.write_bytes(text.encode())

@@ -126,7 +126,7 @@ def _search(gp, X, y):
 
 def _scale_of_data(kernel, features):
     """Lengths that are median distances, and unit variance."""
-    from ..hyperparameters.covariance import covariance_of
+    from ..gaussian_process.covariance import covariance_of
 
     some = features[:: math.ceil(len(features) / 500)]
     covariance = covariance_of(kernel, some)

@@ -120,7 +120,7 @@ class CampaignReader:
         -------
         dict
             ``counts`` (``labelled``, ``pending``, ``failed`` and ``pool``), ``total``, ``refused``
-            (how many did not come in), ``estimates`` (see `skcfgp.campaign.prequential.estimates`),
+            (how many did not come in), ``estimates`` (see `skcfgp.campaign.monitoring.estimates`),
             ``alarm``, ``overdue`` (ids), ``spent`` (cost of what was suggested; None without
             costs), ``curve`` (largest and mean standard deviation at the last
             suggestion), ``gain``, ``stop`` (rules that are met), ``settings``, ``n_events``.
@@ -131,7 +131,7 @@ class CampaignReader:
             curve = state.curve[-1] if state.curve else None
             stop = rules_met(connection, state, curve, state.gain)
             cost = spent(connection, state) if state.settings["cost"] else None
-        from .prequential import alarm
+        from .monitoring import alarm
 
         return {
             "counts": state.counts(),

@@ -7,9 +7,9 @@ from importlib.resources import files
 
 import numpy as np
 
-from ..whole_file import whole_file
+from ..structures.io import atomic_write
 from .crystals import details, read_structures
-from .prequential import alarm, compared
+from .monitoring import alarm, compared
 from .settings import versions
 from .tables import export_table
 from .wording import estimate_rows, what_happened, why
@@ -43,7 +43,7 @@ def write_report(connection, engine, events, path):
     }
     text = (page / "report.html").read_text(encoding="utf-8")
     text = re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], text)
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
     return path
 

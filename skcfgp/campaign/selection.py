@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..posterior.pivoting import first_of_largest
+from ..gaussian_process.greedy import first_of_largest
 
 __all__ = ["STRATEGIES", "WITHOUT_MODEL", "choose"]
 
@@ -91,7 +91,7 @@ def _greedy_max_std(posterior, n, candidates, cost, targets):
 def _integrated_variance(posterior, n, candidates, cost, targets):
     covariance = posterior.covariance(candidates, targets)
     chosen, scores = [], []
-    noise = float(np.ravel(posterior.gp.alpha)[0]) * np.ravel(posterior.gp._y_train_std)[0] ** 2
+    noise = float(np.ravel(posterior.gp.alpha)[0]) * posterior.gp.y_scale_[0] ** 2
     for _ in range(n):
         variance = np.square(posterior.std[candidates]) + noise
         gain = np.einsum("ij,ij->i", covariance, covariance) / len(targets) / variance

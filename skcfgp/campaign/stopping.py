@@ -67,7 +67,7 @@ def expected_error(mean_std, of):
     ----------
     mean_std : float
     of : dict
-        What `skcfgp.campaign.prequential.estimates` returns: if the error bars were found to be too
+        What `skcfgp.campaign.monitoring.estimates` returns: if the error bars were found to be too
         small or too large, the expectation is corrected for it.
 
     Returns
@@ -75,7 +75,7 @@ def expected_error(mean_std, of):
     float
         In the unit of the labels; sqrt(2 / pi) times the standard deviation for a Gaussian.
     """
-    from .prequential import rescaling
+    from .monitoring import rescaling
 
     return math.sqrt(2 / math.pi) * mean_std * (rescaling(of) or 1.0)
 

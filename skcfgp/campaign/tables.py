@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 
-from ..whole_file import whole_file
+from ..structures.io import atomic_write
 from .crystals import details
-from .prequential import rescaling
+from .monitoring import rescaling
 from .store import append_event
 
 __all__ = [
@@ -114,5 +114,5 @@ def write_table(table, path):
         text = json.dumps(records, indent=1, allow_nan=False)
     else:
         raise ValueError(f"the name of a table must end in .csv or .json, got {path.name!r}.")
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")

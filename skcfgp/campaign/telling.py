@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from .prequential import alarm, estimates
+from .monitoring import alarm, estimates
 from .store import append_event
 
 __all__ = ["RefusedRowsError", "Told", "tell"]
@@ -52,7 +52,7 @@ def tell(connection, state, new, failed, source=None):
     state : State
         Before.
     new : list of (str, float)
-        Checked, see `skcfgp.campaign.results_file.check_results`.
+        Checked, see `skcfgp.campaign.results.check_results`.
     failed : list of (str, str)
         Id and reason.
     source : str, default=None

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from .. import __version__
-from .campaign_commands import campaign
+from .campaign import campaign
 from .interrupts import interruptible
-from .screen_command import screen
+from .screen import screen
 
 
 class _Group(click.Group):
@@ -101,7 +101,8 @@ def predict(files, weights, layer, train, target, unit, out):
       skcfgp predict crystals/ --out predictions.csv
       skcfgp predict new/*.cif --train labelled.csv --unit GPa
     """  # noqa: D301  click looks for the backspace
-    from .prediction import predict_files, read_labelled
+    from ..models.predictor import predict_files
+    from ..structures.tables import read_labelled
 
     weights = weights or ("Eform_MP_2019" if train else "formation_energy_1800")
     rows = predict_files(files, read_labelled(train, target), weights, layer, unit)
@@ -123,7 +124,7 @@ def doctor():
 
     Put what it prints into a bug report. Exit code 1 if something is wrong.
     """
-    from ..doctor import examine, write_report
+    from .doctor import examine, write_report
 
     findings = examine()
     click.echo(write_report(findings))

@@ -1,7 +1,7 @@
 """`CalibrationCurveDisplay`: how often the truth is where the error bars say."""
 
 from ..calibration import calibration_curve, miscalibration_area
-from ..scorers import predict_with_std
+from ..calibration.scorers import predict_with_std
 from ._base import Display, line_style
 
 __all__ = ["CalibrationCurveDisplay"]
@@ -69,7 +69,7 @@ class CalibrationCurveDisplay(Display):
         Parameters
         ----------
         estimator : estimator
-            Fitted, as for `skcfgp.scorers.predict_with_std`.
+            Fitted, as for `skcfgp.calibration.scorers.predict_with_std`.
         X : array-like of shape (n_samples, ...)
         y : array-like of shape (n_samples,)
         name : str, default=None

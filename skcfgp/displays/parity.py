@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..scorers import predict_with_std
+from ..calibration.scorers import predict_with_std
 from ._base import Display, axis_label, columns, quantity
 
 __all__ = ["ErrorBarDisplay", "ParityDisplay"]
@@ -57,7 +57,7 @@ class ParityDisplay(Display):
         Parameters
         ----------
         estimator : estimator
-            Fitted, as for `skcfgp.scorers.predict_with_std`.
+            Fitted, as for `skcfgp.calibration.scorers.predict_with_std`.
         X : array-like of shape (n_samples, ...)
         y : array-like of shape (n_samples,)
         **options
@@ -191,7 +191,7 @@ class ErrorBarDisplay(Display):
         Parameters
         ----------
         estimator : estimator
-            Fitted, as for `skcfgp.scorers.predict_with_std`.
+            Fitted, as for `skcfgp.calibration.scorers.predict_with_std`.
         X : array-like of shape (n_samples, ...)
         y : array-like of shape (n_samples,)
         **options

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..scorers import predict_with_std
+from ..calibration.scorers import predict_with_std
 from ._base import Display, axis_label, columns
 
 __all__ = ["ResidualDisplay"]
@@ -38,7 +38,7 @@ class ResidualDisplay(Display):
         Parameters
         ----------
         estimator : estimator
-            Fitted, as for `skcfgp.scorers.predict_with_std`.
+            Fitted, as for `skcfgp.calibration.scorers.predict_with_std`.
         X : array-like of shape (n_samples, ...)
         y : array-like of shape (n_samples,)
         labels : sequence of str, default=None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._compat import import_megnet
+from ._keras import import_megnet
 
 __all__ = ["Architecture", "named_variables", "shape_of"]
 

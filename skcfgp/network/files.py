@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..whole_file import whole_file
+from ..structures.io import atomic_write
 from .architecture import Architecture, shape_of
 from .megnet import MEGNet
 
@@ -81,7 +81,7 @@ def load_network(weights):
     folder, and checked.
     """
     if str(weights) in BUNDLED:
-        return _load_folder(Path(__file__).parents[1] / "weights" / str(weights))
+        return _load_folder(Path(__file__).parent / "weights" / str(weights))
     if str(weights) in PUBLISHED:
         return _load_hdf5(_published_file(str(weights)))
     path = Path(weights).expanduser()
@@ -116,7 +116,10 @@ def save_network(network, folder):
             f"{folder} holds other files ({', '.join(sorted(others)[:3])}); name a new folder."
         )
     # Both are written before either takes its place, so that an error leaves what was there.
-    with whole_file(folder / "weights.npz") as weights, whole_file(folder / "network.json") as text:
+    with (
+        atomic_write(folder / "weights.npz") as weights,
+        atomic_write(folder / "network.json") as text,
+    ):
         with weights.open("wb") as file:
             np.savez_compressed(file, **network.weights)
         content = {
@@ -258,7 +261,7 @@ def _in_maml(path):
     return file if file.is_file() else None
 
 
-def is_at_hand(name):
+def is_available_offline(name):
     """Tell whether a published network can be loaded without a connection."""
     path = PUBLISHED[name][0]
     return _in_maml(path) is not None or (cache_folder() / path).is_file()
@@ -275,7 +278,7 @@ def cache_folder():
 def _fetch(url, target, checksum):
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with urllib.request.urlopen(url, timeout=60) as source, whole_file(target) as partial:
+        with urllib.request.urlopen(url, timeout=60) as source, atomic_write(target) as partial:
             with partial.open("wb") as file:
                 shutil.copyfileobj(source, file)
             _check_sha256(partial, checksum)

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ..elements import element_properties
+from ..structures.elements import element_properties
 from .architecture import named_variables
 
 __all__ = ["initial_weights"]

@@ -5,10 +5,10 @@ this package also makes a plain ``modAL.models.ActiveLearner`` work on current s
 pandas.
 """
 
-from .._compat import patch_modal
-from .baselines import cost_weighted, random_sampling
+from ._modal import patch_modal
 from .chunks import plan_in_chunks
 from .diversity import greedy_k_center, spaced_max_std
+from .random import cost_weighted, random_sampling
 from .recommended import recommended
 from .uncertainty import greedy_max_std, max_std, plan
 from .variance import integrated_variance

@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.utils import check_array
 
-from ..posterior import as_process
-from ..posterior.shortlist import picks_from
+from ..gaussian_process import as_process
+from ..gaussian_process.shortlist import picks_from
 
 
 def plan_in_chunks(gp, chunks, n, size=None, max_bytes=2**31):
@@ -75,7 +75,7 @@ def plan_in_chunks(gp, chunks, n, size=None, max_bytes=2**31):
         raise ValueError(f"n must be between 1 and the size of the pool, {len(pool)}, got {n}.")
     picks = picks_from(gp, pool, n, size=size, max_bytes=max_bytes)
     indices, variance = np.array([(pick.index, pick.variance) for pick in picks]).T
-    return indices.astype(int), np.sqrt(variance) * np.ravel(gp._y_train_std)[0]
+    return indices.astype(int), np.sqrt(variance) * gp.y_scale_[0]
 
 
 class _InChunks:
@@ -89,7 +89,7 @@ class _InChunks:
 
     def read(self, size):
         """Go through the pool."""
-        unit, start, outside = np.ravel(self._gp._y_train_std)[0], 0, -np.inf
+        unit, start, outside = self._gp.y_scale_[0], 0, -np.inf
         rows, variance, X = np.empty(0, dtype=int), np.empty(0), None
         for chunk in self._chunks:
             chunk = check_array(chunk, dtype=np.float64)

@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from ..recalibration import CalibratedRegressor
+from ..calibration import CalibratedRegressor
 
 
 def check_pool(X_pool, n_instances):

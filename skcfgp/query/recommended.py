@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 
-from .._compat import take_rows
+from ._modal import take_rows
 from .common import check_pool, last_step
 from .uncertainty import max_std
 from .variance import MAX_BYTES, integrated_variance

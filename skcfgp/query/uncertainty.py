@@ -6,10 +6,10 @@ from weakref import proxy
 
 import numpy as np
 
-from ..gaussian_process import GaussianProcessRegressor
-from ..posterior import PoolPosterior, as_process
-from ..posterior.pivoting import greedy_picks, largest_first
-from ..posterior.shortlist import shortlist_picks
+from ..gaussian_process import PoolPosterior, as_process
+from ..gaussian_process.greedy import greedy_picks, largest_first
+from ..gaussian_process.regressor import GaussianProcessRegressor
+from ..gaussian_process.shortlist import shortlist_picks
 from .common import check_features, check_pool, is_calibrated, last_step, rows_left
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def plan(gp, X_pool, n, max_bytes=2**31, screening="auto"):
         same; which way was taken is logged, at the level "debug".
     screening : {"auto", "float32", "float64"}, default="auto"
         Precision of the pass over the pool that makes a shortlist. The result is the same: see
-        `skcfgp.posterior.shortlist.shortlist_picks`.
+        `skcfgp.gaussian_process.shortlist.shortlist_picks`.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def plan(gp, X_pool, n, max_bytes=2**31, screening="auto"):
         picks = greedy_picks(gp, X_pool, n)
     found = [(pick.index, pick.variance) for pick in picks]
     indices, variance = np.array(found).T
-    return indices.astype(int), np.sqrt(variance) * np.ravel(gp._y_train_std)[0]
+    return indices.astype(int), np.sqrt(variance) * gp.y_scale_[0]
 
 
 def greedy_max_std(learner, X_pool, n_instances=1):

@@ -4,9 +4,9 @@ from weakref import proxy
 
 import numpy as np
 
-from ..posterior import PoolPosterior, as_process
-from ..posterior.pivoting import first_of_largest
-from ..posterior.variance_reduction import VarianceReduction
+from ..gaussian_process import PoolPosterior, as_process
+from ..gaussian_process.greedy import first_of_largest
+from ..gaussian_process.variance_reduction import VarianceReduction
 from .common import check_features, check_pool, last_step, rows_left
 
 #: Largest memory for what is kept between queries; beyond it each query starts afresh, in chunks.

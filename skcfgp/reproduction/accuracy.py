@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import mean_squared_error, r2_score
 
-from ..cfgp import make_cfgp
+from ..models.cfgp import make_cfgp
 from ..network import load_network
 from ..query import plan
 from .networks import train_network

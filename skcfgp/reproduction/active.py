@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ..active_learning.simulation import simulate
 from ..query import max_std, random_sampling
-from ..simulation import simulate
 from .settings import PAPER
 from .trials import RECIPES, load_trial
 

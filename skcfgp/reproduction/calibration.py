@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..calibration import uncertainty_report
-from ..enrichment import error_enrichment
+from ..calibration.enrichment import error_enrichment
 from .trials import MAIN, RECIPES, load_trial, trial_names
 
 __all__ = ["calibration"]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..gaussian_process import GaussianProcessRegressor
+from ..active_learning.simulation import simulate
+from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..network import Architecture, MEGNet, train
-from ..simulation import simulate
 from .networks import DISTANCE_NOISE
 from .settings import PAPER
 

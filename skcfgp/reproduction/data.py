@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Structure
 
-from ..composition import N_ELEMENTS
+from ..features.composition import N_ELEMENTS
 from ..network.graphs import structure_graph
 from ..structures import check_structures, object_array, structure_digest
 from .settings import PAPER

@@ -3,11 +3,11 @@
 import numpy as np
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
 
-from ..featurizer import LAYERS, MEGNetFeaturizer
-from ..gaussian_process import GaussianProcessRegressor
+from ..active_learning.simulation import simulate
+from ..features.megnet import LAYERS, MEGNetFeaturizer
+from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..kernels import Laplacian
 from ..query import greedy_max_std, max_std, spaced_max_std
-from ..simulation import simulate
 from .active import cycles_of_paper
 from .hyperparameters import quality
 from .trials import load_trial, trial_names, weights_of

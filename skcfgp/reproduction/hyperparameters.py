@@ -5,7 +5,7 @@ from scipy.spatial.distance import pdist
 from sklearn.preprocessing import MinMaxScaler
 
 from ..calibration import coverage, negative_log_likelihood
-from ..gaussian_process import GaussianProcessRegressor
+from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..kernels import Laplacian
 from .likelihood_map import LikelihoodMap, adam_paths, lbfgs_path
 from .trials import MAIN, RECIPES, load_trial, trial_names

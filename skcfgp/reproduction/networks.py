@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..featurizer import MEGNetFeaturizer
+from ..features.megnet import MEGNetFeaturizer
 from ..network import save_network
 from .trials import network_rows
 

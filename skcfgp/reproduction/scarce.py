@@ -4,9 +4,9 @@ import numpy as np
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.model_selection import ShuffleSplit
 
-from ..cfgp import make_cfgp
-from ..composition import CompositionFeaturizer
-from ..gaussian_process import GaussianProcessRegressor
+from ..features.composition import CompositionFeaturizer
+from ..gaussian_process.regressor import GaussianProcessRegressor
+from ..models.cfgp import make_cfgp
 from .active import cycles_of_paper, gains, simulated_curves
 from .trials import RECIPES
 
@@ -61,7 +61,7 @@ def scarce_properties(settings, data, results):
 
 
 def _usable(structures):
-    from ..featurizer import MEGNetFeaturizer
+    from ..features.megnet import MEGNetFeaturizer
 
     featurizer = MEGNetFeaturizer(NETWORK, layer="set2set", on_error="nan").fit(structures)
     return np.isfinite(featurizer.transform(structures)).all(axis=1)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..cfgp import make_cfgp
-from ..gaussian_process import GaussianProcessRegressor
+from ..gaussian_process.regressor import GaussianProcessRegressor
+from ..models.cfgp import make_cfgp
 from ..network import load_network
 
 __all__ = [

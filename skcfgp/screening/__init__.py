@@ -1,8 +1,8 @@
 """Screening: the probability that a crystal meets a condition, and pools larger than memory."""
 
-from .pool_files import Pool
+from .conditions import Condition, Screening, screen
+from .pool import Pool
 from .predictions import PoolPredictions
-from .rules import Condition, Screening, screen
 from .run import model_digest, screen_pool
 
 __all__ = [

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from .pool_files import read_records
+from .pool import read_records
 
 __all__ = ["predict_records"]
 

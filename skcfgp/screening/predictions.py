@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from .rules import Condition, Screening
-from .rules import screen as screen_table
+from .conditions import Condition, Screening
+from .conditions import screen as screen_table
 
 __all__ = ["PoolPredictions"]
 

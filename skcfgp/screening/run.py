@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 
 from .. import __version__
 from .chunk import predict_records
-from .pool_files import Pool
+from .pool import Pool
 from .predictions import PoolPredictions
 
 __all__ = ["model_digest", "screen_pool"]

@@ -1,25 +1,34 @@
 """Crystals: what counts as one, how it is read, and its name by content."""
 
-from .checking import (
-    Failure,
-    Structures,
-    check_structures,
-    convert_structures,
-    object_array,
-    structure_error,
-)
-from .crystal import Crystal
-from .digest import structure_digest
-from .validation import validate_structure
+from importlib import import_module
 
-__all__ = [
-    "Crystal",
-    "Failure",
-    "Structures",
-    "check_structures",
-    "convert_structures",
-    "object_array",
-    "structure_digest",
-    "structure_error",
-    "validate_structure",
-]
+# Public names and where they live, imported when first used: pymatgen takes a second to load, and
+# the tables and files of this package need none of it.
+_NAMES = {
+    "Crystal": "crystal",
+    "Failure": "checking",
+    "Structures": "checking",
+    "check_structures": "checking",
+    "convert_structures": "checking",
+    "object_array": "checking",
+    "read_materials_project": "materials_project",
+    "read_optimade": "optimade",
+    "structure_digest": "digest",
+    "structure_error": "checking",
+    "structure_from_optimade": "optimade",
+    "validate_structure": "validation",
+}
+
+__all__ = [*_NAMES]
+
+
+def __getattr__(name):
+    if name in _NAMES:
+        value = getattr(import_module(f".{_NAMES[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_NAMES])

@@ -13,9 +13,9 @@ from joblib import effective_n_jobs
 from pymatgen.core import Structure
 from sklearn.utils.parallel import Parallel, delayed
 
+from .ase import crystal_from_atoms, is_atoms
 from .crystal import Crystal
 from .files import read_structure_file, structure_files
-from .from_ase import crystal_from_atoms, is_atoms
 from .validation import validate_structure
 
 __all__ = [

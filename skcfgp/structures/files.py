@@ -8,7 +8,7 @@ import gzip
 import json
 import re
 
-from .from_ase import read_ase_database, read_ase_json
+from .ase import read_ase_database, read_ase_json
 
 __all__ = ["is_structure_file", "read_structure_file", "structure_files"]
 

@@ -16,8 +16,8 @@ from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from threadpoolctl import threadpool_limits
 
 from skcfgp import GaussianProcessRegressor, simulate
+from skcfgp.gaussian_process.shortlist import shortlist_picks
 from skcfgp.kernels import Laplacian
-from skcfgp.posterior.shortlist import shortlist_picks
 from skcfgp.query import max_std, plan
 
 N_TRAIN, N_POOL, N_TEST, N_CYCLES = 1800, 7195, 1460, 6000

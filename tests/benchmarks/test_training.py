@@ -4,9 +4,9 @@ import time
 
 import numpy as np
 
-from skcfgp._compat import legacy_keras
 from skcfgp.datasets import load_formation_energy
 from skcfgp.network import Architecture, MEGNet, train
+from skcfgp.network._keras import legacy_keras
 
 N_EPOCHS = 3
 

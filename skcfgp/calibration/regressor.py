@@ -1,0 +1,373 @@
+"""`CalibratedRegressor`: standard deviations that agree with the errors on rows not learnt.
+
+A standard deviation claims how large the errors are. Rows that the estimator was not fitted on
+tell how large they were: the z-scores, error over standard deviation, of a calibrated Gaussian
+model are standard normal. Recalibration keeps the mean and the order of the standard deviations,
+and reads the width of an interval, in units of the standard deviation, off the z-scores.
+"""
+
+import warnings
+from copy import deepcopy
+from numbers import Integral
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
+from sklearn.model_selection import check_cv
+from sklearn.utils import check_consistent_length, get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..gaussian_process.common import check_mask, last_step, last_step_input
+from ..gaussian_process.regressor import GaussianProcessRegressor
+from .held_out import by_folds, leave_one_out
+from .intervals import ENDS, ONE_SIGMA, z_scores
+from .local_scale import LocalScale
+from .scorers import predict_with_std
+
+__all__ = ["CalibratedRegressor", "ExchangeabilityWarning"]
+
+#: With fewer scores the scale has a standard error of more than 20 %, 1 / sqrt(2 n).
+MIN_EXCHANGEABLE = 12
+
+
+class ExchangeabilityWarning(UserWarning):
+    """The calibration uses labels that were chosen by a query."""
+
+
+class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
+    """Mend the standard deviation of a regressor, and give prediction intervals.
+
+    To regressors what scikit-learn's ``CalibratedClassifierCV`` with ``ensemble=False`` is to
+    classifiers: z-scores come from rows that a clone was not fitted on, and the estimator is then
+    fitted on everything. The mean is the estimator's own.
+
+    Parameters
+    ----------
+    estimator : estimator, default=None
+        Regressor with ``predict(X, return_std=True)``, or a ``Pipeline`` that ends in one. None
+        means `skcfgp.GaussianProcessRegressor`.
+    method : {"std_scaling", "isotonic", "conformal"}, default="std_scaling"
+        - "std_scaling": a Gaussian whose standard deviation is multiplied by the root mean square
+          of the z-scores, which maximises their likelihood [1]_.
+        - "isotonic": the quantiles of the z-scores instead of those of a Gaussian [2]_; it also
+          mends a bias and asymmetric or heavy tails.
+        - "conformal": split conformal prediction with the score abs(z) [3]_: intervals with a
+          guaranteed coverage whatever the distribution, see the notes.
+    n_neighbors : int, default=None
+        With a number, the standard deviation of a row is first multiplied by the root mean square
+        z-score of so many nearest rows, in the space of the features that the last step gets,
+        relative to that of all [5]_: the errors are larger in some regions than the estimator
+        knows. `method` then works on what is left. None: the same factor everywhere. 20 is a good
+        number.
+    cv : int, splitter, iterable, "leave_one_out" or "prefit", default=5
+        How the rows are split to get z-scores; every row must be predicted once. An integer splits
+        in the order of the rows: pass ``KFold(5, shuffle=True)`` if they are sorted.
+        "leave_one_out" fits once and takes the exact leave-one-out predictions of a
+        `skcfgp.GaussianProcessRegressor` with the hyper-parameters of that fit. "prefit" takes the
+        estimator as it is, and all rows given to `fit` must be new to it. So does a
+        ``FrozenEstimator``.
+    n_jobs : int, default=None
+        Folds that are fitted at once.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        Fitted on all rows; with "prefit" a copy of the estimator.
+    z_scores_ : ndarray of shape (n_calibration,)
+        (y - mean) / std of the rows that were calibrated on.
+    n_calibration_ : int
+    scale_ : float
+        What `predict` multiplies the standard deviation of the estimator by: half the width of the
+        central interval of coverage 68.27 %, in units of it.
+    n_features_in_, feature_names_in_
+        Those of `estimator_`, if it has them.
+
+    Notes
+    -----
+    The guarantee of "conformal" is that an interval asked for with coverage c holds a new label
+    with a probability of at least c, on average over calibration sets, if the rows calibrated on
+    and the new row are exchangeable. It needs rows held out from the fit, that is "prefit"; with
+    folds it holds only approximately, since the final fit is not that of the folds [4]_.
+
+    Labels that a query chose are not exchangeable with those to come. `fit` learns from the rows
+    marked as ``selected`` and leaves them out of the calibration; `skcfgp.ActiveLearner` marks
+    them. `partial_fit` leaves the calibration as it is.
+
+    With n scores, "isotonic" takes the i-th smallest for the quantile of level i / (n + 1) and
+    interpolates between them over the quantiles of a Gaussian. Past the outermost scores it goes
+    on with the slope of "std_scaling".
+
+    References
+    ----------
+    .. [1] Levi, Gispan, Giladi, Fetaya, Sensors 22, 5540 (2022). doi:10.3390/s22155540
+    .. [2] Kuleshov, Fenner, Ermon, "Accurate uncertainties for deep learning using calibrated
+       regression" (ICML 2018). doi:10.48550/arXiv.1807.00263
+    .. [3] Lei, G'Sell, Rinaldo, Tibshirani, Wasserman, J. Am. Stat. Assoc. 113, 1094 (2018).
+       doi:10.1080/01621459.2017.1307116
+    .. [4] Barber, Candes, Ramdas, Tibshirani, Ann. Stat. 49, 486 (2021). doi:10.1214/20-AOS1965
+    .. [5] Papadopoulos, Vovk, Gammerman, "Regression conformal prediction with nearest neighbours",
+       J. Artif. Intell. Res. 40, 815 (2011). doi:10.1613/jair.3198
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import BayesianRidge
+    >>> from skcfgp import CalibratedRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(4000, 1))
+    >>> y = X[:, 0] + rng.standard_t(3, size=4000)
+    >>> model = CalibratedRegressor(BayesianRidge(), method="conformal").fit(X[:2000], y[:2000])
+    >>> lower, upper = model.predict_interval(X[2000:], coverage=0.9)
+    >>> print(f"{np.mean((lower <= y[2000:]) & (y[2000:] <= upper)):.2f}")
+    0.91
+    """
+
+    def __init__(
+        self, estimator=None, *, method="std_scaling", n_neighbors=None, cv=5, n_jobs=None
+    ):
+        self.estimator = estimator
+        self.method = method
+        self.n_neighbors = n_neighbors
+        self.cv = cv
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, *, selected=None, unseen=None, **fit_params):
+        """Get the z-scores, and fit the estimator on all rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            What the estimator takes: feature vectors, or crystals.
+        y : array-like of shape (n_samples,)
+        selected : array-like of bool of shape (n_samples,), default=None
+            Which labels were chosen by a query. They are learnt, but not calibrated on.
+        unseen : array-like of bool of shape (n_samples,), default=None
+            Which labels the features owe nothing to, where a network was trained on the others:
+            only these are calibrated on. (Neighbours are compared among all rows.) None means all.
+        **fit_params
+            Passed to the estimator's ``fit``; those with a value for each row are split with them.
+
+        Returns
+        -------
+        self : CalibratedRegressor
+
+        Raises
+        ------
+        ValueError
+            If a standard deviation is not positive where the error is not zero, there are too few
+            rows for the method, or a parameter is not valid.
+
+        Warns
+        -----
+        ExchangeabilityWarning
+            If fewer than 12 rows are left to calibrate on without the selected ones, which are then
+            used as well.
+        """
+        if self.method not in ENDS:
+            raise ValueError(f"method must be one of {list(ENDS)}, got {self.method!r}.")
+        k = self.n_neighbors
+        if k is not None and (not isinstance(k, Integral) or k < 1):
+            raise ValueError(f"n_neighbors must be an integer >= 1, got {k!r}.")
+        if isinstance(self.cv, str) and self.cv not in ("leave_one_out", "prefit"):
+            raise ValueError(
+                "cv must be a number of folds, a splitter, 'leave_one_out' or 'prefit', got "
+                f"{self.cv!r}."
+            )
+        y = validate_data(self, X="no_validation", y=y, y_numeric=True)
+        routed_params = self._route(fit_params)
+        if self._is_prefit():
+            self.estimator_ = self._take_prefit(fit_params)
+            mean, std = predict_with_std(self.estimator_, X)
+        elif self._is_leave_one_out():
+            self.estimator_ = clone(self._base()).fit(X, y, **routed_params)
+            mean, std = leave_one_out(self.estimator_)
+        else:
+            options = {"cv": self.cv, "n_jobs": self.n_jobs, "params": fit_params}
+            mean, std = by_folds(self._base(), X, y, **options)
+            self.estimator_ = clone(self._base()).fit(X, y, **routed_params)
+        check_consistent_length(mean, y)
+        z = z_scores(y, mean, std)
+        self._local_scale = None
+        if self.n_neighbors is not None:
+            if len(z) < 2:
+                raise ValueError(f"n_neighbors needs at least 2 samples, got n_samples = {len(z)}.")
+            self._local_scale = LocalScale(self._features(X)[1], z, self.n_neighbors)
+            z = z / self._local_scale()
+        self._set_scores(z, selected, unseen)
+        for name in ("n_features_in_", "feature_names_in_"):
+            vars(self).pop(name, None)  # of another fit
+            if hasattr(self.estimator_, name):
+                setattr(self, name, getattr(self.estimator_, name))
+        return self
+
+    def predict(self, X, return_std=False):
+        """Predict the mean and, if asked for, the recalibrated standard deviation.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+        return_std : bool, default=False
+
+        Returns
+        -------
+        mean : ndarray of shape (n_samples,)
+            The estimator's own, in the unit of y.
+        std : ndarray of shape (n_samples,)
+            Only with `return_std`: half the width of the central interval of coverage 68.27 %.
+        """
+        check_is_fitted(self, "scale_")
+        if not return_std:
+            return self.estimator_.predict(X)
+        mean, std = self._local_prediction(X)
+        return mean, self.scale_ * std
+
+    def predict_interval(self, X, coverage=0.95):
+        """Predict intervals that hold the labels with a given probability.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+        coverage : float, default=0.95
+            Between 0 and 1. The tails left out are equal in probability, except that "conformal"
+            makes intervals symmetric about the mean.
+
+        Returns
+        -------
+        lower, upper : ndarray of shape (n_samples,)
+            In the unit of y. With "isotonic" the mean need not lie between them.
+
+        Raises
+        ------
+        ValueError
+            If "conformal" has too few scores for the coverage.
+        """
+        check_is_fitted(self, "scale_")
+        if not 0 < coverage < 1:
+            raise ValueError(f"coverage must lie between 0 and 1, got {coverage}.")
+        low, high = ENDS[self.method](self.z_scores_, coverage)
+        mean, std = self._local_prediction(X)
+        return mean + low * std, mean + high * std
+
+    def _learns_by_row(self):
+        model = last_step(getattr(self, "estimator_", self._base()))
+        return hasattr(model, "partial_fit") and not isinstance(model, FrozenEstimator)
+
+    @available_if(_learns_by_row)
+    def partial_fit(self, X, y):
+        """Let the estimator learn more rows; its calibration stays as it is.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+        y : array-like of shape (n_samples,)
+
+        Returns
+        -------
+        self : CalibratedRegressor
+
+        Notes
+        -----
+        In a ``Pipeline`` the transformers stay as they were fitted, and the last step learns.
+        """
+        if not hasattr(self, "scale_"):
+            return self.fit(X, y)
+        last_step(self.estimator_).partial_fit(last_step_input(self.estimator_, X), y)
+        return self
+
+    def get_metadata_routing(self):
+        """Tell which metadata `fit` passes on, and to whom.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        fit = MethodMapping().add(caller="fit", callee="fit")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        if self._is_prefit():
+            return router
+        if self._is_leave_one_out():
+            return router.add(estimator=self._base(), method_mapping=fit)
+        split = MethodMapping().add(caller="fit", callee="split")
+        router.add(estimator=self._base(), method_mapping=fit)
+        return router.add(splitter=check_cv(self.cv), method_mapping=split)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self._base())
+        tags.input_tags = inner.input_tags
+        tags.non_deterministic = inner.non_deterministic
+        return tags
+
+    def _base(self):
+        return GaussianProcessRegressor() if self.estimator is None else self.estimator
+
+    def _is_prefit(self):
+        return isinstance(self.estimator, FrozenEstimator) or (
+            isinstance(self.cv, str) and self.cv == "prefit"
+        )
+
+    def _is_leave_one_out(self):
+        return isinstance(self.cv, str) and self.cv == "leave_one_out"
+
+    def _features(self, X):
+        """Return the last step of the estimator, and what it gets for `X`."""
+        model = _thawed(self.estimator_)
+        return last_step(model), last_step_input(model, X)
+
+    def _local_prediction(self, X):
+        """Predict mean and standard deviation, before the method's own factor."""
+        if self._local_scale is None:
+            return predict_with_std(self.estimator_, X)
+        last, features = self._features(X)
+        mean, std = predict_with_std(last, features)
+        return mean, std * self._local_scale(features)
+
+    def _take_prefit(self, fit_params):
+        model = self._base()
+        check_is_fitted(model)
+        last = last_step(_thawed(model))
+        if isinstance(last, SklearnGPR):  # it would predict its prior
+            check_is_fitted(last, "alpha_")
+        if fit_params:
+            raise ValueError(
+                f"{sorted(fit_params)} would be passed to the estimator's fit, which is not called "
+                "for an estimator that is fitted already. Leave them out."
+            )
+        # `partial_fit` must not teach what the user handed in.
+        return model if isinstance(model, FrozenEstimator) else deepcopy(model)
+
+    def _route(self, fit_params):
+        """Return what goes to the estimator's ``fit``."""
+        if not get_config()["enable_metadata_routing"] or self._is_prefit():
+            return fit_params
+        return process_routing(self, "fit", **fit_params).estimator.fit
+
+    def _set_scores(self, z, selected, unseen):
+        """Set the scores of the rows to calibrate on, and what follows from them."""
+        left = np.ones(len(z), dtype=bool)
+        if selected is not None:
+            check_consistent_length(z, selected)
+            left &= ~np.asarray(selected, dtype=bool)
+        if unseen is not None:
+            left &= np.isin(np.arange(len(z)), check_mask("unseen", unseen, len(z)))
+        if left.sum() >= MIN_EXCHANGEABLE:
+            z = z[left]
+        elif not left.all():
+            warnings.warn(
+                f"{len(z) - left.sum()} of {len(z)} labels were chosen by a query or seen by the "
+                f"network, and {left.sum()} others are too few to calibrate on (at least "
+                f"{MIN_EXCHANGEABLE}), so all of them were used. The error bars need not be "
+                "right for other rows. Add labels that were chosen at random.",
+                ExchangeabilityWarning,
+                stacklevel=3,
+            )
+        low, high = ENDS[self.method](z, ONE_SIGMA)
+        self.z_scores_, self.n_calibration_, self.scale_ = z, len(z), float(high - low) / 2
+
+
+def _thawed(model):
+    return model.estimator if isinstance(model, FrozenEstimator) else model

@@ -1,0 +1,162 @@
+"""Scorers that see the standard deviation, for ``scoring=`` in scikit-learn's model selection.
+
+``make_scorer`` cannot make them: it calls ``predict(X)`` and nothing else. A scorer here is a
+callable ``(estimator, X, y) -> float``, greater is better, for every estimator whose ``predict``
+takes ``return_std=True``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sklearn import config_context
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import Pipeline
+
+from .metrics import crps_gaussian, miscalibration_area, negative_log_likelihood
+
+__all__ = [
+    "make_std_scorer",
+    "neg_crps_scorer",
+    "neg_miscalibration_area_scorer",
+    "neg_nll_scorer",
+    "predict_with_std",
+]
+
+
+def predict_with_std(estimator, X):
+    """Predict mean and standard deviation, whether metadata routing is on or off.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted: a regressor whose ``predict`` takes ``return_std``, a ``Pipeline`` that ends with
+        one, or a search (``GridSearchCV``) over either.
+    X : array-like of shape (n_samples, ...)
+
+    Returns
+    -------
+    mean, std : ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    TypeError
+        If the estimator has no standard deviation to give. That of a ``TransformedTargetRegressor``
+        has none, whatever is in it.
+    """
+    while hasattr(estimator, "best_estimator_"):
+        estimator = estimator.best_estimator_
+    last = estimator
+    while isinstance(last, Pipeline):
+        last = last[-1]
+    if isinstance(last, TransformedTargetRegressor):
+        raise TypeError(
+            "TransformedTargetRegressor cannot return a standard deviation: it transforms the mean "
+            "back and nothing else. For a change of scale use normalize_y=True of the Gaussian "
+            "process; for another (a logarithm) transform y before fit, and stay in that unit."
+        )
+    try:
+        # With routing on, a Pipeline passes return_std only to a step that has requested it. It is
+        # no metadata of the user's but an option of predict, so here it is passed as with routing
+        # off.
+        with config_context(enable_metadata_routing=False):
+            prediction = estimator.predict(X, return_std=True)
+    except TypeError as error:
+        if "return_std" not in str(error):
+            raise
+        raise TypeError(
+            f"{type(last).__name__}.predict does not take return_std=True, so that it has no "
+            "standard deviation to give. Use a regressor that has one, such as "
+            "skcfgp.GaussianProcessRegressor."
+        ) from error
+    if not isinstance(prediction, tuple) or len(prediction) != 2:
+        raise TypeError(
+            f"expected predict(X, return_std=True) of {type(estimator).__name__} to return mean "
+            f"and standard deviation, got {type(prediction).__name__}."
+        )
+    return prediction
+
+
+@dataclass(frozen=True)
+class _StdScorer:
+    metric: Callable
+    greater_is_better: bool = True
+    options: dict = field(default_factory=dict)
+
+    def __call__(self, estimator, X, y):
+        value = self.metric(y, *predict_with_std(estimator, X), **self.options)
+        return value if self.greater_is_better else -value
+
+    def __repr__(self):
+        sign = "" if self.greater_is_better else ", greater_is_better=False"
+        options = "".join(f", {name}={value!r}" for name, value in self.options.items())
+        return f"make_std_scorer({getattr(self.metric, '__name__', self.metric)}{sign}{options})"
+
+    def _accept_sample_weight(self):
+        """Tell scikit-learn (1.8 and newer), which asks this of every scorer in a dict."""
+        return False
+
+
+def make_std_scorer(metric, *, greater_is_better=True, **options):
+    """Make a scorer from a metric of ``(y_true, y_pred, y_std)``.
+
+    Parameters
+    ----------
+    metric : callable
+        Those of `skcfgp.calibration`, for instance. One that is defined in a module can be pickled.
+    greater_is_better : bool, default=True
+        Otherwise the sign is changed.
+    **options
+        Passed to `metric`.
+
+    Returns
+    -------
+    callable
+        ``(estimator, X, y) -> float``.
+
+    Notes
+    -----
+    Where the metric raises, as for a standard deviation of 0, scikit-learn makes the score NaN with
+    a warning, and a search ranks it last; with ``error_score="raise"`` the error is raised.
+
+    Each scorer predicts anew. To predict once for several metrics, give ``scoring`` a function that
+    calls `predict_with_std` and returns a dict of numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skcfgp import GaussianProcessRegressor
+    >>> from skcfgp.calibration import ence
+    >>> from skcfgp.kernels import Laplacian
+    >>> from skcfgp.calibration.scorers import make_std_scorer, neg_nll_scorer
+    >>> neg_nll_scorer
+    make_std_scorer(negative_log_likelihood, greater_is_better=False)
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(60, 2))
+    >>> y = X.sum(axis=1) + 0.3 * rng.normal(size=60)
+    >>> search = GridSearchCV(
+    ...     GaussianProcessRegressor(Laplacian(length_scale=10), optimizer=None),
+    ...     {"alpha": [1e-6, 0.1]},
+    ...     scoring={
+    ...         "nll": neg_nll_scorer,
+    ...         "ence": make_std_scorer(ence, greater_is_better=False, n_bins=5),
+    ...         "r2": "r2",
+    ...     },
+    ...     refit="nll",
+    ... ).fit(X, y)
+    >>> search.best_params_
+    {'alpha': 0.1}
+    """
+    if not callable(metric):
+        raise TypeError(f"metric must be a function of (y_true, y_pred, y_std), got {metric!r}.")
+    return _StdScorer(metric, greater_is_better, options)
+
+
+#: Minus the negative log likelihood: the mean log density, in nats.
+neg_nll_scorer = make_std_scorer(negative_log_likelihood, greater_is_better=False)
+#: Minus the CRPS, in the unit of y.
+neg_crps_scorer = make_std_scorer(crps_gaussian, greater_is_better=False)
+#: Minus the miscalibration area in the interval form.
+neg_miscalibration_area_scorer = make_std_scorer(
+    miscalibration_area, greater_is_better=False, form="interval"
+)

@@ -1,0 +1,336 @@
+"""The commands ``skcfgp campaign ...``: thin, over `skcfgp.campaign.Campaign`."""
+
+import functools
+import json
+from pathlib import Path
+
+import click
+
+__all__ = ["campaign"]
+
+FOLDER = click.argument("folder", metavar="NAME", type=click.Path(path_type=Path))
+FILES = click.Path(path_type=Path)
+
+
+@click.group()
+def campaign():
+    """Run a laboratory campaign that survives crashes.
+
+    NAME is a folder; all of the campaign is in the file campaign.sqlite in it.
+
+    \b
+    Examples:
+      skcfgp campaign init oxides --pool crystals/ --target band_gap --unit eV
+      skcfgp campaign suggest oxides -n 10 --out jobs/
+      skcfgp campaign tell oxides results.csv
+      skcfgp campaign status oxides
+    """  # noqa: D301  click looks for the backspace
+
+
+def _opened(command):
+    """Give a command the `Campaign` in its folder."""
+
+    @functools.wraps(command)
+    def opened(folder, **options):
+        from ..campaign import Campaign
+
+        return command(Campaign(folder), **options)
+
+    return FOLDER(opened)
+
+
+@campaign.command()
+@FOLDER
+@click.option(
+    "--pool",
+    multiple=True,
+    type=FILES,
+    help="Files or folders of "
+    "crystals, or CSV files with a column 'file'; several times, if need be.",
+)
+@click.option(
+    "--optimade", metavar="URL", help="Instead of --pool: a database that speaks OPTIMADE."
+)
+@click.option("--filter", "question", default="", help="Which of its crystals.")
+@click.option(
+    "--materials-project",
+    "query",
+    metavar="JSON",
+    help="Instead of --pool: search terms of mp-api, such as "
+    '\'{"elements": ["Ga", "N"], "num_elements": 2}\'. The key is taken from MP_API_KEY.',
+)
+@click.option(
+    "--labelled",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="CSV of known labels: 'id' or 'file', and the values.",
+)
+@click.option("--target", required=True, help="Name of the property.")
+@click.option("--unit", required=True, help="Unit of its values, such as eV/atom.")
+@click.option(
+    "--recipe",
+    default="recommended",
+    show_default=True,
+    help="Model: recommended, paper, 'paper values' or composition (no network).",
+)
+@click.option(
+    "--weights", default="Eform_MP_2019", show_default=True, help="Network: name or path."
+)
+@click.option(
+    "--strategy",
+    default="integrated_variance",
+    show_default=True,
+    help="Or greedy_max_std, max_std, greedy_k_center, random_sampling.",
+)
+@click.option(
+    "--random-fraction",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Part of the suggestions drawn at random, to measure the gain.",
+)
+@click.option("--cost", help="Column of the pool's CSV, or nsites^K: suggest by score per cost.")
+@click.option(
+    "--until",
+    multiple=True,
+    help="Rule to stop: 'max-std < X', 'mean-std < X', "
+    "'expected-error < X', 'labels >= N', 'cost >= C', no-gain.",
+)
+@click.option("--overdue-after", type=float, default=7.0, show_default=True, help="Days.")
+@click.option("--random-state", type=int, default=0, show_default=True)
+def init(folder, pool, optimade, question, query, **options):
+    """Begin a campaign.
+
+    Crystals that cannot be used are listed by name and reason; the others are in.
+    """
+    from ..campaign import Campaign
+
+    if [bool(pool), optimade is not None, query is not None].count(True) != 1:
+        raise click.UsageError("give one of --pool, --optimade and --materials-project.")
+    if question and optimade is None:
+        raise click.UsageError("--filter is for --optimade.")
+    pool = list(pool)
+    if optimade is not None:
+        from ..structures import read_optimade
+
+        pool = read_optimade(optimade, question, cache_dir=folder / "optimade")
+    if query is not None:
+        from ..structures import read_materials_project
+
+        pool = read_materials_project(_json_object(query), cache_dir=folder / "materials-project")
+    state = Campaign.init(folder, pool, **options).state()
+    for refused in state.refused:
+        click.echo(f"refused: {refused['name']}: {refused['reason']}", err=True)
+    click.echo(
+        f"{folder}: {len(state.ids)} crystals are in, {len(state.labels)} of them labelled; "
+        f"{len(state.refused)} refused."
+    )
+
+
+def _json_object(text):
+    try:
+        if isinstance(found := json.loads(text), dict):
+            return found
+        problem = f"got {text!r}"
+    except ValueError as error:
+        problem = f"got {text!r}: {error}"
+    raise click.UsageError(
+        f'expected a JSON object of search terms, such as \'{{"elements": ["N"]}}\', {problem}'
+    )
+
+
+@campaign.command()
+@_opened
+@click.option("--pool", multiple=True, required=True, type=FILES, help="As in init.")
+def add(opened, pool):
+    """Add crystals to the pool."""
+    ids, refused = opened.add(list(pool))
+    for refusal in refused:
+        click.echo(f"refused: {refusal}", err=True)
+    click.echo(f"{len(ids)} crystals are in; {len(refused)} refused.")
+
+
+@campaign.command()
+@_opened
+@click.option("-n", type=int, default=1, show_default=True, help="Number of crystals.")
+@click.option("--out", type=FILES, help="Folder for input files of calculations.")
+@click.option(
+    "--format", "fmt", type=click.Choice(["cif", "poscar"]), default="cif", show_default=True
+)
+@click.option("--anyway", is_flag=True, help="Although a rule to stop is met.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def suggest(opened, n, out, fmt, anyway, as_json):
+    """Choose the next crystals, given the pending ones, and mark them pending."""
+    from ..campaign import StoppedError
+    from ..campaign.wording import why
+
+    unit = opened.state().settings["unit"]
+    try:
+        picks = opened.suggest(n, out=out, fmt=fmt, anyway=anyway)
+    except StoppedError as error:
+        raise click.ClickException(f"{error} Use --anyway to go on.") from error
+    if as_json:
+        click.echo(json.dumps(picks, indent=1))
+        return
+    rows = [["id", "formula", f"prediction ({unit})", "std", "why"]]
+    for pick in picks:
+        numbers = [_number(pick[name]) for name in ("prediction", "std")]
+        rows.append([pick["id"], pick["formula"], *numbers, why(pick)])
+    _table(rows)
+    if picks[0]["std"] is None and picks[0]["strategy"] == "greedy_k_center":
+        click.echo("Too few labels for a model: chosen far from each other and from the labels.")
+    if out is not None:
+        click.echo(f"wrote {len(picks)} files to {out}")
+
+
+@campaign.command()
+@_opened
+@click.argument("results", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--id", "id_", help="One crystal, instead of a file.")
+@click.option("--value", type=float, help="Its value.")
+@click.option("--failed", "failed", help="Id of a crystal that will have no value.")
+@click.option("--reason", help="Why it failed.")
+@click.option("--unit", help="Unit of values without one, to be checked.")
+@click.option("--replace", is_flag=True, help="Let a value take the place of another one.")
+def tell(opened, results, id_, value, failed, reason, unit, replace):
+    """Take in labels: a CSV with columns id and value, or one by --id and --value.
+
+    Rows may come in any order, some at a time, and again. A row that is wrong is refused, with its
+    line; the others are taken in, and the exit code is 1. Optional columns are unit, and failed
+    with a reason.
+    """
+    from ..campaign import RefusedRowsError
+
+    if [results is not None, id_ is not None, failed is not None].count(True) != 1:
+        raise click.UsageError("give a file, --id with --value, or --failed with --reason.")
+    if (id_ is None) != (value is None) or (failed is None) != (reason is None):
+        raise click.UsageError("--id goes with --value, and --failed with --reason.")
+    try:
+        if failed is not None:
+            told = opened.fail(failed, reason, replace=replace)
+        else:
+            told = opened.tell(results, id=id_, value=value, unit=unit, replace=replace)
+    except RefusedRowsError as error:
+        _say_told(error.told)
+        raise click.exceptions.Exit(1) from error
+    _say_told(told)
+
+
+def _say_told(told):
+    for refusal in told.refused:
+        click.echo(f"refused: {refusal}", err=True)
+    click.echo(
+        f"{len(told.labelled)} labels are in, {len(told.failed)} failures, "
+        f"{len(told.repeated)} were known, {len(told.refused)} refused."
+    )
+    if told.alarm:
+        click.echo(f"ALARM: {told.alarm}", err=True)
+
+
+@campaign.command()
+@_opened
+@click.argument("ids", nargs=-1, required=True)
+def release(opened, ids):
+    """Put pending or failed crystals back into the pool."""
+    opened.release(ids)
+    click.echo(f"{len(ids)} crystals are in the pool again.")
+
+
+@campaign.command()
+@_opened
+def undo(opened):
+    """Take back the last tell."""
+    event = opened.undo()
+    ids = [row["id"] for row in (*event.content["rows"], *event.content["failed"])]
+    click.echo(
+        f"took back event {event.number} of {event.time} by {event.who}: "
+        f"{', '.join(ids[:5])}{' ...' if len(ids) > 5 else ''}"
+    )
+
+
+@campaign.command()
+@_opened
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(opened, as_json):
+    """Say where the campaign stands."""
+    from ..campaign.wording import status_lines
+
+    found = opened.status()
+    click.echo(json.dumps(found, indent=1) if as_json else "\n".join(status_lines(found)))
+
+
+RESCALE = click.option(
+    "--rescale",
+    is_flag=True,
+    help="Multiply the standard deviations by the factor that the labels so far ask for.",
+)
+
+
+def _makes_table(command):
+    """Make a command of a function that returns a table, which is printed or written."""
+
+    @functools.wraps(command)
+    def written(opened, out, **options):
+        table = command(opened, **options)
+        if out is None:
+            click.echo(table.to_csv(index=False, lineterminator="\n"), nl=False)
+        else:
+            from ..campaign.tables import write_table
+
+            write_table(table, out)
+            click.echo(f"wrote {len(table)} rows to {out}")
+
+    out = click.option("--out", type=FILES, help="File, .csv or .json. Default: print CSV.")
+    return campaign.command()(_opened(out(written)))
+
+
+@_makes_table
+@RESCALE
+def predict(opened, rescale):
+    """Predict all crystals without a label, and put that on record."""
+    return opened.predict(rescale=rescale)
+
+
+@_makes_table
+@RESCALE
+def export(opened, rescale):
+    """Write a table of all crystals."""
+    return opened.export(rescale=rescale)
+
+
+@_makes_table
+@click.option("-n", type=int, default=10, show_default=True)
+def plan(opened, n):
+    """List the next choices at once, and what will be left to know after each."""
+    return opened.plan(n)
+
+
+@campaign.command()
+@_opened
+@click.option("--out", "-o", type=FILES, default=Path("report.html"), show_default=True)
+def report(opened, out):
+    """Write a page to look at, one HTML file that needs no network."""
+    click.echo(f"wrote {opened.report(out)}")
+
+
+@campaign.command()
+@_opened
+def history(opened):
+    """List who did what, and when (UTC)."""
+    from ..campaign.wording import what_happened
+
+    rows = [["event", "time", "who", "what"]]
+    for event in opened.history():
+        rows.append([str(event.number), event.time, event.who, what_happened(event)])
+    _table(rows)
+
+
+def _number(value):
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _table(rows):
+    """Print rows in columns; the last one is as wide as it is."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]) - 1)]
+    for row in rows:
+        cells = [text.ljust(width) for text, width in zip(row, widths, strict=False)]
+        click.echo("  ".join([*cells, row[-1]]))

@@ -1,0 +1,47 @@
+"""What estimators share: masks of rows, and the steps of a ``Pipeline``."""
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils import column_or_1d
+
+__all__ = ["check_mask", "last_step", "last_step_input"]
+
+
+def check_mask(name, mask, n_samples):
+    """Return the positions of the rows that a mask marks.
+
+    Parameters
+    ----------
+    name : str
+        Of the mask, for messages.
+    mask : array-like of shape (n_samples,), bool
+    n_samples : int
+
+    Returns
+    -------
+    ndarray of int
+
+    Raises
+    ------
+    ValueError
+        If it is not such a mask, or marks nothing.
+    """
+    mask = column_or_1d(mask)
+    if mask.dtype != bool or len(mask) != n_samples:
+        raise ValueError(
+            f"{name} must be {n_samples} values True or False, one for each row; got {len(mask)} "
+            f"of {mask.dtype}."
+        )
+    if not mask.any():
+        raise ValueError(f"{name} marks no row: at least one of {n_samples} must be True.")
+    return np.flatnonzero(mask)
+
+
+def last_step(model):
+    """Return the last step of a ``Pipeline``, or the estimator itself."""
+    return model[-1] if isinstance(model, Pipeline) else model
+
+
+def last_step_input(model, X):
+    """Transform `X` by all steps but the last."""
+    return model[:-1].transform(X) if isinstance(model, Pipeline) and len(model) > 1 else X

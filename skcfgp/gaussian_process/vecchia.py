@@ -1,0 +1,297 @@
+"""`VecchiaGaussianProcessRegressor`: the Laplacian kernel for more labels than a matrix can hold.
+
+With the ordering of Vecchia (1988) the density of n labels is a product of n densities of one label
+given its nearest predecessors, and a prediction is that of the Gaussian process which has seen the
+nearest labels only. The hyper-parameters are found by GPBoost; a prediction is a system of
+`n_neighbors` equations for each row, solved here.
+"""
+
+import logging
+import threading
+import warnings
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .chunking import in_chunks
+
+__all__ = ["VecchiaGaussianProcessRegressor"]
+
+#: Added to the diagonal, relative to the variance, so that a label may be there twice.
+JITTER = 1e-10
+
+#: GPBoost keeps its logger and its number of threads for the whole process.
+_ONE_SEARCH = threading.Lock()
+
+
+class VecchiaGaussianProcessRegressor(RegressorMixin, BaseEstimator):
+    r"""Gaussian process with the kernel a^2 exp(-||x - y|| / l), by nearest neighbours.
+
+    Parameters
+    ----------
+    amplitude, length_scale, noise_level : float, default=None
+        As in `skcfgp.kernels.Laplacian` and scikit-learn's ``WhiteKernel``: prior standard
+        deviation in the unit of y, length in the unit of the features, variance of the noise in
+        the unit of y squared. Give all three, or none: they are found by maximum likelihood then,
+        which needs GPBoost.
+    n_neighbors : int, default=20
+        Labels that a prediction, or a factor of the likelihood, is conditioned on.
+    n_search : int or None, default=5000
+        Rows, drawn at random, whose likelihood the hyper-parameters maximise; None takes all. The
+        predictions are made from all rows in any case.
+    n_jobs : int, default=None
+        Threads of `fit` and `predict`. None means 1 unless a joblib context says otherwise, -1 all
+        processors.
+    random_state : int, RandomState or None, default=None
+        Of the rows that are drawn, and their order in the likelihood.
+
+    Attributes
+    ----------
+    amplitude_, length_scale_, noise_level_ : float
+        The hyper-parameters.
+    X_train_ : ndarray of shape (n_samples, n_features)
+    y_train_ : ndarray of shape (n_samples,)
+    y_mean_ : float
+        Mean of the labels of `fit`, which is the mean of the prior.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features,)
+        Where X had feature names that are all strings.
+
+    See Also
+    --------
+    skcfgp.GaussianProcessRegressor : Exact; up to about 20,000 labels.
+
+    Notes
+    -----
+    A label more or less changes predictions near it only. `predict` takes, besides the search for
+    neighbours, O(n_neighbors^3) for a row, whatever the number of labels; memory grows with n.
+    There is no covariance between two rows, so of the query strategies those work that need a
+    standard deviation alone.
+
+    References
+    ----------
+    .. [1] Vecchia, "Estimation and Model Identification for Continuous Spatial Processes",
+       J. R. Stat. Soc. B 50, 297 (1988). doi:10.1111/j.2517-6161.1988.tb01729.x
+    .. [2] Datta, Banerjee, Finley, Gelfand, "Hierarchical Nearest-Neighbor Gaussian Process Models
+       for Large Geostatistical Datasets", J. Am. Stat. Assoc. 111, 800 (2016).
+       doi:10.1080/01621459.2015.1044091
+    .. [3] Sigrist, "Gaussian Process Boosting", J. Mach. Learn. Res. 23, 232 (2022).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcfgp.gaussian_process.vecchia import VecchiaGaussianProcessRegressor
+    >>> X = np.linspace(0, 3, 1000)[:, None]
+    >>> gp = VecchiaGaussianProcessRegressor(1.0, 1.0, 1e-6).fit(X, np.sin(X[:, 0]))
+    >>> mean, std = gp.predict([[1.0], [9.0]], return_std=True)
+    >>> print(mean.round(2), std.round(2))
+    [0.84 0.66] [0. 1.]
+    """
+
+    def __init__(
+        self,
+        amplitude=None,
+        length_scale=None,
+        noise_level=None,
+        *,
+        n_neighbors=20,
+        n_search=5000,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.amplitude = amplitude
+        self.length_scale = length_scale
+        self.noise_level = noise_level
+        self.n_neighbors = n_neighbors
+        self.n_search = n_search
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def fit(self, X, y):
+        """Find the hyper-parameters, if they are not given, and keep the labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+
+        Returns
+        -------
+        self : VecchiaGaussianProcessRegressor
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or y is not valid.
+        ImportError
+            If the hyper-parameters are to be found and GPBoost is not installed.
+        """
+        given = self._check_parameters()
+        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
+        y = y.astype(float)
+        self.y_mean_ = float(y.mean())
+        found = given if given is not None else self._search(X, y - self.y_mean_)
+        self.amplitude_, self.length_scale_, self.noise_level_ = found
+        return self._keep(X, y)
+
+    def partial_fit(self, X, y):
+        """Add labels; the hyper-parameters and the mean of the prior stay.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+
+        Returns
+        -------
+        self : VecchiaGaussianProcessRegressor
+        """
+        if not hasattr(self, "y_train_"):
+            return self.fit(X, y)
+        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, reset=False)
+        return self._keep(np.vstack([self.X_train_, X]), np.concatenate([self.y_train_, y]))
+
+    def predict(self, X, return_std=False):
+        """Predict mean and, if asked for, standard deviation.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        return_std : bool, default=False
+
+        Returns
+        -------
+        mean : ndarray of shape (n_samples,)
+            In the unit of y.
+        std : ndarray of shape (n_samples,)
+            Of a label, with its noise, in the unit of y. Only with `return_std`.
+        """
+        check_is_fitted(self, "y_train_")
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        k = min(self.n_neighbors, len(self.y_train_))
+        neighbors = self._neighbors.kneighbors(X, k, return_distance=False)
+        parts = in_chunks(
+            lambda rows: self._predict_chunk(X[rows], neighbors[rows]),
+            len(X),
+            row_bytes=8 * k * k * (X.shape[1] + 4),
+            n_jobs=self.n_jobs,
+        )
+        mean, std = np.concatenate(parts, axis=1)
+        return (mean, std) if return_std else mean
+
+    def _predict_chunk(self, X, neighbors):
+        """Mean and standard deviation given some labels for each row: Algorithm 2.1 of GPML."""
+        variance, length = self.amplitude_**2, self.length_scale_
+        near, y = self.X_train_[neighbors], self.y_train_[neighbors] - self.y_mean_
+        K = _distances(near[:, :, None], near[:, None, :])
+        K = variance * np.exp(-K / length)
+        diagonal = np.arange(K.shape[1])
+        K[:, diagonal, diagonal] += self.noise_level_ + JITTER * variance
+        cross = variance * np.exp(-_distances(near, X[:, None]) / length)
+        weights = np.linalg.solve(K, cross[..., None])[..., 0]
+        mean = np.einsum("ij,ij->i", weights, y) + self.y_mean_
+        left = np.maximum(variance - np.einsum("ij,ij->i", weights, cross), 0.0)
+        return mean, np.sqrt(left + self.noise_level_)
+
+    def _check_parameters(self):
+        """Return the hyper-parameters that are given, or None if they are to be found."""
+        if self.n_neighbors < 1:
+            raise ValueError(f"n_neighbors must be at least 1, got {self.n_neighbors!r}.")
+        if self.n_search is not None and self.n_search < 2:
+            raise ValueError(f"n_search must be at least 2 or None, got {self.n_search!r}.")
+        given = self.amplitude, self.length_scale, self.noise_level
+        if all(value is None for value in given):
+            return None
+        if any(value is None for value in given):
+            raise ValueError(
+                "give amplitude, length_scale and noise_level, or none of them; got "
+                f"{given[0]}, {given[1]} and {given[2]}."
+            )
+        if not (given[0] > 0 and given[1] > 0 and given[2] >= 0):
+            raise ValueError(
+                "amplitude and length_scale must be above 0, noise_level not below it; got "
+                f"{given[0]}, {given[1]} and {given[2]}."
+            )
+        return given
+
+    def _search(self, X, y):
+        """Maximise the likelihood of some rows; return amplitude, length scale and noise level."""
+        rng = check_random_state(self.random_state)
+        if self.n_search is not None and self.n_search < len(y):
+            rows = np.sort(rng.choice(len(y), self.n_search, replace=False))
+            X, y = X[rows], y[rows]
+        unit = float(y.std())
+        spread = float(np.ptp(X, axis=0).max())
+        if unit == 0 or spread == 0:  # nothing to learn from
+            return unit or 1.0, spread or 1.0, unit**2
+        noise, variance, length = _maximum_likelihood(
+            X / spread,
+            y / unit,
+            n_neighbors=min(self.n_neighbors, len(y) - 1),
+            seed=int(rng.randint(2**31 - 1)),
+            n_threads=effective_n_jobs(self.n_jobs),
+        )
+        return unit * np.sqrt(variance), spread * length, unit**2 * noise
+
+    def _keep(self, X, y):
+        neighbors = NearestNeighbors(n_jobs=self.n_jobs).fit(X)
+        self.X_train_, self.y_train_, self._neighbors = X, y, neighbors
+        return self
+
+
+def _distances(a, b):
+    """Euclidean distances, as a sum of squares: the kernel has a kink where they are 0."""
+    difference = a - b
+    return np.sqrt(np.einsum("...i,...i->...", difference, difference))
+
+
+def _maximum_likelihood(X, y, n_neighbors, seed, n_threads):
+    """Return noise, variance and length that maximise the likelihood, by GPBoost."""
+    try:
+        import gpboost
+    except ImportError as error:
+        raise ImportError(
+            "the hyper-parameters are found by GPBoost: pip install 'skcfgp[vecchia]'; or give "
+            f"amplitude, length_scale and noise_level ({error})."
+        ) from error
+    messages = _Messages()
+    with _ONE_SEARCH:
+        before = gpboost.basic._LOGGER  # private, but nothing public tells it
+        gpboost.register_logger(messages)
+        try:
+            model = gpboost.GPModel(
+                gp_coords=X,
+                cov_function="matern",
+                cov_fct_shape=0.5,
+                gp_approx="vecchia",
+                num_neighbors=n_neighbors,
+                num_parallel_threads=n_threads,
+                seed=seed,
+            )
+            model.fit(y=y, params={"trace": False})
+            found = np.ravel(model.get_cov_pars()).astype(float)
+        finally:
+            gpboost.basic._LOGGER = before
+    for text in messages.warnings:
+        warnings.warn(f"GPBoost: {text}", ConvergenceWarning, stacklevel=4)
+    return found
+
+
+class _Messages(logging.Logger):
+    """What GPBoost would print."""
+
+    def __init__(self):
+        super().__init__("gpboost")
+        self.warnings = []
+
+    def info(self, message, *args):
+        if "[Warning]" in message:
+            self.warnings.append(message.split("[Warning]")[-1].strip())
+
+    def warning(self, message, *args):
+        self.warnings.append(message.strip())

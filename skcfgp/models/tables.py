@@ -1,0 +1,138 @@
+"""scikit-learn's simplest regressors, with a standard deviation: what a model must beat.
+
+`DummyRegressor` knows only the labels, `ExtraTreesRegressor` takes two seconds on tabulated
+features. The published comparison of such models is Tran et al. (2020). A Gaussian process on the
+same features is `skcfgp.GaussianProcessRegressor`.
+"""
+
+import numpy as np
+from sklearn import dummy, ensemble
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+__all__ = ["DummyRegressor", "ExtraTreesRegressor"]
+
+
+class _SpreadMixin:
+    """`predict` with a standard deviation, which `_spread` of the class works out."""
+
+    def predict(self, X, return_std=False):
+        """Predict mean and, if asked for, standard deviation.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            A `DummyRegressor` takes anything of that length.
+        return_std : bool, default=False
+
+        Returns
+        -------
+        mean : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            In the unit of y, as is the standard deviation.
+        std : ndarray of the same shape
+            Only with `return_std`.
+
+        Raises
+        ------
+        ValueError
+            If `X` does not fit, or there is one tree only and `return_std` is set.
+        """
+        mean = super().predict(X)
+        return (mean, self._spread(X, mean)) if return_std else mean
+
+
+class ExtraTreesRegressor(_SpreadMixin, ensemble.ExtraTreesRegressor):
+    """Extremely randomised trees, with the spread of the trees as the standard deviation.
+
+    A subclass of `sklearn.ensemble.ExtraTreesRegressor`, with its parameters, attributes and mean.
+
+    See Also
+    --------
+    sklearn.ensemble.ExtraTreesRegressor : The base class.
+    skcfgp.GaussianProcessRegressor : Mean and standard deviation with a model behind them.
+
+    Notes
+    -----
+    The standard deviation is that of the predictions of single trees (``ddof=1``). A tree grown to
+    the end predicts the label of one training row, so this is close to the standard deviation of
+    the labels of those rows that the trees hold for similar, and not the error of their mean.
+
+    References
+    ----------
+    .. [1] Geurts, Ernst, Wehenkel, "Extremely randomized trees", Mach. Learn. 63, 3 (2006).
+       doi:10.1007/s10994-006-6226-1
+    .. [2] Tran et al., "Methods for comparing uncertainty quantifications for material property
+       predictions", Mach. Learn.: Sci. Technol. 1, 025006 (2020). doi:10.1088/2632-2153/ab7e1a
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcfgp.models import ExtraTreesRegressor
+    >>> X = np.linspace(0, 6, 50)[:, None]
+    >>> trees = ExtraTreesRegressor(random_state=0).fit(X, np.sin(X[:, 0]))
+    >>> mean, std = trees.predict([[1.0], [3.1]], return_std=True)
+    >>> print(mean.round(1))
+    [0.8 0. ]
+    """
+
+    def _spread(self, X, mean):
+        if len(self.estimators_) < 2:
+            raise ValueError("the standard deviation needs n_estimators of at least 2, got 1.")
+        X = validate_data(
+            self, X, reset=False, accept_sparse="csr", dtype=np.float32, ensure_all_finite=False
+        )
+        square = np.zeros_like(mean)
+        for tree in self.estimators_:
+            square += (tree.predict(X) - mean) ** 2
+        return np.sqrt(square / (len(self.estimators_) - 1))
+
+
+class DummyRegressor(_SpreadMixin, dummy.DummyRegressor):
+    """Predict one value for every row, and the spread of the labels about it.
+
+    A subclass of `sklearn.dummy.DummyRegressor`, whose own standard deviation is zero, with its
+    parameters, attributes and mean. A row of `X` can be anything, a crystal too.
+
+    Attributes
+    ----------
+    std_ : ndarray of shape (1, n_outputs)
+        Root mean square difference of y from the prediction: with ``strategy="mean"`` the standard
+        deviation of y.
+
+    See Also
+    --------
+    sklearn.dummy.DummyRegressor : The base class.
+
+    Examples
+    --------
+    >>> from skcfgp.models import DummyRegressor
+    >>> dummy = DummyRegressor().fit([[0], [0], [0], [0]], [1.0, 1.0, 3.0, 3.0])
+    >>> mean, std = dummy.predict([[7]], return_std=True)
+    >>> print(mean, std)
+    [2.] [1.]
+    """
+
+    def fit(self, X, y, sample_weight=None):
+        """Look at the labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self : DummyRegressor
+        """
+        super().fit(X, y, sample_weight)
+        y = check_array(y, ensure_2d=False).reshape(-1, self.n_outputs_)
+        if sample_weight is not None:
+            sample_weight = check_array(sample_weight, ensure_2d=False)
+        square = np.average((y - self.constant_) ** 2, axis=0, weights=sample_weight)
+        self.std_ = np.sqrt(square)[None]
+        return self
+
+    def _spread(self, X, mean):
+        std = np.tile(self.std_, (len(mean), 1))
+        return std.ravel() if mean.ndim == 1 else std

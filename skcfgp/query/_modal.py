@@ -1,0 +1,131 @@
+"""Makes modAL-python 0.4.2.1 work on scikit-learn >= 1.8 and pandas >= 2."""
+
+import importlib
+import warnings
+from inspect import signature
+from itertools import chain
+from types import SimpleNamespace
+
+
+def patch_modal():
+    """Make a plain ``modAL.models.ActiveLearner`` work on current scikit-learn and pandas.
+
+    - ``check_X_y(force_all_finite=)`` became ``ensure_all_finite`` (scikit-learn 1.6, removed in
+      1.8; modAL issue 196);
+    - ``DataFrame.append`` was removed (pandas 2.0), and lists are stacked by way of a 2-D array;
+    - ``query`` unpacks what a strategy returns, and a bare ``except`` runs the strategy twice when
+      that fails; a bare array of exactly two indices loses the second.
+    """
+    from sklearn.utils import check_X_y
+
+    learners = importlib.import_module("modAL.models.learners")
+    base = importlib.import_module("modAL.models.base")
+    if "ensure_all_finite" in signature(check_X_y).parameters:
+        learners.check_X_y = _check_X_y
+    if not _stacks_rows(learners.data_vstack):
+        learners.data_vstack = stack_rows
+    for cls in (base.BaseLearner, base.BaseCommittee):
+        if not _queries_once(cls.query):
+            cls.query = _query_once
+
+
+def _stacks_rows(data_vstack):
+    import pandas as pd
+
+    try:
+        frame = data_vstack((pd.DataFrame({"a": [0]}), pd.DataFrame({"a": [1]})))
+        ragged = data_vstack(([[0], [0, 1]], [[2]]))
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return len(frame) == 2 and len(ragged) == 3
+
+
+def _queries_once(query):
+    calls = []
+
+    def two_indices(learner, X_pool):
+        calls.append(1)
+        return [0, 1]
+
+    indices, _ = query(SimpleNamespace(query_strategy=two_indices), [[0.0], [1.0]])
+    return len(calls) == 1 and list(indices) == [0, 1] if hasattr(indices, "__len__") else False
+
+
+def _check_X_y(X, y, *, force_all_finite=True, **options):
+    from sklearn.utils import check_X_y
+
+    return check_X_y(X, y, ensure_all_finite=force_all_finite, **options)
+
+
+def stack_rows(blocks):
+    """Stack rows: the container is that of the first block."""
+    import numpy as np
+    import pandas as pd
+    import scipy.sparse as sp
+
+    first = blocks[0]
+    if any(sp.issparse(block) for block in blocks):
+        return sp.vstack(blocks, format="csr")
+    if isinstance(first, pd.DataFrame):
+        return pd.concat(
+            [
+                block
+                if isinstance(block, pd.DataFrame)
+                else pd.DataFrame(block, columns=first.columns)
+                for block in blocks
+            ]
+        )
+    if isinstance(first, pd.Series):
+        return pd.concat([pd.Series(block) for block in blocks])
+    if isinstance(first, list | tuple):
+        return [row for block in blocks for row in block]
+    if isinstance(first, np.ndarray) and first.dtype == object and first.ndim == 1:
+        # np.asarray would look inside a Structure
+        return np.fromiter(chain.from_iterable(blocks), dtype=object)
+    return np.concatenate([np.asarray(block) for block in blocks])
+
+
+def _query_once(self, X_pool, *query_args, return_metrics=False, **query_kwargs):
+    """Run the query strategy, once, and look up the rows that it chose.
+
+    Parameters
+    ----------
+    X_pool : array-like of shape (n_samples, ...)
+        The pool.
+    *query_args, **query_kwargs
+        Passed to the strategy.
+    return_metrics : bool, default=False
+        Whether to return the scores of the chosen rows too.
+
+    Returns
+    -------
+    indices, rows[, scores]
+        A strategy that returns no scores gives ``scores=None`` and a warning.
+    """
+    result = self.query_strategy(self, X_pool, *query_args, **query_kwargs)
+    if isinstance(result, tuple) and len(result) == 2:
+        indices, scores = result
+    else:
+        indices, scores = result, None
+    rows = take_rows(X_pool, indices)
+    if not return_metrics:
+        return indices, rows
+    if scores is None:
+        warnings.warn("The query strategy returns no scores.", UserWarning, stacklevel=2)
+    return indices, rows, scores
+
+
+def take_rows(X, indices):
+    import numpy as np
+
+    if isinstance(X, dict):
+        return {key: take_rows(value, indices) for key, value in X.items()}
+    if hasattr(X, "iloc"):
+        return X.iloc[indices]
+    if isinstance(X, list | tuple):
+        if np.ndim(indices) == 0:
+            return X[indices]
+        return [X[i] for i in np.asarray(indices)]
+    if hasattr(X, "tocsr"):
+        return X.tocsr()[indices].asformat(X.format)
+    return X[indices]

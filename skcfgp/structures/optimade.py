@@ -1,0 +1,178 @@
+"""Crystals from any database that speaks OPTIMADE, page by page, by the standard library alone."""
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from functools import partial
+from http.client import HTTPException
+
+import numpy as np
+
+from .checking import Structures, check_structures, object_array
+from .remote import TEMPORARY, TransientError, cached, retry
+
+__all__ = ["read_optimade", "structure_from_optimade"]
+
+FIELDS = "id,lattice_vectors,cartesian_site_positions,species_at_sites,species,dimension_types"
+
+
+def read_optimade(
+    url, filter="", *, cache_dir=None, max_crystals=None, page_limit=None, attempts=6, timeout=60.0
+):
+    """Read the crystals of a database that meet a filter.
+
+    Parameters
+    ----------
+    url : str
+        Base URL of the database, with or without the version: ``https://example.org/optimade``.
+    filter : str, default=""
+        In the language of OPTIMADE: ``'elements HAS ALL "Ga","N" AND nelements=2'``.
+    cache_dir : str, Path or None, default=None
+        Folder of pages that were read. The same question asked again takes them from there, also
+        after an interruption; remove the folder to ask the database again.
+    max_crystals : int, default=None
+        Stop after so many.
+    page_limit : int, default=None
+        Crystals a page; a database refuses more than it allows. None leaves it to the database.
+    attempts : int, default=6
+        How often to ask for a page when there is no answer or a temporary error.
+    timeout : float, default=60.0
+        Seconds to wait for an answer.
+
+    Returns
+    -------
+    skcfgp.structures.Structures
+        With the ids of the database. Crystals that cannot be used (disordered, or not periodic in
+        three directions) are among its ``failures``.
+
+    Raises
+    ------
+    OSError
+        If the database cannot be reached; what was read is in the cache.
+    ValueError
+        If the database refuses the question, or its answer is not OPTIMADE's.
+
+    References
+    ----------
+    .. [1] Andersen et al., "OPTIMADE, an API for exchanging materials data", Sci. Data 8, 217
+       (2021). doi:10.1038/s41597-021-00974-z
+    """
+    query = {"response_fields": FIELDS}
+    if page_limit is not None:
+        query["page_limit"] = page_limit
+    if filter:
+        query["filter"] = filter
+    page_url = f"{_versioned(url)}/structures?{urllib.parse.urlencode(query)}"
+    ids, found, seen = [], [], set()
+    while page_url and (max_crystals is None or len(ids) < max_crystals):
+        if page_url in seen:
+            raise ValueError(f"{url}: its pages go round in a circle, at {page_url}.")
+        seen.add(page_url)
+        page = cached(cache_dir, page_url, partial(_page, page_url, attempts, timeout))
+        for entry in page["data"]:
+            ids.append(str(entry.get("id")))
+            try:
+                found.append(structure_from_optimade(entry["attributes"]))
+            except Exception as error:  # what others' databases hold can be anything
+                found.append(error)
+        page_url = _next(page, page_url)
+    checked = check_structures(found[:max_crystals], on_error="collect")
+    failures = [failure._replace(id=ids[failure.index]) for failure in checked.failures]
+    return Structures(checked.structures, object_array(ids[:max_crystals]), failures)
+
+
+def structure_from_optimade(attributes):
+    """Build a structure from the attributes of an OPTIMADE entry.
+
+    Parameters
+    ----------
+    attributes : dict
+        With ``lattice_vectors`` and ``cartesian_site_positions`` in angstrom, ``species`` and
+        ``species_at_sites``.
+
+    Returns
+    -------
+    pymatgen.core.Structure
+
+    Raises
+    ------
+    ValueError
+        If it is not an ordered crystal, periodic in three directions.
+    """
+    from pymatgen.core import Lattice, Structure
+
+    dimensions = attributes.get("dimension_types")
+    if dimensions is not None and list(dimensions) != [1, 1, 1]:
+        raise ValueError(f"it is not periodic in three directions: {dimensions}.")
+    for name in ("lattice_vectors", "cartesian_site_positions", "species_at_sites", "species"):
+        if not attributes.get(name):
+            raise ValueError(f"it has no {name}.")
+    symbols = {}
+    for kind in attributes["species"]:
+        symbols[kind["name"]] = kind["chemical_symbols"]
+    wrong = [n for n in set(attributes["species_at_sites"]) if len(symbols.get(n, ())) != 1]
+    wrong += [n for n, s in symbols.items() if set(s) & {"X", "vacancy"} and n not in wrong]
+    if wrong:
+        raise ValueError(f"it is disordered, or a site is not known: {min(wrong)!r}.")
+    return Structure(
+        Lattice(np.array(attributes["lattice_vectors"], dtype=float)),
+        [symbols[name][0] for name in attributes["species_at_sites"]],
+        np.array(attributes["cartesian_site_positions"], dtype=float),
+        coords_are_cartesian=True,
+    )
+
+
+def _versioned(url):
+    url = _on_the_web(url).rstrip("/")
+    return url if url.rsplit("/", 1)[-1].startswith("v1") else f"{url}/v1"
+
+
+def _on_the_web(url):
+    """Refuse a URL of this machine, also where a database names it."""
+    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+        raise ValueError(f"expected a URL that begins with http:// or https://, got {url!r}.")
+    return url
+
+
+def _next(page, url):
+    """Return the URL of the next page, or None."""
+    link = (page.get("links") or {}).get("next")
+    link = link.get("href") if isinstance(link, dict) else link
+    return _on_the_web(urllib.parse.urljoin(url, link)) if link else None
+
+
+def _page(url, attempts, timeout):
+    text = retry(partial(_fetch, url, timeout), attempts, url)
+    try:
+        page = json.loads(text)
+        if not isinstance(page["data"], list):
+            raise KeyError("data")
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{url} is no answer in the form of OPTIMADE: {text[:100]!r}") from error
+    return page
+
+
+def _fetch(url, timeout):
+    request = urllib.request.Request(url, headers={"User-Agent": "skcfgp"})
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return answer.read()
+    except urllib.error.HTTPError as error:
+        with error:  # it holds a connection
+            detail = _detail(error)
+        if error.code not in TEMPORARY:
+            raise ValueError(f"{url} was refused: {error.code}, {detail}") from error
+        asked = error.headers.get("Retry-After", "")
+        wait = min(float(asked), 300.0) if asked.isdigit() else 0.0
+        raise TransientError(error, wait) from error
+    except (OSError, HTTPException) as error:
+        raise TransientError(error) from error
+
+
+def _detail(error):
+    """Say what the database says of its refusal."""
+    try:
+        return "; ".join(e.get("detail", "") for e in json.loads(error.read())["errors"])
+    except (ValueError, KeyError, TypeError, OSError):
+        return error.reason

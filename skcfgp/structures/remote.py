@@ -1,0 +1,90 @@
+"""Asking a database: with patience, and not twice."""
+
+import hashlib
+import json
+import time
+from pathlib import Path
+
+from .io import atomic_write
+
+__all__ = ["TEMPORARY", "TransientError", "cached", "retry"]
+
+#: Answers after which it is worth asking again.
+TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
+
+#: Seconds before the second attempt; before each further one twice as long.
+INITIAL_DELAY = 1.0
+
+
+class TransientError(Exception):
+    """There was no answer this time.
+
+    Parameters
+    ----------
+    problem : object
+        Why.
+    wait : float, default=0.0
+        Seconds after which the database wants to be asked again.
+    """
+
+    def __init__(self, problem, wait=0.0):
+        super().__init__(str(problem))
+        self.wait = wait
+
+
+def retry(ask, attempts, name):
+    """Call `ask` until it raises no `TransientError`, or for the last of some attempts.
+
+    Parameters
+    ----------
+    ask : callable
+    attempts : int
+    name : str
+        Of what is asked.
+
+    Returns
+    -------
+    object
+        What `ask` returns.
+    """
+    wait = INITIAL_DELAY
+    for attempt in range(1, attempts + 1):
+        try:
+            return ask()
+        except TransientError as error:
+            problem = error
+        if attempt < attempts:
+            wait = max(wait, problem.wait)
+            time.sleep(wait)
+            wait *= 2
+    raise OSError(
+        f"{name} could not be read in {attempts} attempts: {problem}. What was read before is in "
+        "the cache, if one was named."
+    ) from problem
+
+
+def cached(cache_dir, question, ask):
+    """Take an answer from a folder if it is there, else ask and put it there.
+
+    Parameters
+    ----------
+    cache_dir : str, Path or None
+    question : str
+    ask : callable
+        Returns the answer, as plain JSON values.
+
+    Returns
+    -------
+    object
+    """
+    if cache_dir is None:
+        return ask()
+    name = hashlib.blake2b(question.encode(), digest_size=16).hexdigest()
+    path = Path(cache_dir).expanduser() / f"{name}.json"
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    answer = ask()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as part:
+        part.write_text(json.dumps(answer), encoding="utf-8")
+    return answer

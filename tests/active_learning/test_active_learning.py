@@ -1,0 +1,195 @@
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
+from sklearn.pipeline import make_pipeline
+
+from skcfgp import ActiveLearner, CompositionFeaturizer, GaussianProcessRegressor, MEGNetFeaturizer
+from skcfgp.features import latent_vectors
+from skcfgp.features.store import MemoryStore
+from skcfgp.kernels import Laplacian
+from skcfgp.query import max_std, plan, random_sampling
+
+
+def data(n=80):
+    X = np.random.default_rng(0).normal(size=(n, 3))
+    return X, np.sin(X).sum(axis=1)
+
+
+def gp():
+    return GaussianProcessRegressor(Laplacian(), optimizer=None)
+
+
+class CountsFits(GaussianProcessRegressor):
+    fits = 0
+
+    def fit(self, X, y):
+        self.fits += 1
+        return super().fit(X, y)
+
+
+def test_teach_appends_and_keeps_the_hyper_parameters():
+    X, y = data()
+    learner = ActiveLearner(CountsFits(), X_training=X[:20], y_training=y[:20])
+    theta = learner.estimator.kernel_.theta
+    learner.teach(X[20:21], y[20:21])
+    learner.teach(X[21:30], y[21:30])
+    assert learner.estimator.fits == 1
+    np.testing.assert_array_equal(learner.estimator.kernel_.theta, theta)
+    np.testing.assert_array_equal(learner.X_training, X[:30])
+    np.testing.assert_array_equal(learner.y_training, y[:30])
+    fixed = SklearnGPR(learner.estimator.kernel_, optimizer=None).fit(X[:30], y[:30])
+    np.testing.assert_allclose(learner.predict(X[30:]), fixed.predict(X[30:]), atol=1e-8)
+    learner.fit(learner.X_training, learner.y_training)
+    assert learner.estimator.fits == 2
+
+
+@pytest.mark.parametrize("container", [np.asarray, np.ndarray.tolist, pd.DataFrame])
+def test_containers(container):
+    X, y = data()
+    learner = ActiveLearner(gp(), X_training=container(X[:20]), y_training=y[:20])
+    pool = container(X[20:])
+    for n_instances in (1, 2, 5):
+        indices, rows = learner.query(pool, n_instances=n_instances)
+        learner.teach(rows, y[20:][indices])
+    assert type(learner.X_training) is type(container(X))
+    assert len(learner.X_training) == len(learner.y_training) == 28
+
+
+def test_options_of_teach():
+    X, y = data()
+    learner = ActiveLearner(
+        CountsFits(alpha=1e-4, optimizer=None), X_training=X[:20], y_training=y[:20]
+    )
+    learner.teach(X[20:30], y[20:30], only_new=True)
+    assert len(learner.estimator.X_train_) == 10
+    assert len(learner.y_training) == 20
+    learner.teach(X[20:30], y[20:30], bootstrap=True)
+    assert len(learner.estimator.X_train_) == len(learner.y_training) == 30
+    unfitted = ActiveLearner(gp())
+    unfitted.teach(X[:5], y[:5])
+    assert len(unfitted.estimator.X_train_) == 5
+    without = ActiveLearner(SklearnGPR(optimizer=None), X_training=X[:5], y_training=y[:5])
+    without.teach(X[5:6], y[5:6])
+    assert len(without.estimator.X_train_) == 6
+
+
+def test_labels_that_cannot_be_learnt_change_nothing():
+    X, y = data()
+    learner = ActiveLearner(gp(), X_training=X[:20], y_training=y[:20])
+    with pytest.raises(ValueError, match="nan at position 1"):
+        learner.teach(X[20:22], [1.0, np.nan])
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        learner.teach(X[20:22], [1.0])
+    with pytest.raises(ValueError, match="features"):
+        learner.teach(X[20:22, :2], [1.0, 2.0])
+    assert len(learner.X_training) == len(learner.estimator.X_train_) == 20
+    learner.teach(X[20:22], y[20:22])
+
+
+def test_rows_that_cannot_be_stacked_are_not_learnt():
+    X, y = data()
+    learner = ActiveLearner(gp(), X_training=pd.DataFrame(X[:20]), y_training=y[:20])
+    with pytest.raises(ValueError, match="other features than those learnt"):
+        learner.teach(X[20:21, :2], y[20:21])
+    assert len(learner.X_training) == len(learner.estimator.X_train_) == 20
+
+
+def test_a_fit_that_fails_forgets_nothing():
+    X, y = data()
+    learner = ActiveLearner(SklearnGPR(optimizer=None), X_training=X[:20], y_training=y[:20])
+    learner.teach(X[20:21], y[20:21])
+    with pytest.raises(ValueError, match="NaN"):
+        learner.fit(np.full((5, 3), np.nan), y[:5])
+    np.testing.assert_array_equal(learner.X_training, X[:21])
+    assert learner.selected.sum() == 1
+
+
+@pytest.mark.parametrize("first", [np.asarray, list, tuple])
+def test_structures_in_any_container(salt, first):
+    """A `Structure` is a sequence of sites, which an array must not look into."""
+    crystals = np.empty(6, dtype=object)
+    crystals[:] = [salt.copy().apply_strain(0.01 * i) for i in range(6)]
+    y = np.arange(6.0)
+    model = make_pipeline(CompositionFeaturizer("cell"), gp())
+    learner = ActiveLearner(model, X_training=first(crystals[:2]), y_training=first(y[:2]))
+    learner.teach([crystals[2]], y[2:3])
+    learner.teach(list(crystals[3:5]), y[3:5])
+    learner.teach(crystals[5:], y[5:])
+    assert all(one is other for one, other in zip(learner.X_training, crystals, strict=True))
+    assert len(learner.y_training) == len(learner.estimator[-1].X_train_) == 6
+
+
+def test_clone_repr_and_pickle():
+    X, y = data()
+    learner = ActiveLearner(gp(), random_sampling, X_training=X[:20], y_training=y[:20])
+    copy = clone(learner)
+    np.testing.assert_allclose(copy.predict(X), learner.predict(X))
+    assert copy.estimator is not learner.estimator
+    assert repr(learner) == (
+        "ActiveLearner(GaussianProcessRegressor(kernel=Laplacian(amplitude=1, length_scale=1),\n"
+        "                         optimizer=None), query_strategy=random_sampling, 20 labels)"
+    )
+    restored = pickle.loads(pickle.dumps(learner))
+    np.testing.assert_array_equal(restored.predict(X), learner.predict(X))
+    assert learner.get_params(deep=False)["bootstrap_init"] is False
+
+
+@pytest.mark.network
+def test_loop_by_vectors_on_real_crystals(latent):
+    """The modAL loop of the user's card: it asks as planned, and it knows what it was told."""
+    Z, y = latent
+    pool = np.arange(150, 300)
+    learner = ActiveLearner(
+        GaussianProcessRegressor(alpha=1e-4), max_std, X_training=Z[:150], y_training=y[:150]
+    )
+    planned, planned_std = plan(learner.estimator, Z[pool], 60)
+    asked = []
+    for std in planned_std:
+        index, z, score = learner.query(Z[pool], return_metrics=True)
+        assert score[0] == pytest.approx(std, rel=1e-6)
+        asked.append(pool[index[0]] - 150)
+        learner.teach(z, y[pool[index]])
+        pool = np.delete(pool, index)
+    assert asked == planned.tolist()
+    assert learner.predict(Z[pool], return_std=True)[1].max() < planned_std[0]
+    taught = np.array(asked) + 150
+    assert np.abs(learner.predict(Z[taught]) - y[taught]).max() < 0.02  # eV/atom
+    assert np.mean(np.abs(learner.predict(Z[300:]) - y[300:])) < 0.2
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("container", [list, lambda X: X])
+def test_loop_by_crystals(formation_energy, monkeypatch, container):
+    """Crystals go through the pipeline; each goes through the network once."""
+    from skcfgp.network import MEGNet
+
+    monkeypatch.setattr(latent_vectors, "_MEMORY", MemoryStore())
+    runs, compute = [], MEGNet.compute
+
+    def counted(self, graphs, *args, **options):
+        runs.append(len(graphs))
+        return compute(self, graphs, *args, **options)
+
+    monkeypatch.setattr(MEGNet, "compute", counted)
+    X, y = formation_energy.structures[:80], formation_energy.target[:80]
+    model = make_pipeline(MEGNetFeaturizer("formation_energy_1800"), gp().set_params(alpha=1e-3))
+    learner = ActiveLearner(model, X_training=container(X[:40]), y_training=y[:40])
+    left = np.arange(40, 80)
+    Z = MEGNetFeaturizer("formation_energy_1800").fit(X).transform(X)
+    vectors = ActiveLearner(gp().set_params(alpha=1e-3), X_training=Z[:40], y_training=y[:40])
+    for n_instances in (1, 1, 2):
+        indices, crystals = learner.query(container(X[left]), n_instances=n_instances)
+        expected, z = vectors.query(Z[left], n_instances=n_instances)
+        assert indices.tolist() == expected.tolist()
+        learner.teach(crystals, y[left[indices]])
+        vectors.teach(z, y[left[indices]])
+        left = np.delete(left, indices)
+    assert sum(runs) == 80
+    assert len(learner.X_training) == 44
+    np.testing.assert_allclose(
+        learner.predict(container(X[left])), vectors.predict(Z[left]), atol=1e-8
+    )

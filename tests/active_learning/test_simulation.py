@@ -1,0 +1,246 @@
+"""`simulate` against the loop written out."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
+from sklearn.gaussian_process.kernels import WhiteKernel
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from skcfgp import GaussianProcessRegressor, MEGNetFeaturizer, simulate
+from skcfgp.active_learning import simulation
+from skcfgp.active_learning.known_features import KnownFeatures, with_known_features
+from skcfgp.features import latent_vectors
+from skcfgp.features.store import MemoryStore
+from skcfgp.kernels import Laplacian
+from skcfgp.query import integrated_variance, max_std, random_sampling
+
+
+def data(n=80):
+    X = np.random.default_rng(0).normal(size=(n, 3))
+    return X, np.sin(X).sum(axis=1)
+
+
+def len_of_each(X):
+    return np.array([[float(len(x))] for x in X])
+
+
+def gp():
+    return GaussianProcessRegressor(Laplacian(), optimizer=None)
+
+
+def test_simulation_is_the_loop_written_out():
+    X, y = data()
+    table = simulate(
+        gp(), X, y, initial=range(10), pool=range(10, 60), test=range(60, 80), n_cycles=8
+    )
+    labelled, left = list(range(10)), list(range(10, 60))
+    for cycle in range(9):
+        model = SklearnGPR(Laplacian(), optimizer=None).fit(X[labelled], y[labelled])
+        mean, std = model.predict(X[left], return_std=True)
+        row = table.loc[cycle]
+        assert row.n_labelled == len(labelled)
+        assert row.mae_pool == pytest.approx(np.mean(np.abs(mean - y[left])))
+        assert row.mae_test == pytest.approx(np.mean(np.abs(model.predict(X[60:]) - y[60:])))
+        assert row.max_std == pytest.approx(std.max())
+        if cycle < 8:
+            chosen = left.pop(int(np.argmax(std)))
+            assert table.loc[cycle + 1].indices == (chosen,)
+            labelled.append(chosen)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        SklearnGPR(Laplacian(), optimizer=None),
+        make_pipeline(StandardScaler(with_mean=False, with_std=False), gp()),
+        make_pipeline(gp()),
+    ],
+)
+def test_simulation_of_other_estimators(estimator):
+    X, y = data()
+    options = {"initial": range(10), "pool": range(10, 60), "test": range(60, 80), "n_cycles": 5}
+    found, expected = simulate(estimator, X, y, **options), simulate(gp(), X, y, **options)
+    assert found.indices.tolist() == expected.indices.tolist()
+    np.testing.assert_allclose(found.mae_test, expected.mae_test)
+    np.testing.assert_allclose(found.mae_pool, expected.mae_pool)
+
+
+def test_simulation_of_everything_at_random():
+    X, y = data(40)
+    options = {"initial": [0, 1], "pool": np.arange(40) > 1, "query_strategy": random_sampling}
+    cycles = []
+    first = simulate(gp(), X, y, **options, random_state=0, on_cycle=cycles.append)
+    assert cycles == list(range(1, 39))
+    chosen = [i for indices in first.indices for i in indices]
+    assert sorted(chosen) == list(range(2, 40))
+    assert first.mae_test.isna().all()
+    assert np.isnan(first.mae_pool.iloc[-1])
+    again = simulate(gp(), X, y, **options, random_state=0)
+    other = simulate(gp(), X, y, **options, random_state=1)
+    assert first.indices.tolist() == again.indices.tolist() != other.indices.tolist()
+    batches = simulate(gp(), X, y, initial=[0, 1], pool=range(2, 40), n_instances=10)
+    assert batches.n_labelled.tolist() == [2, 12, 22, 32]
+
+
+def test_simulation_leaves_its_input_alone():
+    X, y = data(40)
+    estimator = gp()
+    simulate(estimator, X, y, initial=range(5), pool=range(5, 40), n_cycles=2)
+    assert not hasattr(estimator, "alpha_")
+
+
+@pytest.mark.parametrize(
+    ("sets", "message"),
+    [
+        ({"initial": [0, 1], "pool": [1, 2]}, "row 1 comes twice"),
+        ({"initial": [0], "pool": [1, 2], "test": [2]}, "row 2 comes twice"),
+        ({"initial": [0], "pool": [99]}, "do not exist"),
+        ({"initial": [0], "pool": ["a"]}, "row numbers"),
+        ({"initial": [], "pool": [1]}, "at least one row"),
+        ({"initial": [0], "pool": [1, 2], "n_cycles": 3}, "need a pool of 3"),
+        ({"initial": [0], "pool": np.arange(30) > 1}, "pool is a mask of 30 rows: X has 40"),
+        ({"initial": [0], "pool": [1, 2], "n_instances": 0}, "n_instances must be .* got 0"),
+    ],
+)
+def test_simulation_of_wrong_sets(sets, message):
+    X, y = data(40)
+    with pytest.raises(ValueError, match=message):
+        simulate(gp(), X, y, **sets)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        simulate(gp(), X, y[:39], initial=[0], pool=[1, 2])
+
+
+@pytest.mark.parametrize("strategy", [None, random_sampling])
+@pytest.mark.parametrize("test", [None, range(100, 130)])
+@pytest.mark.parametrize("normalize_y", [False, True])
+def test_simulation_in_one_go_is_the_loop(strategy, test, normalize_y, monkeypatch):
+    X, y = data(130)
+    y = y + 100 * normalize_y
+    options = {"initial": range(10), "pool": range(10, 100), "test": test, "random_state": 3}
+    options |= {} if strategy is None else {"query_strategy": strategy}
+    kernel = Laplacian() + WhiteKernel(0.01)
+    gp = GaussianProcessRegressor(kernel, optimizer=None, alpha=1e-4, normalize_y=normalize_y)
+    fast = simulate(gp, X, y, **options)
+    monkeypatch.setattr(simulation, "MAX_BYTES", 0)
+    slow = simulate(gp, X, y, **options)
+    assert len(fast) == len(slow) == 91
+    assert fast.indices.tolist() == slow.indices.tolist()
+    for column in ("n_labelled", "mae_test", "mae_pool", "max_std"):
+        np.testing.assert_allclose(fast[column], slow[column], rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("strategy", [max_std, integrated_variance])
+@pytest.mark.parametrize(("n_instances", "retrain_every"), [(1, 1), (1, 3), (3, 4)])
+def test_retraining_is_the_loop_written_out(strategy, n_instances, retrain_every):
+    """Hyper-parameters anew, on everything that is labelled, once enough labels have come."""
+    X, y = data()
+    estimator = GaussianProcessRegressor(Laplacian(), alpha=1e-4, normalize_y=True)
+    table = simulate(
+        estimator,
+        X,
+        y,
+        initial=range(10),
+        pool=range(10, 60),
+        test=range(60, 80),
+        n_cycles=5,
+        n_instances=n_instances,
+        query_strategy=strategy,
+        retrain_every=retrain_every,
+    )
+    labelled, left, n_since = list(range(10)), list(range(10, 60)), 0
+    model = clone(estimator).fit(X[labelled], y[labelled])
+    for cycle in range(6):
+        mean, std = model.predict(X[left], return_std=True)
+        row = table.loc[cycle]
+        assert row.mae_pool == pytest.approx(np.mean(np.abs(mean - y[left])))
+        assert row.mae_test == pytest.approx(np.mean(np.abs(model.predict(X[60:]) - y[60:])))
+        assert row.max_std == pytest.approx(std.max())
+        if cycle < 5:
+            learner = type("Learner", (), {"estimator": model})
+            indices, _ = strategy(learner, X[left], n_instances)
+            chosen = [left[index] for index in indices]
+            assert table.loc[cycle + 1].indices == tuple(chosen)
+            labelled += chosen
+            left = [row for row in left if row not in chosen]
+            n_since += n_instances
+            if n_since >= retrain_every:
+                model, n_since = clone(estimator).fit(X[labelled], y[labelled]), 0
+            else:
+                fixed = clone(estimator).set_params(kernel=model.kernel_, optimizer=None)
+                model = fixed.fit(X[labelled], y[labelled])
+
+
+@pytest.mark.network
+def test_retraining_the_network(formation_energy, monkeypatch):
+    """Each network sees each crystal once; what it makes of them is what a fit by hand makes."""
+    computed = []
+
+    class Recording(MemoryStore):
+        def put(self, space, vectors):
+            computed.append((space, len(vectors)))
+            super().put(space, vectors)
+
+    monkeypatch.setattr(latent_vectors, "_MEMORY", Recording())
+    rows = np.flatnonzero(formation_energy.split == "pool")[:30]
+    X, y = formation_energy.structures[rows].copy(), formation_energy.target[rows]
+    X[29] = X[15]  # twice in the pool
+    model = make_pipeline(
+        MEGNetFeaturizer("formation_energy_1800", epochs=1, random_state=0, verbose=0),
+        GaussianProcessRegressor(Laplacian(0.5, 2.0), alpha=1e-3, optimizer=None),
+    )
+    sets = {"initial": range(12), "pool": [*range(12, 22), 29], "test": range(22, 29)}
+    table = simulate(model, X, y, **sets, n_cycles=4, retrain_every=2)
+    expected = []
+    labelled, left = list(range(12)), [*range(12, 22), 29]
+    for cycle in range(5):
+        if cycle % 2 == 0:
+            fitted = clone(model).fit(X[labelled], y[labelled])
+        expected.append(np.abs(fitted.predict(X[22:29]) - y[22:29]).mean())
+        if cycle < 4:
+            std = fitted.predict(X[left], return_std=True)[1]
+            labelled.append(left.pop(int(np.argmax(std))))
+            assert table.indices[cycle + 1] == (labelled[-1],)
+            fitted[-1].partial_fit(fitted[:-1].transform(X[labelled[-1:]]), y[labelled[-1:]])
+    np.testing.assert_allclose(table.mae_test, expected, rtol=1e-4)
+    networks = {network for network, _ in computed}
+    assert len(networks) == 3
+    for network in networks:
+        assert sum(n for of, n in computed if of == network) == 29
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.5, "2"])
+def test_retraining_at_no_time(value):
+    X, y = data(40)
+    with pytest.raises(ValueError, match="retrain_every must be None or an integer of at least 1"):
+        simulate(gp(), X, y, initial=[0], pool=[1, 2], retrain_every=value)
+
+
+def test_features_are_remembered_by_identity():
+    """Of objects alone: rows of numbers are other objects each time that they are asked for."""
+    calls = []
+
+    class Lengths(StandardScaler):
+        def transform(self, X):
+            calls.append(len(X))
+            return np.array([[float(len(x))] for x in X])
+
+    words = ["a", "bb", "cccc", "ddd"]
+    known = KnownFeatures(Lengths(), words)
+    assert known.fit(words).transform(words[2:]).tolist() == [[4.0], [3.0]]
+    assert calls == [4]
+    assert known.transform([words[0], "eeeee"]).tolist() == [[1.0], [5.0]]
+    assert calls == [4, 2]
+    other = pickle.loads(pickle.dumps(KnownFeatures(FunctionTransformer(len_of_each), words)))
+    other._features[:] = 7.0
+    assert other.transform(other.X[:2]).tolist() == [[7.0], [7.0]]
+    assert other.transform(words[2:]).tolist() == [[4.0], [3.0]]  # those are other objects
+    pipeline = make_pipeline(Lengths().fit([[1.0]]), gp().fit([[1.0]], [0.0]))
+    assert with_known_features(pipeline, np.ones((3, 1))) is pipeline
+    remembering = with_known_features(pipeline, words)
+    np.testing.assert_array_equal(remembering.predict(words), pipeline.predict(words))
+    with_refit = make_pipeline(Lengths(), SklearnGPR())
+    assert with_known_features(with_refit, words) is with_refit

@@ -1,0 +1,307 @@
+"""Results with mistakes, pools from files and tables, and input files of calculations."""
+
+import csv
+import json
+import resource
+import signal
+
+import numpy as np
+import pandas as pd
+import pytest
+from pymatgen.core import Structure
+
+from skcfgp.campaign import Campaign, RefusedRowsError
+from skcfgp.campaign.inputs import read_labelled, read_pool
+from skcfgp.campaign.job_files import job_path, write_job
+from skcfgp.campaign.results import read_results
+from skcfgp.campaign.tables import write_table
+from skcfgp.structures import structure_digest
+
+
+@pytest.fixture
+def campaign(crystals, tmp_path):
+    ids = [f"c{i}" for i in range(12)]
+    return Campaign.init(
+        tmp_path / "campaign",
+        pd.Series(crystals[0][:12], ids),
+        target="energy",
+        unit="eV/atom",
+        labelled=dict(zip(ids[:2], [0.5, -0.5], strict=True)),
+        recipe="composition",
+    )
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8", newline="")
+    return path
+
+
+def test_every_kind_of_mistake_is_refused_by_its_line_and_the_good_rows_are_kept(
+    campaign, tmp_path
+):
+    path = write(
+        tmp_path / "results.csv",
+        "id,value,unit,failed\n"
+        "c2,1.5,eV/atom,\n"
+        "c3,nan,eV/atom,\n"
+        "nope,1,eV/atom,\n"
+        "c4,1,kJ/mol,\n"
+        "\n"
+        "c5,,,\n"
+        "c6,abc,,\n"
+        "c0,0.7,,\n"
+        "c1,-0.5,,\n"
+        "c7,1,\n"
+        "c2,1.6,,\n"
+        "c2,1.50,,\n"
+        'c8,,,"SCF,\nno convergence"\n'
+        "c9,inf,,\n"
+        "c10,-2e-1,,\n",
+    )
+    with pytest.raises(RefusedRowsError) as error:
+        campaign.tell(path)
+    told = error.value.told
+    assert {r.line: r.reason for r in told.refused} == {
+        3: "the value 'nan' is not finite",
+        4: "there is no such id",
+        5: "the unit is 'kJ/mol', and this campaign has 'eV/atom'",
+        7: "there is no value",
+        8: "'abc' is no number",
+        9: "the value 0.7 contradicts the known one, 0.5; to replace it, use --replace",
+        11: "3 fields where the header has 4",
+        12: "the value 1.6 contradicts the known one, 1.5, further up",
+        16: "the value 'inf' is not finite",
+    }
+    assert told.labelled == ["c2", "c10"]
+    assert told.failed == ["c8"]
+    assert told.repeated == ["c1", "c2"]
+    state = campaign.state()
+    assert state.labels == {"c0": 0.5, "c1": -0.5, "c2": 1.5, "c10": -0.2}
+    assert state.failures == {"c8": "SCF,\nno convergence"}
+    assert campaign.history()[-1].content["source"] == str(path)
+
+
+def test_values_that_are_none_cost_no_other(campaign):
+    values = pd.Series({"c2": 1.0, "c3": None, "c4": 1.7e308}, dtype="Float64")
+    with pytest.raises(RefusedRowsError) as error:
+        campaign.tell({**values, "c5": 10**400})
+    assert [r.id for r in error.value.told.refused] == ["c3", "c4", "c5"]
+    assert campaign.state().labels["c2"] == 1.0
+
+
+def test_a_unit_goes_for_the_rows_of_a_file_that_have_none(campaign, tmp_path):
+    path = write(tmp_path / "r.csv", "id,value,unit\nc2,1,\nc3,1,eV/atom\n")
+    with pytest.raises(RefusedRowsError, match="line 2: c2: the unit is 'kJ/mol'"):
+        campaign.tell(path, unit="kJ/mol")
+    assert campaign.tell(path, unit="eV/atom").labelled == ["c2"]
+
+
+def test_a_failed_crystal_may_succeed_later(campaign):
+    campaign.fail("c5", "time limit")
+    assert campaign.tell({"c5": 1.0}).labelled == ["c5"]
+    assert campaign.state().failures == {}
+
+
+@pytest.mark.parametrize("text", ["id,value\r\nc3,1\r\n", "\ufeffmaterial_id,energy\nc3,1\n"])
+def test_how_spreadsheets_write(campaign, tmp_path, text):
+    assert campaign.tell(write(tmp_path / "r.csv", text)).labelled == ["c3"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"name,value\nc3,1\n", "expected a column 'id'"),
+        (b"id,a,b\nc3,1,2\n", "expected a column 'value' or 'energy'"),
+        (b"id,id\nc3,1\n", "two columns have one name"),
+        (b"id,value\n", "holds no results"),
+        (b"", "holds no results"),
+        (b"id,value\n\xff\xfe,1\n", "no CSV file in UTF-8"),
+    ],
+)
+def test_files_that_are_no_results(campaign, tmp_path, content, message):
+    path = tmp_path / "results.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        campaign.tell(path)
+    assert campaign.state().n_events == 1
+
+
+def test_line_numbers_are_those_of_an_editor(tmp_path):
+    path = write(tmp_path / "r.csv", 'id,value,failed\na,,"x\ny"\nb,1,\n\nc,2,\n')
+    results, refused = read_results(path, "energy")
+    assert [(r.line, r.id) for r in results] == [(2, "a"), (4, "b"), (6, "c")]
+    assert refused == []
+
+
+@pytest.mark.parametrize("id_", ["C11", "c11.cif"])
+def test_unknown_ids_come_with_a_guess(campaign, id_):
+    with pytest.raises(RefusedRowsError, match="did you mean 'c11'"):
+        campaign.tell({id_: 1.0})
+
+
+def test_a_pool_of_many_files_with_some_broken(crystals, tmp_path):
+    folder = tmp_path / "pool"
+    folder.mkdir()
+    for i, structure in enumerate(crystals[0][:20]):
+        structure.to(str(folder / f"good-{i:02d}.vasp"), fmt="poscar")
+    write(folder / "broken.cif", "nothing")
+    write(folder / "empty.vasp", "")
+    structure = crystals[0][0].copy()
+    structure.append("Fe", structure.frac_coords[0])
+    structure.to(str(folder / "overlap.vasp"), fmt="poscar")
+    far = Structure(np.eye(3) * 12, ["He"], [[0, 0, 0]])  # no bond: a MEGNet cannot use it
+    far.to(str(folder / "lonely.vasp"), fmt="poscar")
+    campaign = Campaign.init(
+        tmp_path / "campaign", folder, target="e", unit="eV", recipe="composition"
+    )
+    state = campaign.state()
+    assert len(state.ids) == 21
+    assert [r["name"] for r in state.refused] == ["broken.cif", "empty.vasp", "overlap.vasp"]
+    assert all(r["reason"] for r in state.refused)
+    assert campaign.status()["refused"] == 3
+
+
+@pytest.mark.network
+def test_what_the_network_cannot_use_is_refused_too(crystals, tmp_path):
+    far = Structure(np.eye(3) * 12, ["He"], [[0, 0, 0]])
+    campaign = Campaign.init(
+        tmp_path / "campaign",
+        {"good": crystals[0][0], "lonely": far},
+        target="e",
+        unit="eV",
+        weights="formation_energy_1800",
+    )
+    (refused,) = campaign.state().refused
+    assert refused["name"] == "lonely"
+    assert "no two atoms" in refused["reason"]
+
+
+def test_ten_thousand_records_of_which_thirty_are_broken(crystals):
+    records = {}
+    good = [s.as_dict() for s in crystals[0] if len(s) < 4]
+    for i in range(10_000):
+        broken = {"lattice": {}, "sites": []} if i % 2 else {"no": "crystal"}
+        records[f"r{i}"] = broken if i % 333 == 7 and i < 9_900 else good[i % len(good)]
+    pool = read_pool(records)
+    assert len(pool.ids) == 9_970
+    assert len(pool.refused) == 30
+    assert [r.id for r in pool.refused] == [f"r{i}" for i in range(7, 9_900, 333)]
+    assert all(r.reason for r in pool.refused)
+
+
+def test_every_kind_of_source(crystals, tmp_path):
+    structures = crystals[0][:3]
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    structures[0].to(str(tmp_path / "a" / "POSCAR"), fmt="poscar")
+    structures[1].to(str(tmp_path / "b" / "POSCAR"), fmt="poscar")
+    structures[2].to_ase_atoms().write(tmp_path / "c.xyz")
+    records = {"r0": structures[0].as_dict(), "r1": structures[1].as_dict()}
+    (tmp_path / "records.json").write_text(json.dumps(records))
+    with (tmp_path / "table.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [["file", "id", "hours"], ["a/POSCAR", "t0", 3], ["nope.cif", "t1", 4]]
+        )
+    paths = [tmp_path / name for name in ("a/POSCAR", "b/POSCAR", "c.xyz", "records.json")]
+    pool = read_pool([*paths, tmp_path / "table.csv"])
+    assert pool.ids == ["POSCAR", str(tmp_path / "b/POSCAR"), "c.xyz", "r0", "r1", "t0"]
+    assert pool.columns[-1]["hours"] == "3"
+    assert [(r.line, r.id) for r in pool.refused] == [(3, "t1")]
+    frame = pd.DataFrame({"structure": list(structures), "material_id": ["x", "y", "z"], "k": 1})
+    assert read_pool(frame).ids == ["x", "y", "z"]
+    assert read_pool(frame[["structure", "k"]]).ids == ["0", "1", "2"]
+
+
+def test_no_crystal_of_a_file_is_lost_and_none_takes_the_place_of_another(crystals, tmp_path):
+    structures = crystals[0][:5]
+    for name, of in (("a.json", (0, 1)), ("b.json", (1, 2, 3))):
+        records = {f"r{i}": structures[i].as_dict() for i in of}
+        (tmp_path / name).write_text(json.dumps(records))
+    pool = read_pool([tmp_path / "a.json", tmp_path / "b.json"])
+    assert pool.ids == ["r0", "r1", "r2", "r3"]
+    assert [(r.id, r.reason) for r in pool.refused] == [("r1", "there are two crystals of this id")]
+    rows = {"id": ["two", "one"], "structure": [str(tmp_path / "a.json"), structures[4]]}
+    pool = read_pool(pd.DataFrame(rows))
+    assert pool.ids == ["one"]
+    assert pool.structures == [structures[4]]
+    assert "holds 2 crystals; one is needed" in pool.refused[0].reason
+
+
+def test_an_id_that_no_file_can_hold_is_refused_by_name(crystals, tmp_path):
+    pool = read_pool({"caf\udce9.cif": crystals[0][0], "good": crystals[0][1]})
+    assert pool.ids == ["good"]
+    assert "must be Unicode" in pool.refused[0].reason
+
+
+def test_a_label_of_a_crystal_that_was_refused_says_why(crystals, tmp_path):
+    doubled = crystals[0][0].copy()
+    doubled.append("Fe", doubled.frac_coords[0])
+    pool = read_pool({"good": crystals[0][1], "doubled": doubled})
+    with pytest.raises(ValueError, match=r"doubled: the sites .* Remove the doubled site"):
+        read_labelled({"doubled": 1.0}, pool, "energy", "eV")
+    path = write(tmp_path / "labelled.csv", "id,failed\ngood,time limit\n")
+    with pytest.raises(ValueError, match="good: it has failed: time limit"):
+        read_labelled(path, pool, "energy", "eV")
+
+
+def test_labelled_crystals_may_come_with_their_own_files(crystals, tmp_path):
+    crystals[0][0].to(str(tmp_path / "known.vasp"), fmt="poscar")
+    pool = read_pool({"p0": crystals[0][1]})
+    path = write(tmp_path / "labelled.csv", "file,energy\nknown.vasp,1.5\n")
+    assert read_labelled(path, pool, "energy", "eV") == [("known.vasp", 1.5)]
+    assert pool.ids == ["p0", "known.vasp"]
+    for text in ("id,energy\np0,x\n", "id,energy\np0,1\np0,2\n", "id,energy\np9,1\n"):
+        with pytest.raises(ValueError, match="1 rows cannot be used"):
+            read_labelled(write(path, text), pool, "energy", "eV")
+
+
+@pytest.mark.parametrize("fmt", ["cif", "poscar"])
+def test_job_files_hold_the_crystal(campaign, tmp_path, fmt):
+    for pick in campaign.suggest(3, out=tmp_path / "jobs", fmt=fmt):
+        again = Structure.from_file(pick["file"])
+        original = campaign.structure(pick["id"])
+        assert structure_digest(again) == structure_digest(original) or original.matches(again)
+
+
+def test_job_files_stay_in_their_folder_and_replace_nothing(salt, tmp_path):
+    for id_ in ("../../etc/passwd", "a/b", "a_b", ".", "", "x" * 20, "\u00c4 b"):
+        path = job_path(tmp_path, id_, "cif")
+        assert path.parent == tmp_path
+        assert not path.name.startswith(".")
+    names = {job_path(tmp_path, id_, "cif") for id_ in ("a/b", "a_b", "a b")}
+    assert len(names) == 3
+    path = job_path(tmp_path, "mine.cif", "cif")
+    write(path, "mine")
+    with pytest.raises(FileExistsError, match="another content"):
+        write_job(salt, path, "mine")
+    assert path.read_text() == "mine"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(FileExistsError, match="another content"):
+        write_job(salt, path, "mine")
+
+
+def test_no_job_file_means_nothing_pending(campaign, tmp_path):
+    write(tmp_path / "jobs", "a file")
+    with pytest.raises(OSError, match="jobs"):
+        campaign.suggest(out=tmp_path / "jobs")
+    assert campaign.state().counts()["pending"] == 0
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.json"])
+def test_a_table_that_cannot_be_written_leaves_what_was_there(campaign, tmp_path, name):
+    """Not even half of it under another name."""
+    out = tmp_path / "out"
+    out.mkdir()
+    table = campaign.export(out / name)
+    before = (out / name).read_text()
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limit[1]))
+    try:
+        with pytest.raises(OSError, match=rf"{name} could not be written"):
+            write_table(table, out / name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert (out / name).read_text() == before
+    assert [path.name for path in out.iterdir()] == [name]

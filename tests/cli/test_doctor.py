@@ -1,0 +1,111 @@
+"""The report on the installation, on whole and on really broken ones."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from skcfgp import __version__
+from skcfgp.cli import main
+from skcfgp.cli.doctor import Finding, examine, write_report
+from skcfgp.network import MEGNet, load_network
+
+ROOT = Path(__file__).parents[2]
+
+
+def wrong_in(findings):
+    return {finding.name: finding for finding in findings if finding.advice}
+
+
+def doctor_without(package, tmp_path):
+    """Run the command where one package is not: beside links to all the others."""
+    site = tmp_path / "site"
+    site.mkdir()
+    for folder in sys.path:
+        if not folder.endswith("-packages"):
+            continue
+        for entry in Path(folder).iterdir():
+            if not entry.name.startswith((package, "__pycache__")):
+                (site / entry.name).symlink_to(entry)
+    path = os.pathsep.join([str(site), str(ROOT)])
+    environment = {**os.environ, "PYTHONPATH": path, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment.pop("SKCFGP_CACHE", None)
+    command = [sys.executable, "-S", "-W", "ignore", "-m", "skcfgp.cli", "doctor"]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
+    )
+
+
+@pytest.mark.network
+def test_a_whole_installation(tmp_path, monkeypatch):
+    monkeypatch.setenv("SKCFGP_CACHE", str(tmp_path / "none" / "yet"))
+    result = CliRunner().invoke(main, ["doctor"])
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    assert lines[0].startswith(f"skcfgp {__version__}, Python {sys.version.split()[0]}")
+    assert lines[-1] == "Nothing is wrong."
+    for name in ("scikit-learn", "tensorflow", "tf-keras", "megnet", "modAL-python", "maml", "ase"):
+        assert any(line.split()[:1] == [name] for line in lines), name
+    assert "gives its reference vector" in result.output
+    assert not (tmp_path / "none").exists()  # looking leaves nothing behind
+
+
+@pytest.mark.network
+def test_a_missing_package_is_named_with_the_command_that_gets_it(tmp_path):
+    result = doctor_without("maml", tmp_path)
+    assert result.returncode == 1, result.stderr[-2000:]
+    *_, first, second, third = result.stdout.splitlines()
+    assert first == "2 wrong:"
+    assert second.startswith("! maml: pip install 'maml>=")
+    assert third == "! Eform_MP_2019: pip install maml, which holds it."
+
+
+@pytest.mark.network
+def test_without_keras_2_the_rest_is_still_reported(tmp_path):
+    result = doctor_without("tf_keras", tmp_path)
+    assert result.returncode == 1, result.stderr[-2000:]
+    assert "pip install 'tf_keras~=" in result.stdout
+    assert "gives its reference vector" in result.stdout  # computing needs no Keras
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+@pytest.mark.network
+def test_a_cache_that_cannot_be_written_to(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SKCFGP_CACHE", str(tmp_path / "file" / "cache"))
+    (wrong,) = wrong_in(examine()).values()
+    assert wrong.name == "downloaded networks"
+    assert "cannot be written to: Not a directory" in wrong.found
+    assert "SKCFGP_CACHE" in wrong.advice
+    assert CliRunner().invoke(main, ["doctor"]).exit_code == 1
+
+
+@pytest.mark.network
+def test_reference_vector_belongs_to_the_bundled_network():
+    """The card holds what the weights give, and other weights give something else."""
+    from pymatgen.core import Lattice, Structure
+
+    network = load_network("formation_energy_1800")
+    reference = network.card["reference"]
+    crystal = Structure.from_spacegroup(
+        reference["space_group"],
+        Lattice.cubic(reference["a"]),
+        reference["species"],
+        reference["coords"],
+    )
+    expected = pytest.approx(reference["readout_0"], abs=1e-5)
+    graph = network.graph(crystal)
+    assert network.compute([graph], ["readout_0"])[0][0].tolist() == expected
+    weights = {**network.weights, "readout_0/bias": network.weights["readout_0/bias"] + 0.01}
+    damaged = MEGNet(network.architecture, weights, network.target_mean, network.target_std)
+    assert damaged.compute([graph], ["readout_0"])[0][0].tolist() != expected
+
+
+def test_the_report_counts_what_is_wrong():
+    text = write_report([Finding("A", "one", "1.0"), Finding("B", "two", "missing", "get it.")])
+    report, advice = text.split("\n\n1 wrong:\n")
+    assert report.splitlines()[1:] == ["", "A", "  one  1.0", "", "B", "! two  missing"]
+    assert advice == "! two: get it."

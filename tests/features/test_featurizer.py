@@ -1,0 +1,335 @@
+import pickle
+from contextlib import contextmanager, nullcontext
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from pymatgen.core import Lattice, Structure
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError, SkipTestWarning
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import check_estimator
+
+from skcfgp import GaussianProcessRegressor, MEGNetFeaturizer
+from skcfgp.features import latent_vectors
+from skcfgp.features.megnet import LeakageWarning
+from skcfgp.features.store import MemoryStore
+from skcfgp.kernels import Laplacian
+from skcfgp.network import MEGNet, save_network
+
+pytestmark = pytest.mark.network
+
+NAME = "formation_energy_1800"
+
+
+@pytest.fixture
+def fresh_memory(monkeypatch):
+    monkeypatch.setattr(latent_vectors, "_MEMORY", MemoryStore())
+
+
+@pytest.fixture
+def network_runs(monkeypatch, fresh_memory):
+    """Sizes of the batches of crystals that went through a network."""
+    runs, compute = [], MEGNet.compute
+
+    def counted(self, graphs, *args, **options):
+        runs.append(len(graphs))
+        return compute(self, graphs, *args, **options)
+
+    monkeypatch.setattr(MEGNet, "compute", counted)
+    return runs
+
+
+def test_conventions(crystals):
+    """scikit-learn has one check for a transformer of objects; the others' ideas by hand."""
+    with pytest.warns(SkipTestWarning, match="requires input"):
+        results = check_estimator(MEGNetFeaturizer(NAME), on_skip=None)
+    assert {result["status"] for result in results} == {"passed"}
+    transformer = MEGNetFeaturizer(NAME, "set2set", cache_dir=None)
+    params = transformer.get_params()
+    with pytest.raises(NotFittedError):
+        transformer.transform(crystals[0])
+    with pytest.raises(NotFittedError):
+        transformer.get_feature_names_out()
+    assert transformer.fit(crystals[0][:3], crystals[1][:3]) is transformer
+    assert transformer.get_params() == params
+    state = dict(vars(transformer))
+    transformer.transform(crystals[0][:3])
+    assert vars(transformer) == state
+    other = clone(transformer)
+    assert other.get_params() == params
+    assert not hasattr(other, "network_")
+    assert repr(transformer) == f"MEGNetFeaturizer(layer='set2set', weights='{NAME}')"
+
+
+def test_shapes_and_names(crystals):
+    X = crystals[0][:5]
+    widths = {"set2set": 96, "readout_0": 32, "readout_1": 16}
+    columns = {}
+    for layer, width in widths.items():
+        transformer = MEGNetFeaturizer(NAME, layer=layer).fit(X)
+        columns[layer] = transformer.transform(X)
+        assert columns[layer].shape == (5, width)
+        assert columns[layer].dtype == np.float32
+        names = transformer.get_feature_names_out()
+        assert len(set(names)) == width
+        assert names[0] == f"{layer}_00"
+    both = MEGNetFeaturizer(NAME, layer=["readout_1", "set2set"]).fit_transform(X)
+    expected = np.hstack([columns["readout_1"], columns["set2set"]])
+    np.testing.assert_allclose(both, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_readout_0_of_published_network_is_dense_32(salt):
+    """The published file has no layer of that name; the role is found from the network's graph."""
+    transformer = MEGNetFeaturizer().fit([salt])
+    features = transformer.transform([salt])
+    weights = transformer.network_.weights
+
+    def dense(x, name):
+        x = x @ weights[f"{name}/kernel"] + weights[f"{name}/bias"]
+        return np.logaddexp(x, 0) - np.log(2)
+
+    readout_1 = dense(features, "readout_1")
+    energy = readout_1 @ weights["readout_2/kernel"] + weights["readout_2/bias"]
+    assert energy[0, 0] == pytest.approx(-2.1033, abs=1e-4)
+
+
+def test_pandas_output_keeps_the_index(crystals):
+    X = pd.Series(list(crystals[0][:4]), index=["mp-a", "mp-b", "mp-c", "mp-d"])
+    transformer = MEGNetFeaturizer(NAME).set_output(transform="pandas").fit(X)
+    frame = transformer.transform(X)
+    assert frame.index.tolist() == X.index.tolist()
+    assert frame.columns.tolist() == transformer.get_feature_names_out().tolist()
+    assert transformer.transform(X.to_frame()).index.tolist() == X.index.tolist()
+
+
+def test_failed_rows_are_nan_and_listed(crystals, salt, fresh_memory):
+    far = Structure(Lattice.cubic(9), ["Ar"], [[0, 0, 0]])
+    disordered = Structure(salt.lattice, [{"Na": 0.5, "K": 0.5}], [[0, 0, 0]])
+    heavy = Structure(salt.lattice, ["Og", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    X = pd.Series([salt, far, crystals[0][0], disordered, heavy, far.copy(), "no.cif"])
+    X.index = [f"id-{i}" for i in range(7)]
+    transformer = MEGNetFeaturizer(NAME, on_error="nan").fit(crystals[0])
+    features = transformer.transform(X)
+    bad = [1, 3, 4, 5, 6]
+    assert np.isnan(features).all(axis=1).nonzero()[0].tolist() == bad
+    assert [(f.index, f.id) for f in transformer.failures_] == [(i, f"id-{i}") for i in bad]
+    reasons = ["cut-off", "disordered", "Og", "cut-off", "no file"]
+    for failure, reason in zip(transformer.failures_, reasons, strict=True):
+        assert reason in failure.reason
+    assert MEGNetFeaturizer(NAME, on_error="nan").fit_transform(X).shape == (7, 32)
+    with pytest.raises(FileNotFoundError, match="no file"):
+        MEGNetFeaturizer(NAME, on_error="nan", epochs=1).fit(X[-1:], [1.0])
+    transformer.transform([salt])
+    assert transformer.failures_ == []
+    with pytest.raises(ValueError, match="'id-1': no two atoms"):
+        MEGNetFeaturizer(NAME).fit(crystals[0]).transform(X[:3])
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"layer": "dense_32"}, "layer must be"),
+        ({"layer": []}, "each layer once"),
+        ({"layer": ["set2set", "set2set"]}, "each layer once"),
+        ({"on_error": "drop"}, "on_error"),
+        ({"epochs": -1}, "epochs"),
+        ({"epochs": 1.5}, "epochs"),
+        ({"validation_fraction": 1.0}, "validation_fraction"),
+        ({"weights": None}, "random weights"),
+        ({"weights": "Eform_MP_2091"}, "Eform_MP_2019"),
+    ],
+)
+def test_wrong_parameters(crystals, params, message):
+    with pytest.raises(ValueError, match=message):
+        MEGNetFeaturizer(**({"weights": NAME} | params)).fit(crystals[0][:3])
+
+
+def test_fit_needs_crystals_and_labels(crystals):
+    X, y = crystals
+    with pytest.raises(ValueError, match="no crystal"):
+        MEGNetFeaturizer(NAME).fit([])
+    training = MEGNetFeaturizer(None, epochs=1)
+    with pytest.raises(ValueError, match="needs the target"):
+        training.fit(X)
+    with pytest.raises(ValueError, match="60 crystals, y 59"):
+        training.fit(X, y[:59])
+    with pytest.raises(ValueError, match="position 3"):
+        training.fit(X, np.where(np.arange(60) == 3, np.nan, y))
+
+
+def test_leak_is_announced(crystals, salt):
+    with pytest.warns(LeakageWarning, match="formation_energy_1800"):
+        MEGNetFeaturizer("Eform_MP_2019").fit(crystals[0])
+    MEGNetFeaturizer("Eform_MP_2019").fit([salt])
+    MEGNetFeaturizer(NAME).fit(crystals[0])
+
+
+def test_seen_crystals_do_not_go_through_the_network_again(crystals, network_runs):
+    X = crystals[0][:10]
+    first = MEGNetFeaturizer(NAME).fit(X).transform(X)
+    doubled = np.concatenate([X, X[:3]])
+    second = MEGNetFeaturizer(NAME).fit(X).transform(doubled)
+    np.testing.assert_array_equal(second, np.vstack([first, first[:3]]))
+    assert network_runs == [10]
+    MEGNetFeaturizer(NAME, layer="readout_1").fit(X).transform(X)
+    assert network_runs == [10, 10]
+    MEGNetFeaturizer(NAME).fit(X).transform(crystals[0][:12])
+    assert network_runs == [10, 10, 2]
+
+
+def test_cache_on_disk(crystals, network_runs, tmp_path, monkeypatch):
+    X = crystals[0][:10]
+    first = MEGNetFeaturizer(NAME, cache_dir=tmp_path).fit(X).transform(X)
+    monkeypatch.setattr(latent_vectors, "_MEMORY", MemoryStore())  # as in another process
+    second = MEGNetFeaturizer(NAME, cache_dir=tmp_path).fit(X).transform(X)
+    np.testing.assert_array_equal(first, second)
+    assert network_runs == [10]
+
+
+def test_another_network_has_other_vectors(crystals, tmp_path, fresh_memory):
+    """Not even a path that now holds another network gives the vectors of the first."""
+    X = crystals[0][:4]
+    original = MEGNetFeaturizer(NAME).fit(X)
+    other = original.network_.copy()
+    folder = tmp_path / "net"
+    save_network(other, folder)
+    same = MEGNetFeaturizer(folder, cache_dir=tmp_path / "cache").fit(X).transform(X)
+    np.testing.assert_array_equal(same, original.transform(X))
+    other.weights["readout_0/bias"] += 1
+    save_network(other, folder)
+    changed = MEGNetFeaturizer(folder, cache_dir=tmp_path / "cache").fit(X).transform(X)
+    assert (changed > same).all()
+
+
+def test_training_from_scratch_and_fine_tuning(crystals):
+    X, y = crystals
+    small = MEGNetFeaturizer(None, epochs=15, batch_size=8, random_state=0, verbose=0).fit(X, y)
+    assert len(small.history_["loss"]) == 15
+    assert small.history_["loss"][-1] < small.history_["loss"][0]
+    assert small.network_.architecture.cutoff == 4.0
+    readout = small.network_.predict(X)
+    assert np.corrcoef(readout, y)[0, 1] > 0.5
+    frozen = MEGNetFeaturizer(NAME).fit(X)
+    before = frozen.transform(X)
+    tuned = MEGNetFeaturizer(NAME, epochs=2, learning_rate=2e-4, random_state=0).fit(X, y**2)
+    assert not np.allclose(tuned.transform(X), before)
+    np.testing.assert_array_equal(MEGNetFeaturizer(NAME).fit(X).transform(X), before)
+    assert tuned.network_.card == frozen.network_.card
+    assert not hasattr(tuned.set_params(epochs=0).fit(X), "history_")
+
+
+@pytest.mark.filterwarnings("ignore:The length scale ended")  # 120 labels do not determine it
+def test_pipeline(formation_energy, tmp_path):
+    """Fit, predict with std, clone, pickle, joblib: crystals in, error bars out."""
+    data = formation_energy
+    train, test = data.structures[:120], data.structures[-40:]
+    model = make_pipeline(
+        MEGNetFeaturizer(NAME, verbose=0), GaussianProcessRegressor(Laplacian(), alpha=1e-4)
+    )
+    model.fit(train, data.target[:120])
+    energy, std = model.predict(test, return_std=True)
+    assert energy.shape == std.shape == (40,)
+    assert (std > 0).all()
+    assert np.mean(np.abs(energy - data.target[-40:])) < 0.5 * np.std(data.target)
+    joblib.dump(model, tmp_path / "model.joblib")
+    restored = [pickle.loads(pickle.dumps(model)), joblib.load(tmp_path / "model.joblib")]
+    restored.append(clone(model).fit(train, data.target[:120]))
+    for other in restored:
+        for found, expected in zip(
+            other.predict(test, return_std=True), (energy, std), strict=True
+        ):
+            np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_grid_search_over_kernels_and_layers(crystals, network_runs):
+    from sklearn.gaussian_process.kernels import RBF
+
+    X, y = crystals
+    model = make_pipeline(
+        MEGNetFeaturizer(NAME, verbose=0), GaussianProcessRegressor(alpha=1e-3, optimizer=None)
+    )
+    grid = {
+        "gaussianprocessregressor__kernel": [Laplacian(1.0, 5.0), 1.0 * RBF(5.0)],
+        "megnetfeaturizer__layer": ["readout_0", "readout_1", ["readout_0", "set2set"]],
+    }
+    search = GridSearchCV(model, grid, cv=3, scoring="neg_mean_absolute_error").fit(X, y)
+    assert len(search.cv_results_["params"]) == 6
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert np.isfinite(search.predict(X[:3])).all()
+    assert sum(network_runs) == 3 * len(X)  # each crystal once a layer
+
+
+def test_on_the_cpu_by_name(crystals):
+    X = crystals[0][:3]
+    auto = MEGNetFeaturizer(NAME).fit(X)
+    named = MEGNetFeaturizer(NAME, device="/CPU:0").fit(X)
+    (expected,) = auto.network_.compute([auto.network_.graph(s) for s in X], ["readout_0"])
+    np.testing.assert_allclose(named.transform(X), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_quiet_when_not_a_terminal(crystals, capfd, fresh_memory):
+    MEGNetFeaturizer(NAME, verbose=1).fit(crystals[0]).transform(crystals[0])
+    assert "featurizing" not in capfd.readouterr().err
+
+
+def test_unseen_rows_are_not_trained_on(crystals):
+    """Their labels only choose the epoch: of a single one there is nothing to choose."""
+    X, y = crystals
+    unseen = np.arange(len(y)) % 6 == 0
+    options = {"epochs": 1, "batch_size": 10, "random_state": 0, "verbose": 0}
+    other = np.where(unseen, 7.0, y)
+    vectors = []
+    for target in (y, other):
+        featurizer = MEGNetFeaturizer(NAME, **options).fit(X, target, unseen=unseen)
+        np.testing.assert_array_equal(featurizer.validation_indices_, np.flatnonzero(unseen))
+        vectors.append(featurizer.transform(X))
+    np.testing.assert_array_equal(*vectors)
+    with pytest.raises(ValueError, match="unseen must be 60 values"):
+        MEGNetFeaturizer(NAME, **options).fit(X, y, unseen=unseen[1:])
+    with pytest.raises(ValueError, match="none of 60 is left"):
+        MEGNetFeaturizer(NAME, **options).fit(X, y, unseen=np.ones(60, dtype=bool))
+
+
+@contextmanager
+def on_dask():
+    from distributed import Client, LocalCluster
+
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(**options) as cluster, Client(cluster), joblib.parallel_config("dask"):
+        yield
+
+
+@contextmanager
+def on_ray():
+    ray = pytest.importorskip("ray")
+    from ray.util.joblib import register_ray
+
+    register_ray()
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        with joblib.parallel_config("ray"):
+            yield
+    finally:
+        ray.shutdown()
+
+
+@pytest.mark.parametrize("backend", [nullcontext, on_dask, on_ray])
+def test_processes_give_the_same_vectors_and_failures(formation_energy, monkeypatch, backend):
+    monkeypatch.setattr("skcfgp.features.latent_vectors.CHUNK", 7)
+    crystals = [s.copy() for s in formation_energy.structures[:20]]
+    for s in crystals:
+        s.scale_lattice(1.01 * s.volume)  # not in the memory of this process
+    crystals[9] = Structure(Lattice.cubic(100), ["Na"], [[0, 0, 0]])  # no neighbours
+    featurizer = MEGNetFeaturizer("formation_energy_1800", on_error="nan", verbose=0, n_jobs=2)
+    featurizer.fit(crystals[:1])
+    with backend():
+        found = featurizer.transform(crystals)
+    assert [failure.index for failure in featurizer.failures_] == [9]
+    monkeypatch.setattr("skcfgp.features.latent_vectors._MEMORY", MemoryStore())
+    expected = featurizer.set_params(n_jobs=None).transform(crystals)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    with pytest.raises(ValueError, match="Crystal at position 9: no two atoms"):
+        featurizer.set_params(n_jobs=2, on_error="raise").transform(crystals)

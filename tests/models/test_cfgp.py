@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.gaussian_process.kernels import WhiteKernel
+from sklearn.model_selection import GridSearchCV
+
+from skcfgp import make_cfgp
+from skcfgp.calibration.scorers import neg_crps_scorer, neg_nll_scorer
+from skcfgp.kernels import Laplacian
+from skcfgp.models.cfgp import PAPER_KERNEL
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
+NAME = "formation_energy_1800"
+
+
+def test_each_block_sees_its_own_features(crystals):
+    X, _ = crystals
+    cfgp = make_cfgp(NAME)
+    names = cfgp["features"].fit(X[:5]).get_feature_names_out()
+    product = cfgp["gp"].kernel.k1
+    composition, latent = (names[k.columns] for k in (product.k1, product.k2))
+    assert len(composition) + len(latent) == len(names)
+    assert all(name.startswith("composition__") for name in composition)
+    assert all(name.startswith("megnet__set2set_") for name in latent)
+
+
+def test_recommended(crystals):
+    X, y = crystals
+    cfgp = make_cfgp(NAME).fit(X[:40], y[:40])
+    mean, std = cfgp.predict(X[40:], return_std=True)
+    assert np.abs(mean - y[40:]).mean() < 0.5 * np.abs(y[40:] - y[:40].mean()).mean()
+    assert (std > 0).all()
+    unseen = np.arange(40) % 2 == 0
+    told = clone(cfgp).fit(X[:40], y[:40], gp__unseen=unseen)
+    assert told["gp"].kernel_ != cfgp["gp"].kernel_
+
+
+def test_calibrated(crystals):
+    X, y = crystals
+    model = make_cfgp(NAME, calibrated=True)
+    unseen = np.arange(40) % 2 == 0
+    mean, std = model.fit(X[:40], y[:40], unseen=unseen).predict(X[40:], return_std=True)
+    assert model.n_calibration_ == 20
+    plain = make_cfgp(NAME).fit(X[:40], y[:40])
+    np.testing.assert_allclose(mean, plain.predict(X[40:]))
+    ratio = std / plain.predict(X[40:], return_std=True)[1]
+    assert (ratio > 0).all()
+    assert np.ptp(ratio) > 0.01  # not one factor for all
+
+
+def test_the_papers(crystals):
+    X, y = crystals
+    cfgp = make_cfgp(NAME, recipe="paper").fit(X, y)
+    assert cfgp["gp"].n_features_in_ == 32
+    fixed = make_cfgp(NAME, recipe="paper values").fit(X, y)
+    assert fixed["gp"].kernel_ == PAPER_KERNEL
+    assert PAPER_KERNEL.n_dims == 0
+    likelihood = fixed["gp"].log_marginal_likelihood_value_
+    assert cfgp["gp"].log_marginal_likelihood_value_ > likelihood
+
+
+def test_a_mask_reaches_both_steps_by_routing(crystals):
+    """The network leaves the unseen rows out of its training, and the process chooses by them."""
+    X, y = crystals
+    unseen = np.arange(len(y)) % 3 == 0
+    with config_context(enable_metadata_routing=True):
+        cfgp = make_cfgp(NAME, random_state=0)
+        featurizer = cfgp["features"].transformer_list[1][1][0]
+        featurizer.set_params(epochs=1, verbose=0).set_fit_request(unseen=True)
+        cfgp["gp"].set_fit_request(unseen=True)
+        cfgp.fit(X, y, unseen=unseen)
+    trained = cfgp["features"].transformer_list[1][1][0]
+    np.testing.assert_array_equal(trained.validation_indices_, np.flatnonzero(unseen))
+    features = cfgp[:-1].transform(X)
+    alone = clone(cfgp["gp"]).fit(features, y, unseen=unseen)
+    np.testing.assert_allclose(cfgp["gp"].kernel_.theta, alone.kernel_.theta)
+
+
+def test_search_over_kernels_and_layers(crystals):
+    X, y = crystals
+    grid = {
+        "features__layer": ["readout_0", ["set2set", "readout_1"]],
+        "gp__kernel": [Laplacian(), Laplacian() + WhiteKernel(0.1)],
+    }
+    scoring = {"nll": neg_nll_scorer, "crps": neg_crps_scorer}
+    cfgp = make_cfgp(NAME, recipe="paper")
+    search = GridSearchCV(cfgp, grid, scoring=scoring, refit="nll", cv=2).fit(X, y)
+    assert np.isfinite(search.cv_results_["mean_test_nll"]).all()
+    assert search.best_score_ == search.cv_results_["mean_test_nll"].max()
+
+
+def test_unknown_recipe():
+    with pytest.raises(ValueError, match="recipe must be one of"):
+        make_cfgp(recipe="Paper")

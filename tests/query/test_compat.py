@@ -1,0 +1,186 @@
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from modAL.models import ActiveLearner, CommitteeRegressor
+from sklearn.linear_model import LinearRegression
+
+import skcfgp.query  # noqa: F401  its import mends modAL
+from skcfgp.query._modal import _queries_once, _stacks_rows, stack_rows, take_rows
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(20, 3)), RNG.normal(size=20)
+
+
+def first(learner, X_pool, n_instances=1):
+    return np.arange(n_instances), np.ones(n_instances)
+
+
+def bare(learner, X_pool, n_instances=1):
+    return np.arange(n_instances)
+
+
+def frame(rows):
+    return pd.DataFrame(X[rows], columns=list("abc"))
+
+
+CONTAINERS = {
+    "ndarray": (lambda rows: X[rows], lambda rows: Y[rows]),
+    "list": (lambda rows: X[rows].tolist(), lambda rows: Y[rows].tolist()),
+    "DataFrame": (frame, lambda rows: Y[rows]),
+}
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+@pytest.mark.parametrize("strategy", [first, bare])
+def test_plain_modal_learner(kind, strategy):
+    make_X, make_y = CONTAINERS[kind]
+    pool = make_X(slice(5, None))
+    learner = ActiveLearner(
+        LinearRegression(),
+        query_strategy=strategy,
+        X_training=make_X(slice(0, 5)),
+        y_training=make_y(slice(0, 5)),
+    )
+    for n_instances in (1, 2, 5):
+        indices, rows = learner.query(pool, n_instances=n_instances)
+        np.testing.assert_array_equal(indices, np.arange(n_instances))
+        np.testing.assert_allclose(np.asarray(rows), X[5 : 5 + n_instances])
+        learner.teach(rows, make_y(slice(5, 5 + n_instances)))
+    taught = np.concatenate([np.arange(5), [5], [5, 6], np.arange(5, 10)])
+    assert len(learner.y_training) == len(taught)
+    expected = LinearRegression().fit(X[taught], Y[taught]).predict(X)
+    np.testing.assert_allclose(learner.predict(make_X(slice(None))), expected)
+    learner.teach(make_X(slice(0, 8)), make_y(slice(0, 8)), only_new=True)
+    expected = LinearRegression().fit(X[:8], Y[:8]).predict(X)
+    np.testing.assert_allclose(learner.predict(make_X(slice(None))), expected)
+    learner.fit(make_X(slice(0, 12)), make_y(slice(0, 12)))
+    assert len(learner.y_training) == 12
+
+
+def test_strategy_runs_once_and_its_error_is_seen():
+    calls = []
+
+    def broken(learner, X_pool):
+        calls.append(1)
+        raise RuntimeError("no")
+
+    learner = ActiveLearner(LinearRegression(), query_strategy=broken)
+    with pytest.raises(RuntimeError, match="no"):
+        learner.query(X)
+    assert calls == [1]
+
+
+def test_metrics_of_a_strategy():
+    learner = ActiveLearner(LinearRegression(), query_strategy=first)
+    indices, rows, scores = learner.query(X, n_instances=2, return_metrics=True)
+    assert len(indices) == len(rows) == len(scores) == 2
+    learner = ActiveLearner(LinearRegression(), query_strategy=bare)
+    with pytest.warns(UserWarning, match="no scores"):
+        assert learner.query(X, return_metrics=True)[2] is None
+
+
+def test_committee():
+    learners = [
+        ActiveLearner(LinearRegression(), first, X_training=X[k : k + 8], y_training=Y[k : k + 8])
+        for k in (0, 4)
+    ]
+    committee = CommitteeRegressor(learners, query_strategy=first)
+    indices, rows = committee.query(X, n_instances=2)
+    committee.teach(rows, Y[indices])
+    assert [len(learner.y_training) for learner in learners] == [10, 10]
+
+
+def test_probes_tell_good_from_bad():
+    assert _stacks_rows(stack_rows)
+    assert not _stacks_rows(lambda blocks: blocks[0].append(blocks[1:]))
+    good = SimpleNamespace(query=lambda self, X_pool: (self.query_strategy(self, X_pool), None))
+    assert _queries_once(good.query)
+
+    def swallows(self, X_pool):
+        result, _ = self.query_strategy(self, X_pool)
+        return result, None
+
+    assert not _queries_once(swallows)
+
+
+def test_stack_and_take_keep_the_container():
+    frame_ = pd.DataFrame({"a": [1.0, 2.0]})
+    assert stack_rows([frame_, np.array([[3.0]])])["a"].tolist() == [1, 2, 3]
+    assert stack_rows([frame_["a"], frame_["a"]]).tolist() == [1, 2, 1, 2]
+    assert stack_rows([[1], [2, 3]]) == stack_rows([(1,), (2, 3)]) == [1, 2, 3]
+    objects = np.array([[1], [2, 3]], dtype=object)
+    assert stack_rows([objects, [[4]]]).tolist() == [[1], [2, 3], [4]]
+    assert take_rows(["x", "y", "z"], [2, 0]) == ["z", "x"]
+    assert take_rows({"k": ["x", "y"]}, [1]) == {"k": ["y"]}
+
+
+def run(code):
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+CHECK = """
+from skcfgp.network import load_network
+from pymatgen.core import Lattice, Structure
+salt = Structure.from_spacegroup(
+    "Fm-3m", Lattice.cubic(5.69), ["Na", "Cl"], [[0, 0, 0], [.5, .5, .5]])
+model = load_network("Eform_MP_2019").to_megnet()
+assert abs(model.predict_structure(salt)[0] + 2.1033) < 1e-3
+"""
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(
+    "before",
+    [
+        "import tensorflow",
+        "import tensorflow as tf; v = tf.keras.__version__; from tensorflow.keras import layers",
+    ],
+)
+def test_tensorflow_first(before):
+    """megnet gets Keras 2, and the user's own tensorflow.keras stays what it was."""
+    after = "import tensorflow as tf; assert tf.keras.__version__.startswith('3'), tf.keras"
+    result = run("\n".join([before, CHECK, after]))
+    assert result.returncode == 0, result.stderr[-2000:]
+
+
+@pytest.mark.network
+def test_megnet_on_keras_3_is_refused():
+    code = """
+import pymatgen.analysis.local_env as local_env
+for name in ("real", "reciprocal", "relative"):
+    setattr(local_env, f"BrunnerNN_{name}", getattr(local_env, f"BrunnerNN{name.capitalize()}"))
+import megnet.layers
+from skcfgp.network._keras import import_megnet
+try:
+    import_megnet()
+except ImportError as error:
+    assert "TF_USE_LEGACY_KERAS=1" in str(error), error
+else:
+    raise SystemExit("not refused")
+"""
+    result = run(code)
+    assert result.returncode == 0, result.stderr[-2000:]
+
+
+def test_missing_tf_keras_names_the_remedy(monkeypatch):
+    pytest.importorskip("tensorflow")
+    from skcfgp.network._keras import legacy_keras
+
+    monkeypatch.setitem(sys.modules, "tf_keras", None)
+    with pytest.raises(ImportError, match="pip install 'tf_keras~="), legacy_keras():
+        pass
+
+
+def test_import_is_light():
+    code = (
+        "import sys, skcfgp, skcfgp.query, skcfgp.network, skcfgp.displays; "
+        "loaded = {'tensorflow', 'matplotlib.pyplot', 'megnet'} & set(sys.modules); "
+        "assert not loaded, loaded"
+    )
+    result = run(code)
+    assert result.returncode == 0, result.stderr[-2000:]

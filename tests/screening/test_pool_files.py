@@ -1,0 +1,161 @@
+"""A pool is cut into the same chunks of the same crystals, whatever files it is in."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from ase.db import connect
+from pymatgen.core import Structure
+
+from skcfgp.screening.pool import Pool, read_records
+from skcfgp.structures import structure_digest
+
+
+@pytest.fixture(scope="module")
+def six(formation_energy):
+    return dict(zip(formation_energy.material_id[:6], formation_energy.structures[:6], strict=True))
+
+
+def as_json_lines(six, folder):
+    rows = [{"material_id": id_, "structure": s.as_dict()} for id_, s in six.items()]
+    (folder / "pool.jsonl").write_text("\n\n".join(map(json.dumps, rows)))
+    return folder / "pool.jsonl"
+
+
+def as_parquet(six, folder):
+    table = pd.DataFrame({"id": list(six), "structure": [s.to_json() for s in six.values()]})
+    table.to_parquet(folder / "pool.parquet")
+    return folder / "pool.parquet"
+
+
+def as_arrays(six, folder):
+    table = pd.DataFrame({"material_id": list(six)})
+    table["lattice"] = [s.lattice.matrix.ravel().tolist() for s in six.values()]
+    table["frac_coords"] = [s.frac_coords.tolist() for s in six.values()]
+    table["atomic_numbers"] = [list(s.atomic_numbers) for s in six.values()]
+    table.to_parquet(folder / "pool.parquet")
+    return folder / "pool.parquet"
+
+
+def as_parts(six, folder):
+    (folder / "parts").mkdir()
+    for i in range(3):
+        path = as_arrays(dict(list(six.items())[2 * i : 2 * i + 2]), folder)
+        path.rename(folder / "parts" / f"{i}.parquet")
+    return folder / "parts"
+
+
+def as_cif(six, folder):
+    (folder / "cif").mkdir()
+    for i, structure in enumerate(six.values()):
+        structure.to(str(folder / "cif" / f"{i}.cif"), fmt="cif")
+    (folder / "cif" / "README").write_text("not a crystal")
+    return folder / "cif"
+
+
+def as_database(six, folder):
+    with connect(folder / "pool.db") as database:
+        for id_, structure in six.items():
+            database.write(structure.to_ase_atoms(msonable=False), material_id=id_)
+    return folder / "pool.db"
+
+
+@pytest.mark.filterwarnings("ignore:Issues encountered while parsing CIF")  # it rounds thirds
+@pytest.mark.parametrize(
+    "write", [as_json_lines, as_parquet, as_arrays, as_parts, as_cif, as_database]
+)
+def test_every_kind_of_pool_gives_the_same_crystals(six, write, tmp_path):
+    pool = Pool(write(six, tmp_path))
+    chunks = list(pool.chunks(4))
+    assert [(number, len(records)) for number, records in chunks] == [(0, 4), (1, 2)]
+    assert pool.count() == 6
+    found = [read_records(records) for _, records in chunks]
+    crystals = [s for part in found for s in part.structures]
+    assert [s.composition for s in crystals] == [s.composition for s in six.values()]
+    ids = [id_ for part in found for id_ in part.ids]
+    assert ids == ([f"{i}.cif" for i in range(6)] if write is as_cif else list(six))
+    if write not in (as_cif, as_database):  # these are written with fewer digits
+        assert list(map(structure_digest, crystals)) == list(map(structure_digest, six.values()))
+    assert not [failure for part in found for failure in part.failures]
+
+
+def test_what_is_broken_is_named_and_the_others_are_read(six, tmp_path):
+    good = next(iter(six.values())).as_dict()
+    empty = Structure(np.eye(3) * 4, [], []).as_dict()
+    lines = ["{", json.dumps({"id": "e"} | empty), "[1]", '{"id": "x"}', json.dumps(good)]
+    path = tmp_path / "pool.jsonl"
+    path.write_text("\n".join(lines))
+    ((_, records),) = Pool(path).chunks(9)
+    found = read_records(records)
+    assert [(f.index, f.id) for f in found.failures] == [
+        (0, "pool.jsonl:0"),
+        (1, "e"),
+        (2, "pool.jsonl:2"),
+        (3, "x"),
+    ]
+    assert "expected the keys 'lattice' and 'sites'" in found.failures[3].reason
+    assert isinstance(found.structures[4], Structure)
+
+
+def test_a_file_of_a_folder_may_hold_several_crystals_or_none(six, tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps([s.as_dict() for s in six.values()]))
+    (tmp_path / "b.cif").write_text("data_broken")
+    ((_, records),) = Pool(tmp_path).chunks(9)
+    found = read_records(records)
+    assert found.ids.tolist() == [f"a.json:{i}" for i in range(6)] + ["b.cif"]
+    assert [failure.id for failure in found.failures] == ["b.cif"]
+
+
+def test_parquet_is_not_kept(six, tmp_path):
+    """PyArrow would keep what it read ahead until the file is closed, which is all of it."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow.parquet import ParquetWriter
+
+    rows = [json.dumps(s.as_dict()) for s in six.values()]
+    noise = np.random.default_rng(0)
+    with ParquetWriter(
+        tmp_path / "pool.parquet", pyarrow.schema({"structure": pyarrow.string()})
+    ) as writer:
+        for _ in range(12):  # of 4 MB, which do not get smaller
+            long = [rows[k % 6] + noise.bytes(2000).hex() for k in range(1000)]
+            writer.write_table(pyarrow.table({"structure": long}))
+    before, pool = pyarrow.total_allocated_bytes(), Pool(tmp_path / "pool.parquet")
+    held = [pyarrow.total_allocated_bytes() - before for _ in pool.chunks(100)]
+    assert pool.path.stat().st_size > 40e6
+    assert max(held) < 24e6
+
+
+def test_arrays_that_do_not_fit_fail_alone(six, tmp_path):
+    path = as_arrays(six, tmp_path)
+    table = pd.read_parquet(path)
+    table.at[1, "atomic_numbers"] = [8]
+    table.at[2, "lattice"] = None
+    table.to_parquet(path)
+    ((_, records),) = Pool(path).chunks(9)
+    assert [failure.index for failure in read_records(records).failures] == [1, 2]
+
+
+def test_the_digest_tells_pools_apart(six, tmp_path):
+    path = as_json_lines(six, tmp_path)
+    first = Pool(path).digest()
+    assert Pool(path).digest() == first
+    with path.open("a") as file:
+        file.write("{}\n")
+    assert Pool(path).digest() != first
+
+
+def test_errors(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no file or folder"):
+        Pool(tmp_path / "pool.jsonl")
+    with pytest.raises(ValueError, match="holds no structure file"):
+        Pool(tmp_path)
+    (tmp_path / "pool.csv").write_text("")
+    with pytest.raises(ValueError, match="is not known: expected"):
+        Pool(tmp_path / "pool.csv")
+    pd.DataFrame({"id": ["a"]}).to_parquet(tmp_path / "pool.parquet")
+    with pytest.raises(ValueError, match="needs a column 'structure'"):
+        next(Pool(tmp_path / "pool.parquet").chunks(1))
+    (tmp_path / "pool.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(ValueError, match="could not be read"):
+        next(Pool(tmp_path / "pool.db").chunks(1))

@@ -52,6 +52,8 @@ def as_process(model):
     vars(process).update({name: v for name, v in vars(model).items() if name != "L_"})
     process.factor_ = GrowingCholesky(model.L_)
     process.noise_ = np.broadcast_to(model.alpha, len(model.X_train_))
+    process.new_noise_ = float(np.mean(model.alpha))
+    process.y_mean_, process.y_scale_ = np.ravel(model._y_train_mean), np.ravel(model._y_train_std)
     process.targets_ = model.y_train_ * model._y_train_std + model._y_train_mean
     return process
 

@@ -63,8 +63,18 @@ class GaussianProcessRegressor(RowByRowMixin, _SklearnGPR):
         With the hyper-parameters that were found.
     L_ : ndarray of shape (n_samples, n_samples)
         Lower Cholesky factor of the kernel matrix.
+    factor_ : GrowingCholesky
+        Cholesky factor of the kernel matrix, to which rows can be appended.
     alpha_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
         Dual coefficients.
+    noise_ : ndarray of shape (n_samples,)
+        Variance of the noise on each label, in the unit of ``y_train_`` squared.
+    new_noise_ : float
+        Variance of the noise on a label to come: ``alpha`` at `fit`, or its mean.
+    targets_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        Labels in their own unit.
+    y_mean_, y_scale_ : ndarray of shape (n_targets,)
+        Mean and standard deviation that turn ``targets_`` into ``y_train_``.
     log_marginal_likelihood_value_ : float
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features,)
@@ -158,7 +168,10 @@ class GaussianProcessRegressor(RowByRowMixin, _SklearnGPR):
         vars(self).pop("feature_names_in_", None)  # of another fit
         vars(self).update(state)
         self.noise_ = np.broadcast_to(fitted.alpha, len(self.X_train_))
+        self.new_noise_ = float(np.mean(fitted.alpha))
+        self._noise_per_row = bool(np.ndim(fitted.alpha))
         self.targets_ = np.array(y, dtype=float)
+        self._set_scale(fitted._y_train_mean, fitted._y_train_std)
         self._fitted_recipe = self._recipe()
         self._set_likelihood()
         warn_conflicting_labels(self)
@@ -242,16 +255,6 @@ class GaussianProcessRegressor(RowByRowMixin, _SklearnGPR):
         """Lower Cholesky factor of the kernel matrix."""
         check_is_fitted(self, "alpha_")
         return self.factor_.L
-
-    @property
-    def y_mean_(self):
-        """Mean that was taken from each target before the fit."""
-        return np.ravel(self._y_train_mean)
-
-    @property
-    def y_scale_(self):
-        """Standard deviation by which each target was divided before the fit."""
-        return np.ravel(self._y_train_std)
 
     def __getstate__(self):
         state = super().__getstate__()

@@ -17,6 +17,8 @@ __all__ = ["RowByRowMixin", "mean_and_unit"]
 class RowByRowMixin:
     """`partial_fit` for a Gaussian process that holds a `GrowingCholesky`."""
 
+    _noise_per_row = False
+
     def partial_fit(self, X, y, alpha=None):
         """Add rows; leave the hyper-parameters as they are.
 
@@ -49,12 +51,14 @@ class RowByRowMixin:
                 )
             return self.fit(X, y)
         X, y = self._check_new_rows(X, y)
-        alpha = self.alpha if alpha is None else alpha
-        if np.ndim(alpha) and len(alpha) != len(X):
+        if alpha is None and self._noise_per_row:
             raise ValueError(
-                f"the parameter alpha has {len(alpha)} values; pass alpha= with one for each of "
-                f"the {len(X)} new rows."
+                f"the process was fitted with a noise variance for each label; pass alpha= with "
+                f"one for each of the {len(X)} new rows."
             )
+        alpha = self.new_noise_ if alpha is None else alpha
+        if np.ndim(alpha) and len(alpha) != len(X):
+            raise ValueError(f"alpha has {len(alpha)} values for {len(X)} new rows.")
         noise = np.broadcast_to(alpha, len(X))
         corner = self.kernel_(X)
         corner[np.diag_indices_from(corner)] += noise
@@ -71,11 +75,6 @@ class RowByRowMixin:
         self._set_targets()
         warn_conflicting_labels(self, len(X))
         return self
-
-    @property
-    def new_noise_(self):
-        """Variance of the noise on a label to come; where each label has its own, their mean."""
-        return float(np.mean(self.alpha))
 
     def _begins_as_before(self, X, y):
         """Tell whether the first rows are the ones learnt, and the parameters those of then."""
@@ -119,10 +118,14 @@ class RowByRowMixin:
         """Set what follows from the targets; the factor is in place."""
         y = self.targets_
         if self.normalize_y:
-            self._y_train_mean, self._y_train_std = mean_and_unit(y)
+            self._set_scale(*mean_and_unit(y))
         self.y_train_ = (y - self._y_train_mean) / self._y_train_std
         self.alpha_ = self.factor_.solve_both(self.y_train_)
         self._set_likelihood()
+
+    def _set_scale(self, mean, std):
+        self._y_train_mean, self._y_train_std = mean, std
+        self.y_mean_, self.y_scale_ = np.ravel(mean), np.ravel(std)
 
 
 def mean_and_unit(y):

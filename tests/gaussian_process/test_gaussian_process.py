@@ -330,3 +330,33 @@ def test_crystals_are_sent_to_a_featurizer(wrap, crystals):
     structures, y = crystals
     with pytest.raises(TypeError, match=r"make_pipeline\(MEGNetFeaturizer"):
         GaussianProcessRegressor().fit(wrap(structures[:5]), y[:5])
+
+
+@pytest.mark.parametrize("normalize_y", [False, True])
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_fitted_state_is_public(normalize_y, n_targets):
+    X, y = data()
+    Y = 3 + y if n_targets == 1 else np.c_[y, 5 + y**2]
+    gp = GaussianProcessRegressor(alpha=0.1, normalize_y=normalize_y, optimizer=None)
+    gp.fit(X[:40], Y[:40]).partial_fit(X[40:], Y[40:])
+    mean = Y.reshape(60, -1).mean(axis=0) if normalize_y else np.zeros(n_targets)
+    scale = Y.reshape(60, -1).std(axis=0) if normalize_y else np.ones(n_targets)
+    np.testing.assert_allclose(gp.y_mean_, mean)
+    np.testing.assert_allclose(gp.y_scale_, scale)
+    np.testing.assert_allclose(gp.y_train_, (Y - mean) / scale)
+    np.testing.assert_array_equal(gp.targets_, Y)
+    np.testing.assert_array_equal(gp.noise_, np.full(60, 0.1))
+    K = gp.kernel_(X) + 0.1 * np.eye(60)
+    np.testing.assert_allclose(gp.factor_.L @ gp.factor_.L.T, K, atol=1e-12)
+
+
+def test_a_parameter_set_after_fit_changes_nothing():
+    """What was fitted stays: the noise of a label to come is that of `fit`."""
+    X, y = data()
+    gp = GaussianProcessRegressor(alpha=0.1, optimizer=None).fit(X[:40], y[:40])
+    theta, lml = gp.kernel_.theta, gp.log_marginal_likelihood(gp.kernel_.theta)
+    gp.set_params(alpha=7.0)
+    assert gp.new_noise_ == 0.1
+    assert gp.log_marginal_likelihood(theta) == lml
+    gp.partial_fit(X[40:], y[40:])
+    np.testing.assert_array_equal(gp.noise_, np.full(60, 0.1))

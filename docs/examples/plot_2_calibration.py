@@ -23,7 +23,7 @@ rows = np.r_[np.flatnonzero(unseen), np.flatnonzero(~unseen)[:420]]
 X, y = data.structures[rows], data.target[rows]
 
 paper = make_cfgp(weights, recipe="paper").fit(X, y)
-recommended = make_cfgp(weights, calibrated=True).fit(X, y, unseen=unseen[rows])
+recommended = make_cfgp(weights, calibrated=True).fit(X, y, gp__unseen=unseen[rows])
 
 # %%
 # A curve on the diagonal is right at every probability. Below it the error bars are too small,

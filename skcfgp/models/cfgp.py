@@ -41,18 +41,17 @@ def make_cfgp(
         - ``"paper values"``: the same with the amplitude and the length that the paper prints, for
           formation energies in eV/atom.
     calibrated : bool, default=False
-        Put the pipeline in a `CalibratedRegressor` that corrects the standard deviation by the
-        leave-one-out errors, also of the 20 nearest labelled crystals. The mean stays. Queries
-        that plan ahead need the pipeline itself, which is then ``estimator_``.
+        Put the process in a `CalibratedRegressor`, which corrects the standard deviation by the
+        leave-one-out errors, also of the 20 nearest labelled crystals. The mean stays.
     random_state : int, RandomState or None, default=None
-        Of the network's training and of restarts of the search.
+        Controls the training of the network and the restarts of the search.
 
     Returns
     -------
-    sklearn.pipeline.Pipeline or CalibratedRegressor
-        The pipeline has the steps ``"features"`` and ``"gp"``, all of whose parameters can be set.
-        If the network was trained on some of the labels, say which it has not seen when it is
-        calibrated: ``fit(X, y, unseen=mask)``.
+    sklearn.pipeline.Pipeline
+        With the steps ``"features"`` and ``"gp"``, all of whose parameters can be set. ``"gp"`` is
+        the process, or the `CalibratedRegressor` around it. If the network was trained on some of
+        the labels, say which ones it has not seen: ``fit(X, y, gp__unseen=mask)``.
 
     Raises
     ------
@@ -75,28 +74,27 @@ def make_cfgp(
     """
     if recipe not in RECIPES:
         raise ValueError(f"recipe must be one of {RECIPES}, got {recipe!r}.")
-    if calibrated:
-        pipeline = make_cfgp(weights, recipe=recipe, random_state=random_state)
-        return CalibratedRegressor(pipeline, n_neighbors=20, cv="leave_one_out")
-    if recipe != "recommended":
-        featurizer = MEGNetFeaturizer(weights, layer="readout_0", random_state=random_state)
+    if recipe == "recommended":
+        composition = CompositionFeaturizer()
+        megnet = MEGNetFeaturizer(weights, layer="set2set", random_state=random_state)
+        features = FeatureUnion(
+            [
+                ("composition", make_pipeline(composition, StandardScaler())),
+                ("megnet", make_pipeline(megnet, StandardScaler())),
+            ]
+        )
+        gp = GaussianProcessRegressor(
+            block_kernel(len(composition.fit(None).get_feature_names_out())),
+            normalize_y=True,
+            objective="leave_one_out",
+            random_state=random_state,
+        )
+    else:
+        features = MEGNetFeaturizer(weights, layer="readout_0", random_state=random_state)
         kernel = Laplacian() if recipe == "paper" else PAPER_KERNEL
         gp = GaussianProcessRegressor(kernel, random_state=random_state)
-        return Pipeline([("features", featurizer), ("gp", gp)])
-    composition = CompositionFeaturizer()
-    megnet = MEGNetFeaturizer(weights, layer="set2set", random_state=random_state)
-    features = FeatureUnion(
-        [
-            ("composition", make_pipeline(composition, StandardScaler())),
-            ("megnet", make_pipeline(megnet, StandardScaler())),
-        ]
-    )
-    gp = GaussianProcessRegressor(
-        block_kernel(len(composition.fit(None).get_feature_names_out())),
-        normalize_y=True,
-        objective="leave_one_out",
-        random_state=random_state,
-    )
+    if calibrated:
+        gp = CalibratedRegressor(gp, n_neighbors=20, cv="leave_one_out")
     return Pipeline([("features", features), ("gp", gp)])
 
 

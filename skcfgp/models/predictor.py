@@ -77,14 +77,12 @@ def fit_predictor(labelled, weights, layer="set2set"):
 
 def _fit(labelled, weights, layer, unit=""):
     """Return fitted features, the calibrated process on them, and the unit."""
-    model = make_cfgp(weights, calibrated=True)
-    model.estimator.set_params(
+    cfgp = make_cfgp(weights, calibrated=True).set_params(
         features__megnet__megnetfeaturizer__layer=layer,
         features__megnet__megnetfeaturizer__on_error="nan",
         features__composition__compositionfeaturizer__on_error="nan",
     )
-    features = model.estimator["features"]
-    model.set_params(estimator=model.estimator["gp"])  # what cannot be used does not get so far
+    features, model = cfgp["features"], cfgp["gp"]
     if labelled is None:
         from ..datasets import load_formation_energy
 

@@ -5,10 +5,11 @@ from sklearn.base import clone
 from sklearn.gaussian_process.kernels import WhiteKernel
 from sklearn.model_selection import GridSearchCV
 
-from skcfgp import make_cfgp
+from skcfgp import ActiveLearner, make_cfgp
 from skcfgp.calibration.scorers import neg_crps_scorer, neg_nll_scorer
 from skcfgp.kernels import Laplacian
 from skcfgp.models.cfgp import PAPER_KERNEL
+from skcfgp.query import greedy_max_std, integrated_variance, max_std, recommended
 
 pytestmark = [
     pytest.mark.network,
@@ -43,13 +44,30 @@ def test_calibrated(crystals):
     X, y = crystals
     model = make_cfgp(NAME, calibrated=True)
     unseen = np.arange(40) % 2 == 0
-    mean, std = model.fit(X[:40], y[:40], unseen=unseen).predict(X[40:], return_std=True)
-    assert model.n_calibration_ == 20
+    mean, std = model.fit(X[:40], y[:40], gp__unseen=unseen).predict(X[40:], return_std=True)
+    assert model["gp"].n_calibration_ == 20
     plain = make_cfgp(NAME).fit(X[:40], y[:40])
     np.testing.assert_allclose(mean, plain.predict(X[40:]))
     ratio = std / plain.predict(X[40:], return_std=True)[1]
     assert (ratio > 0).all()
     assert np.ptp(ratio) > 0.01  # not one factor for all
+
+
+@pytest.mark.parametrize("strategy", [recommended, max_std, greedy_max_std, integrated_variance])
+def test_queries_see_the_calibrated_pipeline_as_the_plain_one(crystals, strategy):
+    X, y = crystals
+    options = {"query_strategy": strategy, "X_training": X[:30], "y_training": y[:30]}
+    plain, calibrated = (
+        ActiveLearner(make_cfgp(NAME, calibrated=flag), **options) for flag in (False, True)
+    )
+    n = 1 if strategy is max_std else 3
+    picks = calibrated.query(X[30:], n_instances=n)[0]
+    if strategy is not max_std:  # which compares the calibrated standard deviations
+        np.testing.assert_array_equal(picks, plain.query(X[30:], n_instances=n)[0])
+    calibrated.teach(X[30:][picks], y[30:][picks])
+    model = calibrated.estimator["gp"]
+    assert model.n_calibration_ == 30
+    assert len(model.estimator_.X_train_) == 30 + n
 
 
 def test_the_papers(crystals):

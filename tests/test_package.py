@@ -98,3 +98,13 @@ def test_public_names_exist_and_have_docstrings():
     with pytest.raises(AttributeError, match="no attribute 'Featuriser'"):
         _ = skcfgp.Featuriser
     assert {"MEGNetFeaturizer", "GaussianProcessRegressor", "ActiveLearner"} <= set(dir(skcfgp))
+
+
+def test_import_is_light():
+    code = (
+        "import sys, skcfgp, skcfgp.query, skcfgp.network, skcfgp.displays; "
+        "loaded = {'tensorflow', 'matplotlib.pyplot', 'megnet'} & set(sys.modules); "
+        "assert not loaded, loaded"
+    )
+    result = subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False)
+    assert result.returncode == 0

@@ -6,10 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from pymatgen.core import Lattice, Structure
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+# SKCFGP_NIGHTLY=1 asks for everything long: more examples of each law, more kills.
+NIGHTLY = os.environ.get("SKCFGP_NIGHTLY", "0") != "0"
+settings.register_profile("short", max_examples=10, deadline=None)
+settings.register_profile("nightly", max_examples=60, deadline=None)
+settings.load_profile("nightly" if NIGHTLY else "short")
 
 # Published networks beside the checkout; tests that need them say so when they are not there.
 MODELS = Path(os.environ.get("SKCFGP_TEST_MODELS", Path(__file__).parents[2] / "shared" / "models"))
@@ -26,11 +33,50 @@ def pytest_sessionstart(session):
         import_megnet()
 
 
-@pytest.fixture
-def salt():
+@pytest.fixture(scope="session")
+def nightly():
+    """Whether the long run was asked for."""
+    return NIGHTLY
+
+
+@pytest.fixture(scope="session")
+def rock_salt():
+    """Conventional cell of NaCl; more than a second of comparing symmetry operations."""
     return Structure.from_spacegroup(
         "Fm-3m", Lattice.cubic(5.69), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]
     )
+
+
+@pytest.fixture
+def salt(rock_salt):
+    """Conventional cell of NaCl that a test may change."""
+    return rock_salt.copy()
+
+
+@pytest.fixture(scope="session")
+def dask_cluster():
+    """Two worker processes, shared by the tests that leave them as they found them."""
+    distributed = pytest.importorskip("distributed")
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+    with distributed.LocalCluster(processes=True, **options) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def dask_client(dask_cluster):
+    """Client of the shared workers; the test's process computes by itself again afterwards."""
+    from distributed import Client
+
+    with Client(dask_cluster) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def demo():
+    """`skcfgp demo` with few cycles."""
+    from skcfgp.cli.demo import run_demo
+
+    return run_demo(n_cycles=20, n_seeds=2, verbose=0)
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ from .predict import predict
 from .screen import screen
 
 
-class _Group(click.Group):
-    """Turn an expected failure into one line and exit code 1."""
+class Group(click.Group):
+    """Turn a foreseen failure into one line and exit code 1; others keep their traceback."""
 
     def invoke(self, ctx):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's greetings
@@ -23,17 +23,22 @@ class _Group(click.Group):
             with interruptible(), warnings.catch_warnings():
                 warnings.showwarning = _show_warning
                 return super().invoke(ctx)
-        except (ValueError, OSError, TypeError, ImportError) as error:
+        except (ValueError, OSError, ImportError) as error:
+            message = " ".join(str(error).split())
+            if isinstance(error, ImportError) and error.name is not None:  # raised by Python
+                if not isinstance(error, ModuleNotFoundError) or error.name.startswith("skcfgp"):
+                    raise
+                message += "; 'skcfgp doctor' says how to install what is missing."
             if os.environ.get("SKCFGP_TRACEBACK"):
                 raise
-            raise click.ClickException(" ".join(str(error).split())) from error
+            raise click.ClickException(message) from error
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
     click.echo(f"{category.__name__}: {message}", err=True)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="skcfgp")
 def main():
     """Properties of crystals with error bars, and which crystal to compute next.

@@ -1,19 +1,15 @@
-"""What a bug report should say: what is installed, whether it works here, and what to do if not."""
+"""What ``skcfgp doctor`` prints: what is installed, whether it works, and what to do if not."""
 
-import importlib
 import platform
 import shutil
 import tempfile
 from importlib import metadata
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from packaging.requirements import Requirement
 
 from .. import __version__
-from ..network import _keras
-from ..query import _modal
 
 __all__ = ["Finding", "examine", "write_report"]
 
@@ -22,19 +18,7 @@ TOLERANCE = 1e-4
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at.
-
-    Parameters
-    ----------
-    topic : str
-        Heading under which it is reported.
-    name : str
-        What was looked at.
-    found : str
-        What was found.
-    advice : str, default=""
-        What to do about it; empty if nothing is wrong.
-    """
+    """What was found of one thing, and the advice if it is wrong."""
 
     topic: str
     name: str
@@ -43,127 +27,77 @@ class Finding(NamedTuple):
 
 
 def examine():
-    """Look at the installation, from the packages to the numbers of the bundled network.
+    """List what was found, from the packages to the numbers of the bundled network.
 
     Nothing is downloaded, and no file is left behind.
-
-    Returns
-    -------
-    list of Finding
-        Those that have an ``advice`` are wrong.
     """
     findings = [*_packages()]
     for topic, name, look in (
         ("TensorFlow", "devices", _devices),
-        ("Fixes of dependencies", "pymatgen, Keras for megnet", _fixes_of_megnet),
-        ("Fixes of dependencies", "modAL", _fixes_of_modal),
+        ("TensorFlow", "Keras 2 for megnet", _megnet),
         ("Networks", "formation_energy_1800", _bundled_network),
         ("Networks", "Eform_MP_2019", _published_network),
-        ("Caches", "downloaded networks", _network_cache),
+        ("Networks", "cache folder", _cache_folder),
     ):
         try:
             found, advice = look()
-        except Exception as error:  # whatever is broken is what the report is for
+        except Exception as error:  # the report is for whatever is broken
             found = f"fails: {type(error).__name__}: {' '.join(str(error).split())}"
-            advice = (
-                "mend the packages above first, if any is wrong; else reinstall skcfgp in a new "
-                "virtual environment, and report it if that does not help."
-            )
+            advice = "mend the packages above first; if none is wrong, please report it."
         findings.append(Finding(topic, name, found, advice))
-    vectors = "in memory; on disk only in the cache_dir that MEGNetFeaturizer is given"
-    return [*findings, Finding("Caches", "latent vectors", vectors)]
+    return findings
 
 
 def write_report(findings):
-    """Write findings as plain text.
-
-    Parameters
-    ----------
-    findings : list of Finding
-
-    Returns
-    -------
-    str
-        The findings by topic, then one line of advice for each that is wrong.
-    """
+    """Write the findings by topic, then one line of advice for each that is wrong."""
     lines = [f"skcfgp {__version__}, Python {platform.python_version()}, {platform.platform()}"]
     width = max(len(finding.name) for finding in findings)
     for topic in dict.fromkeys(finding.topic for finding in findings):
         lines += ["", topic]
-        for finding in findings:
-            if finding.topic == topic:
-                mark = "!" if finding.advice else " "
-                lines.append(f"{mark} {finding.name:{width}}  {finding.found}")
+        for _, name, found, advice in (f for f in findings if f.topic == topic):
+            lines.append(f"{'!' if advice else ' '} {name:{width}}  {found}")
     wrong = [finding for finding in findings if finding.advice]
     lines += ["", f"{len(wrong)} wrong:" if wrong else "Nothing is wrong."]
     return "\n".join(lines + [f"! {finding.name}: {finding.advice}" for finding in wrong])
 
 
 def _packages():
-    """Compare what is installed with what this package asks for."""
     try:
         requirements = [Requirement(line) for line in metadata.requires("skcfgp") or ()]
     except metadata.PackageNotFoundError:
-        advice = "install it: pip install . in its folder; its dependencies cannot be checked."
-        yield Finding("Packages", "skcfgp", "not installed", advice)
+        yield Finding("Packages", "skcfgp", "not installed", "run pip install . in its folder.")
         return
-    installed = metadata.version("skcfgp")
-    advice = "" if installed == __version__ else "another copy is imported; install this one again."
-    yield Finding("Packages", "skcfgp", f"{installed}, from {Path(__file__).parent}", advice)
-    for requirement in requirements:
+    for requirement in (Requirement(f"skcfgp=={__version__}"), *requirements):
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue
-        command = f"pip install '{requirement}'"
         try:
-            version = metadata.version(requirement.name)
+            found = metadata.version(requirement.name)
+            fits = requirement.specifier.contains(found, prereleases=True)
         except metadata.PackageNotFoundError:
-            yield Finding("Packages", requirement.name, "missing", command)
-            continue
-        fits = requirement.specifier.contains(version, prereleases=True)
-        found = version if fits else f"{version}, needed {requirement.specifier}"
-        yield Finding("Packages", requirement.name, found, "" if fits else command)
+            found, fits = "missing", False
+        advice = "" if fits else f"pip install '{requirement}'"
+        yield Finding("Packages", requirement.name, found, advice)
 
 
 def _devices():
-    import tensorflow as tf
+    from ..network.megnet import prepare_gpus
 
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
+    if gpus := prepare_gpus():
         return f"{len(gpus)} GPU", ""
     if shutil.which("nvidia-smi"):
-        advice = "pip install 'tensorflow[and-cuda]', or ignore it: a CPU will do."
+        advice = "pip install 'tensorflow[and-cuda]', or ignore it: a CPU is enough."
         return "no GPU, though this machine has the NVIDIA driver", advice
     return "no GPU, runs on the CPU", ""
 
 
-def _fixes_of_megnet():
-    _keras.import_megnet()
-    local_env = importlib.import_module("pymatgen.analysis.local_env")
-    renamed = [
-        old
-        for old, new in _keras.RENAMED_IN_PYMATGEN.items()
-        if getattr(local_env, old).__name__ == new
-    ]
-    keras = importlib.import_module("tf_keras").__version__
-    names = f"{len(renamed)} names given back to pymatgen" if renamed else "pymatgen needs none"
-    return f"{names}; megnet runs on tf_keras {keras}", ""
+def _megnet():
+    from ..network._keras import import_megnet
 
-
-def _fixes_of_modal():
-    _modal.patch_modal()
-    learners = importlib.import_module("modAL.models.learners")
-    base = importlib.import_module("modAL.models.base")
-    fixed = {
-        "check_X_y": learners.check_X_y is _modal._check_X_y,
-        "data_vstack": learners.data_vstack is _modal.stack_rows,
-        "query": base.BaseLearner.query is _modal._query_once,
-    }
-    names = ", ".join(name for name, applies in fixed.items() if applies)
-    return f"replaced: {names or 'nothing'}", ""
+    import_megnet()
+    return "megnet can be imported", ""
 
 
 def _bundled_network():
-    """Compute the vector of the crystal whose vector the card of the network holds."""
     from pymatgen.core import Lattice, Structure
 
     from ..network import load_network
@@ -183,7 +117,7 @@ def _bundled_network():
     return (
         f"does not give its reference vector: differs by up to {difference:.2g}",
         "set CUDA_VISIBLE_DEVICES= and try again: if it goes away, it is the GPU's arithmetic; "
-        "else report it.",
+        "else please report it.",
     )
 
 
@@ -197,16 +131,14 @@ def _published_network():
     return "here, and its checksum is right", ""
 
 
-def _network_cache():
+def _cache_folder():
     from ..network.files import cache_folder
 
     folder = cache_folder()
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
         with tempfile.TemporaryFile(dir=existing):
-            return f"{folder} ({'there' if existing == folder else 'not yet made'})", ""
+            return f"{folder} ({'exists' if existing == folder else 'not made yet'})", ""
     except OSError as error:
-        return (
-            f"{folder} cannot be written to: {error.strerror}",
-            "set SKCFGP_CACHE to a folder that can be written to.",
-        )
+        found = f"{folder} cannot be written to: {error.strerror}"
+        return found, "set SKCFGP_CACHE to a folder that can be written to."

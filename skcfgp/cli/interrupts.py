@@ -3,7 +3,6 @@
 import signal
 import sys
 import threading
-from _thread import interrupt_main
 from contextlib import contextmanager
 
 __all__ = ["interruptible"]
@@ -11,32 +10,35 @@ __all__ = ["interruptible"]
 
 @contextmanager
 def interruptible():
-    """Let Ctrl-C end a command also where a library makes another exception of it, or drops it."""
-    interrupted, unraisable_hook = False, sys.unraisablehook
+    """End the command on Ctrl-C even where a library replaces the exception or Python drops it.
 
-    def note(number, frame):
-        nonlocal interrupted
-        interrupted = True
-        signal.default_int_handler(number, frame)
+    C extensions turn KeyboardInterrupt into an error of their own, and Python drops one that is
+    raised in a finalizer.
+    """
+    interrupted, report = threading.Event(), sys.unraisablehook
 
-    def again(dropped):  # in a finalizer, from where it cannot rise
+    def interrupt(number, frame):
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    def raise_again(dropped):
         if dropped.exc_type is KeyboardInterrupt:
-            threading.Timer(0.01, interrupt_main).start()
+            threading.Timer(0.01, signal.raise_signal, [signal.SIGINT]).start()
         else:
-            unraisable_hook(dropped)
+            report(dropped)
 
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    signal.signal(signal.SIGINT, note)
-    sys.unraisablehook = again
+    signal.signal(signal.SIGINT, interrupt)
+    sys.unraisablehook = raise_again
     try:
         yield
     except Exception as error:
-        if interrupted:
+        if interrupted.is_set():
             raise KeyboardInterrupt from error
         raise
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        sys.unraisablehook = unraisable_hook
+        sys.unraisablehook = report

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from skcfgp import __version__
-from skcfgp.cli import _Group, main
+from skcfgp.cli import Group, main
 from skcfgp.cli.demo import run_demo
 
 
@@ -186,6 +186,37 @@ def test_misspelt_network(files, tmp_path):
     assert len(result.output.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "is_one_line"),
+    [
+        (ValueError("Crystal 'a' has\nno atoms"), True),
+        (FileNotFoundError(2, "No such file", "a.cif"), True),
+        (ImportError("megnet needs Keras 2: pip install tf_keras"), True),
+        (ModuleNotFoundError("No module named 'maml'", name="maml"), True),
+        (ModuleNotFoundError("No module named 'skcfgp.quary'", name="skcfgp.quary"), False),
+        (ImportError("cannot import name 'plam'", name="skcfgp.query"), False),
+        (TypeError("f() takes 0 arguments"), False),
+        (AttributeError("no attribute 'fitt'"), False),
+    ],
+)
+def test_faults_of_the_program_keep_their_traceback(error, is_one_line):
+    @click.group(cls=Group)
+    def group():
+        pass
+
+    @group.command()
+    def work():
+        raise error
+
+    result = CliRunner().invoke(group, ["work"])
+    assert result.exit_code == 1
+    if is_one_line:
+        assert result.output.startswith(f"Error: {' '.join(str(error).split())}")
+        assert len(result.output.splitlines()) == 1
+    else:
+        assert result.exception is error
+
+
 def interrupt_and_raise():
     try:
         signal.raise_signal(signal.SIGINT)
@@ -204,7 +235,7 @@ def interrupt_in_a_finalizer():
 
 @pytest.mark.parametrize("work", [interrupt_and_raise, interrupt_in_a_finalizer])
 def test_interrupt_that_a_library_changes_or_drops(work):
-    @click.group(cls=_Group)
+    @click.group(cls=Group)
     def group():
         pass
 

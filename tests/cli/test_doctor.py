@@ -5,13 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from skcfgp import __version__
+from skcfgp import MEGNetFeaturizer, __version__
 from skcfgp.cli import main
 from skcfgp.cli.doctor import Finding, examine, write_report
-from skcfgp.network import MEGNet, load_network
+from skcfgp.network import load_network
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,31 +78,28 @@ def test_a_cache_that_cannot_be_written_to(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SKCFGP_CACHE", str(tmp_path / "file" / "cache"))
     (wrong,) = wrong_in(examine()).values()
-    assert wrong.name == "downloaded networks"
+    assert wrong.name == "cache folder"
     assert "cannot be written to: Not a directory" in wrong.found
     assert "SKCFGP_CACHE" in wrong.advice
     assert CliRunner().invoke(main, ["doctor"]).exit_code == 1
 
 
 @pytest.mark.network
-def test_reference_vector_belongs_to_the_bundled_network():
-    """The card holds what the weights give, and other weights give something else."""
-    from pymatgen.core import Lattice, Structure
-
+def test_reference_vector_is_that_of_rock_salt(salt):
+    featurizer = MEGNetFeaturizer("formation_energy_1800", layer="readout_0", verbose=0)
     network = load_network("formation_energy_1800")
-    reference = network.card["reference"]
-    crystal = Structure.from_spacegroup(
-        reference["space_group"],
-        Lattice.cubic(reference["a"]),
-        reference["species"],
-        reference["coords"],
-    )
-    expected = pytest.approx(reference["readout_0"], abs=1e-5)
-    graph = network.graph(crystal)
-    assert network.compute([graph], ["readout_0"])[0][0].tolist() == expected
-    weights = {**network.weights, "readout_0/bias": network.weights["readout_0/bias"] + 0.01}
-    damaged = MEGNet(network.architecture, weights, network.target_mean, network.target_std)
-    assert damaged.compute([graph], ["readout_0"])[0][0].tolist() != expected
+    salt.scale_lattice(network.card["reference"]["a"] ** 3)
+    (vector,) = featurizer.fit_transform([salt])
+    np.testing.assert_allclose(vector, network.card["reference"]["readout_0"], atol=1e-5)
+
+
+@pytest.mark.network
+def test_a_network_with_other_numbers_is_found(monkeypatch):
+    damaged = load_network("formation_energy_1800")
+    damaged.weights["readout_0/bias"] = damaged.weights["readout_0/bias"] + 0.01
+    monkeypatch.setattr("skcfgp.network.load_network", lambda name: damaged)
+    found = wrong_in(examine())["formation_energy_1800"].found
+    assert found.startswith("does not give its reference vector")
 
 
 def test_the_report_counts_what_is_wrong():

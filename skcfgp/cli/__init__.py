@@ -17,7 +17,7 @@ from .screen import screen
 class Group(click.Group):
     """Turn a foreseen failure into one line and exit code 1; others keep their traceback."""
 
-    def invoke(self, ctx):
+    def invoke(self, ctx):  # noqa: D102  click's
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's greetings
         try:
             with interruptible(), warnings.catch_warnings():

@@ -29,17 +29,17 @@ def load_formation_energy(*, return_X_y=False, as_frame=False, split=None, struc
     Parameters
     ----------
     return_X_y : bool, default=False
-        Return ``(structures, target)`` instead of a Bunch.
+        Whether to return ``(structures, target)`` instead of a Bunch.
     as_frame : bool, default=False
-        Give ``structures`` and ``target`` as pandas Series indexed by ``material_id``, and the
-        whole table as ``frame``.
+        Whether to return ``structures`` and ``target`` as pandas Series indexed by ``material_id``,
+        and the whole table as ``frame``.
     split : {None, "train", "pool", "test", "paper"}, default=None
-        One part of the published split, or all three (``"paper"``: the 1,800, then the 1,427, then
-        the 700). None gives everything, in the order of the source, including 11 crystals with no
-        two atoms within 4 angstrom, which belong to no part.
+        Part of the published split, of 1,800, 1,427 and 700 crystals, or all three in this order
+        (``"paper"``). By default all crystals in the order of the source, including 11 that belong
+        to no part because no two of their atoms are within 4 angstrom.
     structures : {"pymatgen", "arrays"}, default="pymatgen"
-        Give crystals as pymatgen ``Structure``, or as `skcfgp.structures.Crystal`, which takes a
-        small part of the time and is all that this package needs.
+        Type of the crystals: pymatgen ``Structure``, or `skcfgp.structures.Crystal`, which loads
+        several times faster and is all that this package needs.
 
     Returns
     -------
@@ -86,7 +86,6 @@ def load_dielectric(
         ``structures``, ``target``, ``target_name``, ``unit``, ``material_id``, ``formula``, the
         four properties by name, ``DESCR``.
     """
-    _check_target(target, ("refractive_index", "poly_total", "poly_electronic", "band_gap"))
     return _load("dielectric", target, return_X_y, as_frame, structures)
 
 
@@ -108,13 +107,7 @@ def load_elastic(*, target="K_VRH", return_X_y=False, as_frame=False, structures
         ``structures``, ``target``, ``target_name``, ``unit``, ``material_id``, ``formula``, the
         three properties by name, ``DESCR``.
     """
-    _check_target(target, ("K_VRH", "G_VRH", "poisson_ratio"))
     return _load("elastic", target, return_X_y, as_frame, structures)
-
-
-def _check_target(target, known):
-    if target not in known:
-        raise ValueError(f"target must be one of {known}, got {target!r}.")
 
 
 def _load(name, target, return_X_y, as_frame, structures, parts=None):
@@ -122,6 +115,8 @@ def _load(name, target, return_X_y, as_frame, structures, parts=None):
         raise ValueError(f"structures must be 'pymatgen' or 'arrays', got {structures!r}.")
     with np.load(DATA / f"{name}.npz", allow_pickle=False) as arrays:
         table = {key: arrays[key] for key in arrays.files}
+    if target not in (known := [key for key in UNITS if key in table]):
+        raise ValueError(f"target must be one of {known}, got {target!r}.")
     rows = np.arange(len(table["material_id"]))
     if parts is not None:
         rows = np.concatenate([np.flatnonzero(table["split"] == part) for part in parts])

@@ -7,9 +7,13 @@
 
 import importlib
 import sys
+import threading
 import warnings
 from contextlib import contextmanager
 from functools import wraps
+
+# Held while `tensorflow.keras` means Keras 2: two threads would restore each other's names.
+_KERAS_LOCK = threading.RLock()
 
 RENAMED_IN_PYMATGEN = {
     "BrunnerNN_real": "BrunnerNNReal",
@@ -42,15 +46,10 @@ def patch_pymatgen():
 
 @contextmanager
 def legacy_keras():
-    """Let ``tensorflow.keras`` mean Keras 2 while the block runs.
+    """Let ``tensorflow.keras`` mean Keras 2 while the block runs, in one thread at a time.
 
-    What the user's own process sees as ``tensorflow.keras``, before or after, is left as it was, so
-    it does not matter whether TensorFlow or Keras 3 was imported first.
-
-    Raises
-    ------
-    ImportError
-        If ``tf_keras``, the package that holds Keras 2, is not installed.
+    Afterwards it means what it did before, so it does not matter whether TensorFlow or Keras 3 was
+    imported first. Raises ImportError without ``tf_keras``, the package that holds Keras 2.
     """
     import tensorflow as tf
 
@@ -64,34 +63,31 @@ def legacy_keras():
             f"pip install 'tf_keras~={'.'.join(tf.__version__.split('.')[:2])}.0'"
         ) from error
 
-    def keras_names():
-        prefix = "tensorflow.keras"
-        return {k: m for k, m in sys.modules.items() if k == prefix or k.startswith(prefix + ".")}
+    with _KERAS_LOCK:
+        names_before, attribute_before = _take_keras_modules(), vars(tf).get("keras")
+        sys.modules["tensorflow.keras"] = vars(tf)["keras"] = tf_keras
+        sys.modules.update({f"tensorflow.keras.{part}": module for part, module in parts.items()})
+        try:
+            yield tf_keras
+        finally:
+            _take_keras_modules()
+            sys.modules.update(names_before)
+            if attribute_before is None:
+                del vars(tf)["keras"]
+            else:
+                vars(tf)["keras"] = attribute_before
 
-    names_before, attribute_before = keras_names(), vars(tf).get("keras")
-    for name in names_before:
-        del sys.modules[name]
-    sys.modules["tensorflow.keras"] = vars(tf)["keras"] = tf_keras
-    sys.modules.update({f"tensorflow.keras.{part}": module for part, module in parts.items()})
-    try:
-        yield tf_keras
-    finally:
-        for name in keras_names():
-            del sys.modules[name]
-        sys.modules.update(names_before)
-        if attribute_before is None:
-            del vars(tf)["keras"]
-        else:
-            vars(tf)["keras"] = attribute_before
+
+def _take_keras_modules():
+    """Remove ``tensorflow.keras`` and its parts from the loaded modules, and return them."""
+    names = [k for k in tuple(sys.modules) if (k + ".").startswith("tensorflow.keras.")]
+    return {name: sys.modules.pop(name) for name in names}
 
 
 def import_megnet():
     """Import ``megnet.models`` on Keras 2 and return it.
 
-    Raises
-    ------
-    ImportError
-        If megnet's layers were already imported on Keras 3, which cannot be undone in this process.
+    Raises ImportError if megnet was imported on Keras 3, which cannot be undone in this process.
     """
     patch_pymatgen()
     with legacy_keras() as tf_keras, warnings.catch_warnings():

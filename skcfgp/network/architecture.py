@@ -17,21 +17,23 @@ class Architecture:
     Parameters
     ----------
     n_blocks : int, default=3
-        Graph-network blocks.
+        Number of graph-network blocks.
     n1, n2, n3 : int, default=64, 32, 16
         Widths of the dense layers.
     n_species : int, default=95
-        Rows of the atom embedding: one more than the largest atomic number.
+        Number of rows of the atom embedding: one more than the largest atomic number.
     embedding_dim : int, default=16
     n_state : int, default=2
         Width of the state input, which is all zeros.
     n_passes : int, default=3
-        Steps of Set2Set.
+        Number of steps of Set2Set.
     n_targets : int, default=1
     cutoff : float, default=4.0
-        Longest edge, in angstrom.
-    n_gaussians, gaussian_max, gaussian_width : int, float, float, default=100, 5.0, 0.5
-        Basis in which a distance is expanded; the last two in angstrom.
+        Length of the longest edge, in angstrom.
+    n_gaussians : int, default=100
+        Number of Gaussians in which a distance is expanded.
+    gaussian_max, gaussian_width : float, default=5.0, 0.5
+        Largest center and width of the Gaussians, in angstrom.
     """
 
     n_blocks: int = 3
@@ -50,12 +52,11 @@ class Architecture:
 
     @property
     def widths(self):
-        """Units of the layers in which a crystal is one vector, by role.
+        """Width of each layer in which a crystal is one vector, from first to last.
 
         Returns
         -------
         dict of str to int
-            In the order in which a crystal passes through them.
         """
         return {
             "set2set": 4 * self.n3 + self.n2,
@@ -65,7 +66,7 @@ class Architecture:
         }
 
     def build_megnet(self):
-        """Build megnet's own model of this shape, with weights that it draws itself.
+        """Build megnet's own model of this shape, with random weights.
 
         Returns
         -------
@@ -99,13 +100,7 @@ class Architecture:
 
 
 def shape_of(weights, n_passes, cutoff, centers, width):
-    """Read an `Architecture` off the shapes of the weights; the rest is not in them.
-
-    Raises
-    ------
-    ValueError
-        If the weights are not those of a MEGNet with evenly spaced Gaussians from zero.
-    """
+    """Infer the `Architecture` from the shapes of the weights and what they do not show."""
     centers = np.asarray(centers, dtype=float)
     if not np.allclose(centers, np.linspace(0, centers[-1], len(centers))):
         raise ValueError("the centres of the Gaussian basis are not evenly spaced from zero.")
@@ -120,27 +115,14 @@ def shape_of(weights, n_passes, cutoff, centers, width):
     if n_gaussians != len(centers):
         raise ValueError(f"{len(centers)} Gaussian centres do not fit {n_gaussians} inputs.")
     n_blocks = sum(name.endswith("weight_e_0") for name in weights)
-    return Architecture(
-        n_blocks,
-        n1,
-        n2,
-        n3,
-        n_species,
-        embedding_dim,
-        n_state,
-        int(n_passes),
-        n_targets,
-        float(cutoff),
-        n_gaussians,
-        float(centers[-1]),
-        float(width),
-    )
+    widths = n_blocks, n1, n2, n3, n_species, embedding_dim, n_state, int(n_passes), n_targets
+    return Architecture(*widths, float(cutoff), n_gaussians, float(centers[-1]), float(width))
 
 
 def named_variables(model):
-    """Variables of a megnet model by ``layer/variable``."""
-    named = {}
-    for layer in model.model.layers:
-        for variable in layer.weights:
-            named[f"{layer.name}/{variable.name.split('/')[-1].split(':')[0]}"] = variable
-    return named
+    """Map ``layer/variable`` to the variables of a megnet model."""
+    return {
+        f"{layer.name}/{variable.name.split('/')[-1].split(':')[0]}": variable
+        for layer in model.model.layers
+        for variable in layer.weights
+    }

@@ -1,10 +1,9 @@
-"""Dropout, as a network with some of its weights at zero.
+"""Dropout, as a network with some of its weights set to zero.
 
-A unit is dropped by setting the weights that make it, or those that read it, to zero. What remains
-is a network like any other, for all crystals alike: a crystal's prediction by it depends neither on
-the batch nor on the choice of the cell. Units are dropped where megnet drops them: in the sites,
-bonds and state that come out of each block, and in the pooled vector before the first readout
-layer.
+A unit is dropped by zeroing the weights that compute it or read it. The result is an ordinary
+network, the same for all crystals: a prediction depends neither on the batch nor on the choice of
+the cell. Units are dropped where megnet drops them: in the output of each block (sites, bonds and
+state) and in the pooled vector before the first readout layer.
 """
 
 import numpy as np
@@ -13,32 +12,12 @@ __all__ = ["count_units", "thin", "thinned_networks"]
 
 
 def count_units(weights):
-    """Count the units that can be dropped.
-
-    Parameters
-    ----------
-    weights : dict of str to array or tensor
-
-    Returns
-    -------
-    int
-    """
+    """Count the units that can be dropped."""
     return sum(int(weights[name].shape[0]) for name in _names(weights))
 
 
 def thin(weights, mask):
-    """Multiply each unit by its entry of the mask.
-
-    Parameters
-    ----------
-    weights : dict of str to array or tensor
-    mask : array or tensor of shape (n_units,)
-        0 for a unit that is dropped, 1 / (1 - rate) for one that stays.
-
-    Returns
-    -------
-    dict of str to array or tensor
-    """
+    """Multiply each unit by its entry of the mask: 0 if it is dropped, else 1 / (1 - rate)."""
     thinned, start = dict(weights), 0
     for name in _names(weights):
         part = mask[start : start + weights[name].shape[0]]
@@ -52,21 +31,7 @@ def thin(weights, mask):
 
 
 def thinned_networks(network, rate, n_networks, random_state=None):
-    """Draw networks in which each unit is dropped with a probability.
-
-    Parameters
-    ----------
-    network : MEGNet
-        It is not changed.
-    rate : float
-        Probability that a unit is dropped, in [0, 1).
-    n_networks : int
-    random_state : int, RandomState or None
-
-    Yields
-    ------
-    MEGNet
-    """
+    """Yield copies of the network in which each unit is dropped with the probability `rate`."""
     from sklearn.utils import check_random_state
 
     rng = check_random_state(random_state)
@@ -79,6 +44,6 @@ def thinned_networks(network, rate, n_networks, random_state=None):
 
 
 def _names(weights):
-    """One weight for each group of units, in an order that does not depend on the file."""
+    """Name one weight of each group of units, in an order that does not depend on the file."""
     last = ("/bias_e_2", "/bias_v_2", "/bias_u_2")
     return sorted(name for name in weights if name.endswith(last) or name == "readout_0/kernel")

@@ -1,8 +1,8 @@
-"""Networks on disk, and where the published ones are found.
+"""Networks on disk, and where to find the published ones.
 
 A network is a folder of two files: ``weights.npz`` (arrays only) and ``network.json``
-(hyper-parameters, target scaler, card and the checksum of the weights). megnet's published pairs of
-HDF5 and JSON are read too: shapes and numbers are taken from them, and nothing in them is executed.
+(architecture, target scaler, card and the checksum of the weights). megnet's published pairs of
+HDF5 and JSON files are read too. Nothing in any of these files is executed.
 """
 
 import hashlib
@@ -27,7 +27,8 @@ FORMAT = "skcfgp-megnet-1"
 #: Networks that come with this package.
 BUNDLED = ("formation_energy_1800",)
 
-_MVL = "https://github.com/materialsvirtuallab/megnet/raw/master/mvl_models/"
+#: Folder of the published networks.
+MVL_URL = "https://github.com/materialsvirtuallab/megnet/raw/master/mvl_models/"
 
 #: megnet's published networks: path below ``mvl_models`` and the SHA-256 of the HDF5 and the JSON.
 PUBLISHED = {
@@ -70,15 +71,15 @@ def load_network(weights):
     Raises
     ------
     ValueError
-        If the name is not known, or a file is not what its name or checksum says.
+        If the name is unknown, or a file does not match its format or checksum.
     OSError
-        If a published network that does not come with a package cannot be fetched.
+        If a published network has to be downloaded and cannot be.
 
     Notes
     -----
-    ``"Eform_MP_2019"`` comes with the package ``maml`` and needs no network connection. The other
-    published networks are fetched once into ``$SKCFGP_CACHE``, or ``skcfgp`` in the user's cache
-    folder, and checked.
+    ``"Eform_MP_2019"`` comes with the package ``maml`` and needs no connection. The other published
+    networks are downloaded once to ``$SKCFGP_CACHE``, by default ``skcfgp`` in the user's cache
+    folder, and their checksums are verified.
     """
     if str(weights) in BUNDLED:
         return _load_folder(Path(__file__).parent / "weights" / str(weights))
@@ -96,7 +97,7 @@ def load_network(weights):
 
 
 def save_network(network, folder):
-    """Write a network to a folder, which is made if needed.
+    """Write a network to a folder, which is created if needed.
 
     Parameters
     ----------
@@ -106,16 +107,16 @@ def save_network(network, folder):
     Raises
     ------
     FileExistsError
-        If the folder holds anything but a network.
+        If the folder holds anything other than a network.
     """
     folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     others = {p.name for p in folder.iterdir() if p.suffix != ".part"}
     if others := others - {"weights.npz", "network.json"}:
         raise FileExistsError(
-            f"{folder} holds other files ({', '.join(sorted(others)[:3])}); name a new folder."
+            f"{folder} holds other files ({', '.join(sorted(others)[:3])}); choose a new folder."
         )
-    # Both are written before either takes its place, so that an error leaves what was there.
+    # Both files are complete before either replaces an old one: an error leaves the old network.
     with (
         atomic_write(folder / "weights.npz") as weights,
         atomic_write(folder / "network.json") as text,
@@ -136,7 +137,7 @@ def save_network(network, folder):
 def _load_folder(folder):
     description, weights = folder / "network.json", folder / "weights.npz"
     if not (description.is_file() and weights.is_file()):
-        raise ValueError(f"{folder} holds no network: expected network.json and weights.npz in it.")
+        raise ValueError(f"{folder} holds no network: network.json or weights.npz is missing.")
     content = json.loads(description.read_text(encoding="utf-8"))
     if content.get("format") != FORMAT:
         raise ValueError(
@@ -155,7 +156,7 @@ def _load_folder(folder):
 
 
 def _load_hdf5(path):
-    """Read a HDF5 file of megnet: the weights, and what its layers' settings say of their shape."""
+    """Read the weights in one of megnet's HDF5 files, and the settings of its layers."""
     import h5py
 
     description = path.with_name(path.name + ".json")
@@ -189,8 +190,8 @@ def _load_hdf5(path):
 def _roles(layers, path):
     """Map the name of each layer with weights to the name that megnet gives it today.
 
-    The published networks number their layers in the order in which megnet builds them:
-    ``dense_1``, ``dense_2``, ... A network saved later has today's names already.
+    The published networks number their layers in the order of construction: ``dense_1``,
+    ``dense_2``, ... Networks saved later have today's names already.
     """
     by_class = {}
     for layer in layers:
@@ -208,11 +209,10 @@ def _roles(layers, path):
     if "readout_0" in names:
         kinds = ("Embedding", "Dense", "MEGNetLayer", "Set2Set")
         return {name: name for kind in kinds for name, _ in by_class[kind]}, n_passes
-    dense = [f"preblock_{kind}_{i}" for kind in ("atom", "bond", "state") for i in (0, 1)]
+    kinds = "atom", "bond", "state"
+    dense = [f"preblock_{kind}_{i}" for kind in kinds for i in (0, 1)]
     for block in range(1, n_blocks):
-        dense += [
-            f"block_{block}_{kind}_ff_{i}" for kind in ("atom", "bond", "state") for i in (0, 1)
-        ]
+        dense += [f"block_{block}_{kind}_ff_{i}" for kind in kinds for i in (0, 1)]
     dense += ["readout_0", "readout_1", "readout_2"]
     if len(dense) != len(names):
         raise ValueError(f"{path}: expected {len(dense)} dense layers, found {len(names)}.")
@@ -226,7 +226,7 @@ def _roles(layers, path):
 
 
 def _check_settings(by_class, path):
-    """Refuse what the pass would compute differently."""
+    """Refuse settings that `forward` does not implement."""
     activations = {c["activation"] for kind in ("MEGNetLayer", "Dense") for _, c in by_class[kind]}
     pooling = {config["pool_method"] for _, config in by_class["MEGNetLayer"]}
     output = by_class["Dense"][-1][1]["activation"]
@@ -245,14 +245,14 @@ def _published_file(name):
         for suffix, checksum in zip(("", ".json"), checksums, strict=True):
             target = found.with_name(found.name + suffix)
             if not target.is_file():
-                _fetch(_MVL + path + suffix, target, checksum)
+                _fetch(MVL_URL + path + suffix, target, checksum)
     for suffix, checksum in zip(("", ".json"), checksums, strict=True):
         _check_sha256(found.with_name(found.name + suffix), checksum)
     return found
 
 
 def _in_maml(path):
-    """Find the file in the installed package maml, without importing that."""
+    """Find the file in the installed package maml, without importing maml."""
     spec = find_spec("maml")
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -262,13 +262,13 @@ def _in_maml(path):
 
 
 def is_available_offline(name):
-    """Tell whether a published network can be loaded without a connection."""
+    """Whether a published network can be loaded without a connection."""
     path = PUBLISHED[name][0]
     return _in_maml(path) is not None or (cache_folder() / path).is_file()
 
 
 def cache_folder():
-    """Name the folder for published networks that are fetched; it need not exist."""
+    """Path of the folder for downloaded networks; it need not exist."""
     if "SKCFGP_CACHE" in os.environ:
         return Path(os.environ["SKCFGP_CACHE"]).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -284,7 +284,8 @@ def _fetch(url, target, checksum):
             _check_sha256(partial, checksum)
     except OSError as error:
         raise OSError(
-            f"{url} could not be fetched: {error}. Without a connection, put the file at {target}."
+            f"{url} could not be downloaded: {error}. Without a connection, put the file at "
+            f"{target}."
         ) from error
 
 
@@ -297,5 +298,5 @@ def _check_sha256(path, expected):
     if found != expected:
         raise ValueError(
             f"{path} is damaged or another file: its SHA-256 is {found}, expected {expected}. "
-            "Remove it and get it again."
+            "Remove it and download it again."
         )

@@ -1,9 +1,9 @@
-"""The pass through a MEGNet, for whole batches of crystals, as plain TensorFlow operations.
+"""The forward pass of a MEGNet for batches of crystals, in plain TensorFlow operations.
 
 The arithmetic is that of ``megnet.models.MEGNetModel`` (Chen et al., Chem. Mater. 31, 3564 (2019)),
-with its peculiarities kept: the last layer of each update is linear, and Set2Set never feeds back
-its LSTM cell state. The first layer of the edge update is split into a product per site, per edge
-and per crystal, which are added, instead of one product of all of them for every edge.
+including its peculiarities: the last layer of each update is linear, and Set2Set never feeds back
+its LSTM cell state. The first layer of the edge update is the sum of one product per site, per edge
+and per crystal, instead of one product of all of them for every edge.
 """
 
 import math
@@ -20,31 +20,20 @@ LOG_2 = math.log(2.0)
 
 
 class Outputs(NamedTuple):
-    """What the pass computes for each crystal, by role.
+    """Layers in which a crystal is one vector; each of shape (n_graphs, width)."""
 
-    Attributes
-    ----------
-    set2set : tensor of shape (n_graphs, 4 * n3 + n2)
-        Sites, edges and state pooled and concatenated (96 wide in the published networks).
-    readout_0 : tensor of shape (n_graphs, n2)
-        First dense layer after it ("Dense 32" in the paper).
-    readout_1 : tensor of shape (n_graphs, n3)
-    output : tensor of shape (n_graphs, n_targets)
-        Prediction in the units that the network was trained in, before the target scaler.
-    """
-
-    set2set: tf.Tensor
-    readout_0: tf.Tensor
+    set2set: tf.Tensor  # sites, edges and state pooled and concatenated
+    readout_0: tf.Tensor  # "Dense 32" in the paper
     readout_1: tf.Tensor
-    output: tf.Tensor
+    output: tf.Tensor  # the standardised target
 
 
 @tf.custom_gradient
 def softplus2(x):
-    """log((exp(x) + 1) / 2): zero at zero.
+    """log((exp(x) + 1) / 2), which is zero at zero.
 
-    Written out, since two thirds of all time went to ``tf.nn.softplus``; where exp would overflow,
-    the straight line is exact.
+    ``tf.nn.softplus`` would take two thirds of the time of a pass. Where exp would overflow, the
+    straight line is exact.
     """
     line = x - LOG_2
     value = tf.maximum(tf.math.log(tf.exp(tf.minimum(line, 80.0)) + 0.5), line)
@@ -52,19 +41,7 @@ def softplus2(x):
 
 
 def forward(weights, batch, architecture):
-    """Run the network.
-
-    Parameters
-    ----------
-    weights : dict of str to tensor
-        Named as megnet names its layers: ``"megnet_0/weight_e_0"``, ``"readout_0/kernel"``, ...
-    batch : GraphBatch of tensors
-    architecture : Architecture
-
-    Returns
-    -------
-    Outputs
-    """
+    """Run the network on a `GraphBatch` of tensors; weights are named as in megnet."""
     n_graphs = batch.n_graphs
 
     def feed_forward(x, prefix):
@@ -108,7 +85,7 @@ def forward(weights, batch, architecture):
 
 
 def batch_spec():
-    """Signature of a `GraphBatch` of tensors of any size."""
+    """Build the signature of a `GraphBatch` of tensors of any size."""
     integers, floats = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None,), tf.float32)
     return GraphBatch(
         atomic_numbers=integers,
@@ -125,18 +102,7 @@ def batch_spec():
 
 @lru_cache(maxsize=32)
 def compiled_forward(architecture, weight_shapes):
-    """Compile `forward` for one architecture; networks of the same shape share the function.
-
-    Parameters
-    ----------
-    architecture : Architecture
-    weight_shapes : tuple of (str, tuple of int)
-
-    Returns
-    -------
-    callable
-        ``(weights, batch) -> Outputs``
-    """
+    """Compile `forward` for one architecture: ``(weights, batch) -> Outputs``."""
     weights_spec = {name: tf.TensorSpec(shape, tf.float32) for name, shape in weight_shapes}
 
     @tf.function(input_signature=[weights_spec, batch_spec()])
@@ -160,14 +126,14 @@ def dense(weights, x, name):
 
 
 def expand_distances(distances, architecture):
-    """Gaussian basis of the distances, of shape (n_edges, n_gaussians)."""
+    """Expand distances in the Gaussian basis, to shape (n_edges, n_gaussians)."""
     centers = tf.linspace(0.0, architecture.gaussian_max, architecture.n_gaussians)
     width = architecture.gaussian_width
     return tf.exp(-tf.math.squared_difference(distances[:, None] / width, centers / width))
 
 
 class Totals(NamedTuple):
-    """Columns to divide by: sites of each crystal, edges of each crystal and of each site."""
+    """Numbers of sites and edges of each crystal, and of edges of each site, as columns."""
 
     sites: tf.Tensor
     edges: tf.Tensor
@@ -182,14 +148,14 @@ def count(batch):
 
 
 def sum_by_site(x, batch):
-    """Sum the rows of the edges that start from each site; zero where there is none."""
+    """Sum the rows of the edges that start from each site; zero without edges."""
     total = tf.math.segment_sum(x, batch.first)  # ends at the last site that has an edge
     missing = tf.shape(batch.atomic_numbers)[0] - tf.shape(total)[0]
     return tf.pad(total, [[0, missing], *[[0, 0]] * (len(x.shape) - 1)])
 
 
 def graph_update(weights, name, sites, edges, state, batch, totals):
-    """One MEGNet layer: edges, then sites, then state."""
+    """Update edges, then sites, then state."""
     site_count, edge_count = batch.site_count[:, None], batch.edge_count[:, None]
 
     def mlp(x, part, layers=(0, 1, 2)):
@@ -223,10 +189,7 @@ def graph_update(weights, name, sites, edges, state, batch, totals):
 
 
 def set2set(weights, name, x, segments, counts, n_segments, n_passes):
-    """Pool the rows of each segment by attention (Vinyals et al., arXiv:1511.06391).
-
-    A row counts as often as `counts` says.
-    """
+    """Pool the rows of each segment by attention, weighted by `counts` (arXiv:1511.06391)."""
     memory = tf.matmul(x, weights[f"{name}/x_to_m_weight"]) + weights[f"{name}/x_to_m_bias"]
     query_and_read = tf.zeros((n_segments, 2 * memory.shape[1]))
     for _ in range(n_passes):

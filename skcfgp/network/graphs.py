@@ -1,8 +1,8 @@
 """Crystals as graphs: sites are nodes, pairs of sites within the cut-off are directed edges.
 
-Most crystals are symmetric, and a graph network cannot tell equivalent sites apart: they have the
-same feature vectors in every layer. `fold_graphs` keeps one of each and counts the others, which is
-exact, and leaves about a quarter of the edges of a typical inorganic crystal.
+Most crystals are symmetric, and equivalent sites have the same feature vectors in every layer of a
+graph network. `fold_graphs` keeps one site of each kind with its multiplicity. That is exact, and
+about a quarter of the edges of a typical inorganic crystal remain.
 """
 
 from itertools import pairwise
@@ -23,26 +23,19 @@ __all__ = [
     "structure_graph",
 ]
 
-#: Rounding of single precision: distances of one crystal that follow each other by less than this
-#: many angstrom are taken for equal, in runs of at most four times as much.
+#: Rounding of single precision: consecutive distances in a crystal that differ by less than this
+#: many angstrom count as equal, in runs of at most four times as much.
 SAME_DISTANCE = 1e-6
 
-#: Edges that are folded at a time.
+#: Number of edges folded at a time.
 MAX_FOLDED = 65_536
 
 
 class Graph(NamedTuple):
-    """One crystal.
+    """One crystal; edges are sorted by their first site, distances are in angstrom.
 
-    Attributes
-    ----------
-    atomic_numbers : ndarray of shape (n_sites,), int32
-    distances : ndarray of shape (n_edges,), float32
-        In angstrom; edges are sorted by their first site.
-    first, second : ndarray of shape (n_edges,), int32
-    site_count, edge_count : ndarray of shape (n_sites,) and (n_edges,), float32, or None
-        How many equivalent sites of the crystal a site stands for, and how many edges of its first
-        site an edge; None is one each. See `fold_graphs`.
+    The counts are multiplicities (see `fold_graphs`): the number of equivalent sites of the crystal
+    that a site stands for, and the number of edges of its first site that an edge stands for.
     """
 
     atomic_numbers: np.ndarray
@@ -54,10 +47,7 @@ class Graph(NamedTuple):
 
 
 class GraphBatch(NamedTuple):
-    """Several crystals as one graph without edges between them.
-
-    ``site_graph`` and ``edge_graph`` say to which crystal a site or an edge belongs.
-    """
+    """Several crystals as one graph; ``site_graph`` and ``edge_graph`` are their positions."""
 
     atomic_numbers: np.ndarray
     distances: np.ndarray
@@ -77,26 +67,9 @@ def structure_graph(structure, cutoff):
 
 
 def build_graph(lattice, cart_coords, atomic_numbers, cutoff):
-    """Build the graph of a crystal given as arrays.
+    """Build the graph of a crystal given as arrays; all lengths are in angstrom.
 
-    Parameters
-    ----------
-    lattice : array-like of shape (3, 3)
-        Cell vectors in rows, in angstrom.
-    cart_coords : array-like of shape (n_sites, 3)
-        In angstrom.
-    atomic_numbers : array-like of shape (n_sites,)
-    cutoff : float
-        Longest edge, in angstrom.
-
-    Returns
-    -------
-    Graph
-
-    Raises
-    ------
-    ValueError
-        If no pair of sites is within the cut-off.
+    Raises ValueError if no two sites are within the cut-off.
     """
     coords = np.ascontiguousarray(cart_coords, dtype=float)
     first, second, _, distances = find_points_in_spheres(
@@ -120,16 +93,7 @@ def build_graph(lattice, cart_coords, atomic_numbers, cutoff):
 
 
 def join_graphs(graphs):
-    """Join graphs into one batch.
-
-    Parameters
-    ----------
-    graphs : sequence of Graph
-
-    Returns
-    -------
-    GraphBatch
-    """
+    """Join graphs into one batch."""
     n_sites = np.array([len(graph.atomic_numbers) for graph in graphs])
     n_edges = np.array([len(graph.distances) for graph in graphs])
     offset = np.repeat(np.cumsum(n_sites) - n_sites, n_edges).astype(np.int32)
@@ -155,23 +119,13 @@ def _join_counts(counts, lengths):
 
 
 def fold_graphs(graphs, n_rounds):
-    """Keep one of the sites and edges that a network of `n_rounds` blocks cannot tell apart.
+    """Merge sites and edges that a network of `n_rounds` blocks cannot tell apart.
 
     Sites are coloured by their element, then `n_rounds` times by their colour and the colours and
     distances of their neighbours (Weisfeiler and Leman, 1968). Sites of one colour have the same
-    vectors in every block, so one of them stands for all, with the edges that start from it; of its
-    edges to one colour at one distance one is kept.
-
-    Parameters
-    ----------
-    graphs : sequence of Graph
-        One that is folded already is left as it is.
-    n_rounds : int
-
-    Returns
-    -------
-    list of Graph
-        With counts. Means over sites and edges that are weighted by them are those of `graphs`.
+    vectors in every block, so one of them is kept with its edges, and one of its edges to each
+    colour at each distance. Means weighted by the counts are those of the original graph. A graph
+    that is folded already is returned as it is.
     """
     folded = list(graphs)
     whole = [row for row, graph in enumerate(graphs) if graph.edge_count is None]
@@ -189,14 +143,14 @@ def _fold(batch, n_rounds):
     _, kept, site_class, site_count = np.unique(
         colours, return_index=True, return_inverse=True, return_counts=True
     )
-    order = np.argsort(kept)  # so that the sites of one crystal stay together
+    order = np.argsort(kept)  # keeps the sites of a crystal together
     kept, site_count = kept[order], site_count[order]
     site_class = np.argsort(order)[site_class]
 
     is_kept = np.zeros(len(colours), dtype=bool)
     is_kept[kept] = True
     edges = np.flatnonzero(is_kept[batch.first])
-    # One integer an edge, sorted and taken apart again, is faster than sorting three columns.
+    # Sorting one combined integer is faster than sorting three columns.
     key = site_class[batch.first[edges]] * len(kept) + site_class[batch.second[edges]]
     key = np.sort(key * len(distances) + length[edges])
     starts = np.flatnonzero(np.diff(key, prepend=-1))
@@ -225,8 +179,8 @@ def _fold(batch, n_rounds):
 
 
 def _distinct_distances(batch):
-    """Distances of each crystal without repetition, and which of them each edge has."""
-    # crystals are laid one after the other on one axis
+    """Find the distinct distances of each crystal, and which of them each edge has."""
+    # lay the crystals one after the other on one axis
     position = batch.edge_graph * (float(batch.distances.max()) + 1.0) + batch.distances
     order = np.argsort(position)
     position = position[order]
@@ -239,7 +193,7 @@ def _distinct_distances(batch):
 
 
 def _site_colours(batch, length, n_rounds):
-    """Colour of each site, a 64-bit hash: equal colours, equal feature vectors."""
+    """Hash each site to 64 bits, so that equal colours mean equal feature vectors."""
     length = _mix(length.astype(np.uint64))
     starts = np.flatnonzero(np.diff(batch.first, prepend=-1))
     bonded = batch.first[starts]
@@ -260,9 +214,9 @@ def _mix(x):
 
 
 def edge_batches(graphs, max_edges):
-    """Yield the positions of graphs that together have at most `max_edges` edges.
+    """Yield positions of graphs of similar size that have at most `max_edges` edges in all.
 
-    Graphs of similar size come together; one that is larger than the limit comes alone.
+    A graph that is larger than the limit comes alone.
     """
     n_edges = np.array([len(graph.distances) for graph in graphs])
     batch, total = [], 0

@@ -18,7 +18,7 @@ MAX_EDGES = 16_384
 MAX_EDGES_GPU = 262_144
 
 
-@dataclass
+@dataclass(eq=False)  # arrays have no single truth value; `digest` compares networks
 class MEGNet:
     """A network: its shape, weights, target scaler and card.
 
@@ -28,33 +28,33 @@ class MEGNet:
     weights : dict of str to ndarray
         float32 arrays named as megnet names its layers.
     target_mean, target_std : float, default=0.0, 1.0
-        The network's last layer predicts ``(target - target_mean) / target_std``.
+        Scaler of the target, in its unit: the last layer predicts
+        ``(target - target_mean) / target_std``.
     card : dict
-        What a reader must know: data, split, metric, unit, licence. Plain JSON values.
+        Data, split, metric, unit and licence, as plain JSON values.
     """
 
     architecture: Architecture
-    weights: dict
+    weights: dict = field(repr=False)
     target_mean: float = 0.0
     target_std: float = 1.0
-    card: dict = field(default_factory=dict)
+    card: dict = field(default_factory=dict, repr=False)
 
     @classmethod
     def initialize(cls, architecture, random_state=None, embedding="elements"):
         """Draw the weights of a new network.
 
-        megnet builds the layers; their values are drawn here, from `random_state` alone, in the
-        way megnet's initialisers do (Glorot uniform, orthogonal for the recurrent kernels, zero
-        biases but one for the forget gates).
+        megnet builds the layers. Their values depend on `random_state` alone and follow megnet's
+        initialisers: Glorot uniform, orthogonal for the recurrent kernels, zero biases except for
+        ones at the forget gates.
 
         Parameters
         ----------
         architecture : Architecture
         random_state : int, RandomState or None
         embedding : {"elements", "random"}, default="elements"
-            Whether the atom embedding starts from standardised properties of the elements, so that
-            similar elements start close together, or at random as in megnet. Either way it is
-            trained like every other layer.
+            Start of the atom embedding: standardised properties of the elements, so that similar
+            elements start close together, or random as in megnet. It is trained in both cases.
 
         Returns
         -------
@@ -64,12 +64,12 @@ class MEGNet:
 
     @classmethod
     def from_megnet(cls, model):
-        """Take over a ``megnet.models.MEGNetModel``.
+        """Convert a ``megnet.models.MEGNetModel``.
 
         Parameters
         ----------
         model : megnet.models.MEGNetModel
-            Built by megnet's constructor, with its default activation.
+            Model built by megnet's constructor, with its default activation.
 
         Returns
         -------
@@ -104,7 +104,7 @@ class MEGNet:
         return model
 
     def graph(self, structure):
-        """Build the graph of one crystal, within this network's limits.
+        """Build the graph of one crystal.
 
         Parameters
         ----------
@@ -137,11 +137,6 @@ class MEGNet:
         Returns
         -------
         list of skcfgp.network.graphs.Graph
-
-        Raises
-        ------
-        ValueError
-            As for `graph`.
         """
         graphs = []
         for row, structure in enumerate(crystals.structures):
@@ -157,13 +152,12 @@ class MEGNet:
         Parameters
         ----------
         graphs : sequence of Graph
-        layers : sequence of str
-            Fields of `forward.Outputs`.
+        layers : sequence of {"set2set", "readout_0", "readout_1", "output"}
         device : str or None
-            A TensorFlow device such as ``"/GPU:0"`` or ``"/CPU:0"``; None leaves it to TensorFlow,
-            which takes the GPU where there is one.
+            TensorFlow device, such as ``"/GPU:0"`` or ``"/CPU:0"``. By default TensorFlow chooses:
+            the GPU where there is one.
         progress : callable or None
-            Called with the number of crystals done after each batch.
+            Called after each batch with its number of crystals.
 
         Returns
         -------
@@ -207,7 +201,7 @@ class MEGNet:
         return self.read_out(self.graphs(check_structures(structures)), device)
 
     def read_out(self, graphs, device=None):
-        """Predict as `predict` does, for crystals that are graphs already.
+        """Predict from graphs, as `predict` does from crystals.
 
         Parameters
         ----------
@@ -223,12 +217,12 @@ class MEGNet:
         return values[:, 0] if values.shape[1] == 1 else values
 
     def rescale_target(self, mean, std):
-        """Change the target scaler and, with it, the last layer, so that predictions stay.
+        """Change the target scaler, and the last layer so that predictions stay the same.
 
         Parameters
         ----------
         mean, std : float
-            In the unit of the target.
+            New scaler, in the unit of the target.
         """
         kernel, bias = self.weights["readout_2/kernel"], self.weights["readout_2/bias"]
         ratio = self.target_std / std
@@ -238,12 +232,13 @@ class MEGNet:
         self.target_mean, self.target_std = float(mean), float(std)
 
     def digest(self):
-        """Name the latent vectors by content: equal for networks that compute the same.
+        """Hash everything that determines the latent vectors.
 
         Returns
         -------
         str
-            32 hexadecimal digits, of the architecture and of all weights before the output.
+            32 hexadecimal digits: equal for networks whose architecture and weights before the
+            last layer are equal.
         """
         digest = hashlib.blake2b(repr(asdict(self.architecture)).encode(), digest_size=16)
         for name in sorted(self.weights):
@@ -253,7 +248,7 @@ class MEGNet:
         return digest.hexdigest()
 
     def copy(self):
-        """Copy the network, so that training one leaves the other as it is.
+        """Copy the network and its weights.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Training a MEGNet: the compiled step, the schedule, early stopping."""
+"""Training of a MEGNet: the compiled step, the schedule, early stopping."""
 
 import warnings
 from numbers import Integral
@@ -38,38 +38,38 @@ def train(
 
     Adam with gradients clipped at a global norm of 3; the learning rate rises over the first
     twentieth of the steps and then falls to zero along a cosine. After each epoch the running mean
-    of the weights is tried on the validation part, and the best one seen is what is kept.
+    of the weights is validated, and the best one is kept.
 
     Parameters
     ----------
     network : MEGNet
-        Its weights are the starting point. It is changed in place.
+        Network to train, in place.
     graphs : sequence of Graph
     y : ndarray of shape (n_samples,)
     epochs : int
     batch_size : int, default=32
         Crystals per step.
     learning_rate : float, default=2e-3
-        Its highest value.
+        Highest learning rate.
     weight_decay : float, default=0.0
         Decoupled weight decay (AdamW).
     distance_noise : float, default=0.0
-        Standard deviation, in angstrom, of Gaussian noise that is added to every distance in every
-        step: the network cannot learn crystals by heart from their exact distances.
+        Standard deviation, in angstrom, of Gaussian noise added to every distance in every step, so
+        that the network cannot memorise crystals by their exact distances.
     dropout : float, default=0.0
-        Probability with which each unit is dropped in a step, anew in each step and for all its
-        crystals alike; see `skcfgp.network.dropout`. Nothing is dropped in validation.
+        Probability that a unit is dropped in a step, for all crystals of the batch. Nothing is
+        dropped in validation.
     validation_fraction : float, default=0.1
-        Part of the rows that is set aside, drawn at random, to choose the best epoch. With 0
-        nothing is set aside and the last epoch is kept.
+        Fraction of the rows, drawn at random, on which the best epoch is chosen. With 0 the last
+        epoch is kept.
     validation : ndarray of int, default=None
-        The rows to set aside, instead of a random part.
+        Rows to validate on, instead of a random fraction.
     patience : int or None, default=None
-        Stop after so many epochs without a better validation error. None runs all epochs, which
-        the falling learning rate is made for.
+        Number of epochs without a better validation error after which training stops. By default
+        all epochs are run, as the learning rate schedule expects.
     adapt_readout : bool, default=False
-        Start with a least-squares fit of the last layer, if the network predicts the rows worse
-        than their mean does: as when it was trained on another property, whose value is far off.
+        Whether to start with a least-squares fit of the last layer if the network predicts the rows
+        worse than their mean does, as after training on another property.
     random_state : int, RandomState or None
     device : str or None
     on_epoch : callable or None
@@ -89,7 +89,7 @@ def train(
 
     Notes
     -----
-    Ctrl-C ends the training with a warning; the best weights so far are kept.
+    Ctrl-C ends the training with a warning and keeps the best weights so far.
     """
     import tensorflow as tf
     from sklearn.utils import check_random_state
@@ -111,10 +111,10 @@ def train(
             f"{len(validation)} rows are set aside for validation; none of {len(y)} is left to "
             "train on."
         )
-    # The standard deviation of equal numbers need not be exactly 0.
+    # the standard deviation of equal numbers need not be exactly 0
     network.rescale_target(y[rows].mean(), y[rows].std() if np.ptp(y[rows]) else 1.0)
     target = ((y - network.target_mean) / network.target_std).astype(np.float32)
-    if not distance_noise:  # which would make equal distances differ
+    if not distance_noise:  # noise makes equal distances differ
         graphs = fold_graphs(graphs, network.architecture.n_blocks)
     if adapt_readout:
         _adapt_readout(network, [graphs[row] for row in rows], target[rows], device)
@@ -166,7 +166,7 @@ def train(
 
 
 def _adapt_readout(network, graphs, target, device):
-    """Fit the last layer to a standardised target that the network does not predict."""
+    """Fit the last layer if the network predicts the standardised target worse than its mean."""
     from sklearn.linear_model import RidgeCV
 
     units, output = network.compute(graphs, ["readout_1", "output"], device=device)
@@ -190,10 +190,10 @@ def _validation_error(network, graphs, y, rows, device):
 
 
 class _Trainer:
-    """Variables, optimiser and compiled step of one training.
+    """Variables, optimizer and compiled step of one training.
 
-    All weights lie in one vector: an optimiser of one variable is a few large operations instead of
-    a few for each of a hundred weights, a third of the time of a step.
+    All weights are parts of one vector: updating each of a hundred variables by itself would take a
+    third of the time of a step.
     """
 
     def __init__(
@@ -238,7 +238,7 @@ class _Trainer:
             gradient = tape.gradient(loss, vector)
             optimizer.learning_rate.assign(rate(optimizer.iterations))
             optimizer.apply_gradients([(gradient, vector)])
-            # Early on, a plain mean of all steps; later, one that forgets.
+            # the mean of all steps at first, an exponential moving average later
             share = tf.maximum(AVERAGING, 1.0 / tf.cast(optimizer.iterations, tf.float32))
             average.assign_add(share * (vector - average))
             return loss
@@ -247,7 +247,7 @@ class _Trainer:
         self._shapes = shapes
 
     def epoch(self, graphs, target, rows, batch_size):
-        """Take one step a batch; return the mean loss."""
+        """Take one step for each batch, and return the mean loss."""
         import tensorflow as tf
 
         from .forward import as_tensors

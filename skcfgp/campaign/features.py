@@ -39,7 +39,7 @@ def make_parts(recipe, weights):
         gp = GaussianProcessRegressor(
             laplacian + WhiteKernel(1e-2, (1e-6, 1e1)), normalize_y=True, objective="leave_one_out"
         )
-        return [CompositionFeaturizer(on_error="nan")], True, gp
+        return [CompositionFeaturizer()], True, gp
     from ..models.cfgp import make_cfgp
 
     cfgp = make_cfgp(weights, recipe=recipe, random_state=0)
@@ -48,7 +48,7 @@ def make_parts(recipe, weights):
         extractors = [features["composition"][0], features["megnet"][0]]
     else:
         extractors = [features]
-    return [e.set_params(on_error="nan") for e in extractors], recipe == "recommended", cfgp["gp"]
+    return extractors, recipe == "recommended", cfgp["gp"]
 
 
 def compute_features(pool, recipe, weights):
@@ -67,17 +67,21 @@ def compute_features(pool, recipe, weights):
     digest : str or None
         Of the network; None if there is none.
     """
-    from ..structures import object_array
+    from ..structures import InvalidStructureError, object_array
 
     extractors, _, _ = make_parts(recipe, weights)
     pool.check_not_empty()
-    structures, columns, reasons, digest = object_array(pool.structures), [], {}, None
+    structures, reasons, digest = object_array(pool.structures), {}, None
     for extractor in extractors:
-        columns.append(extractor.fit(structures).transform(structures).astype(np.float64))
-        reasons |= {failure.index: failure.reason for failure in extractor.failures_}
+        extractor.fit(structures)
+        try:
+            extractor.transform(structures)
+        except InvalidStructureError as error:
+            reasons |= {failure.index: failure.reason for failure in error.failures}
         if hasattr(extractor, "network_"):
             digest = extractor.network_.digest()
-    good = [row for row in range(len(pool.ids)) if row not in reasons]
     pool.refuse_rows(reasons)
     pool.check_not_empty()
-    return np.hstack(columns)[good], digest
+    structures = object_array(pool.structures)
+    columns = [extractor.transform(structures).astype(np.float64) for extractor in extractors]
+    return np.hstack(columns), digest

@@ -98,7 +98,7 @@ class LatentMapDisplay(Display):
         if len(failed):
             raise ValueError(
                 f"{len(failed)} rows of Z are not finite, the first at position {failed[0]}. Drop "
-                "the crystals that could not be used (failures_ of the featurizer) from Z and y."
+                "the crystals that could not be used (a warning names them) from Z and y."
             )
         from sklearn.manifold import TSNE
 

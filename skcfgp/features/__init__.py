@@ -1,7 +1,7 @@
 """Transformers from crystals to feature vectors."""
 
+from .base import CrystalReader
 from .composition import CompositionFeaturizer
-from .leakage import LeakageWarning
-from .megnet import MEGNetFeaturizer
+from .megnet import LeakageWarning, MEGNetFeaturizer
 
-__all__ = ["CompositionFeaturizer", "LeakageWarning", "MEGNetFeaturizer"]
+__all__ = ["CompositionFeaturizer", "CrystalReader", "LeakageWarning", "MEGNetFeaturizer"]

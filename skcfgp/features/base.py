@@ -1,13 +1,27 @@
-"""What the estimators that take crystals share: their tags, labels, and unusable rows."""
+"""What the estimators that take crystals share: their door, tags, labels, and unusable rows."""
+
+import warnings
 
 import numpy as np
 import pandas as pd
-from sklearn.base import TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import column_or_1d
 
-from ..structures import Failure, check_structures, convert_structures, structure_error
+from ..structures import (
+    Failure,
+    InvalidStructureError,
+    InvalidStructureWarning,
+    check_structures,
+)
+from ..structures.checking import MISSING
 
-__all__ = ["CrystalInputMixin", "CrystalTransformerMixin", "check_labels", "read_crystals"]
+__all__ = [
+    "CrystalInputMixin",
+    "CrystalReader",
+    "CrystalTransformerMixin",
+    "check_labels",
+    "read_crystals",
+]
 
 
 class CrystalInputMixin:
@@ -28,46 +42,118 @@ class CrystalTransformerMixin(CrystalInputMixin, TransformerMixin):
         if self.on_error not in ("raise", "nan"):
             raise ValueError(f"on_error must be 'raise' or 'nan', got {self.on_error!r}.")
 
-    def _read(self, X, n_jobs=None):
-        """Read crystals; `_refuse` is for those that are not valid."""
-        on_error = "raise" if self.on_error == "raise" else "collect"
-        return convert_structures(X, on_error=on_error, n_jobs=n_jobs)
+    def _report(self, crystals, errors=None):
+        """Raise an error, or give a warning, that names the crystals that cannot be used."""
+        new = [Failure(row, crystals.ids[row], str(e)) for row, e in (errors or {}).items()]
+        failures = sorted([*crystals.failures, *new])
+        if failures and self.on_error == "raise":
+            raise InvalidStructureError(failures)
+        failures = [failure for failure in failures if failure.reason != MISSING]
+        if failures:
+            message = f"{InvalidStructureError(failures)}\nThe rows of these crystals are empty."
+            warnings.warn(message, InvalidStructureWarning, stacklevel=4)
 
-    def _refuse(self, crystals, row, error):
-        """Raise an error that names the crystal, or list it in the failures of `crystals`."""
-        if self.on_error == "raise":
-            raise structure_error(error, crystals.ids[row], row) from error
-        crystals.failures.append(Failure(row, crystals.ids[row], str(error)))
 
+class CrystalReader(CrystalTransformerMixin, BaseEstimator):
+    """Read, convert and check crystals, so that the steps after it need not.
 
-def read_crystals(X):
-    """Read and validate crystals, so that an estimator can be given them with their ids again.
+    The first step of a pipeline whose crystals may come from files: each file is then parsed once,
+    whatever is computed from it. Nothing is learnt.
 
     Parameters
     ----------
-    X : array-like of shape (n_samples,)
-        See `skcfgp.structures.check_structures`.
+    on_error : {"raise", "nan"}, default="raise"
+        Whether crystals that cannot be used raise an error, once all were looked at, or become
+        None, with one warning that names them.
+    n_jobs : int, default=None
+        Number of processes that read files. None means 1 unless a joblib context says otherwise,
+        -1 all processors.
 
-    Returns
-    -------
-    Series of ``Structure`` or `Crystal`, by id
+    See Also
+    --------
+    skcfgp.structures.check_structures : The same as a function, with ids and failures.
+
+    Examples
+    --------
+    >>> from pymatgen.core import Lattice, Structure
+    >>> from skcfgp.features import CrystalReader
+    >>> salt = Structure.from_spacegroup(
+    ...     "Fm-3m", Lattice.cubic(5.69), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    >>> CrystalReader().transform([salt])
+    array([Crystal(NaCl, 8 sites)], dtype=object)
     """
+
+    def __init__(self, *, on_error="raise", n_jobs=None):
+        self.on_error = on_error
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None):
+        """Check the parameters; nothing is read or learnt.
+
+        Parameters
+        ----------
+        X : ignored
+        y : ignored
+
+        Returns
+        -------
+        self : CrystalReader
+        """
+        self._check_on_error()
+        return self
+
+    def transform(self, X):
+        """Read crystals.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples,)
+            Crystals, in any form that `skcfgp.structures.check_structures` takes.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), dtype object
+            A `skcfgp.structures.Crystal` for each row; its ``properties`` hold the id as
+            ``material_id``, unless it is a number. With ``on_error="nan"``, None for a crystal
+            that cannot be used.
+
+        Raises
+        ------
+        InvalidStructureError
+            If crystals cannot be used and ``on_error="raise"``. The message names them.
+        """
+        self._check_on_error()
+        crystals = check_structures(X, on_error="nan", n_jobs=self.n_jobs)
+        self._report(crystals)
+        return crystals.structures
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the one column of `transform`.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        ndarray of str, of shape (1,)
+        """
+        return np.array(["crystal"], dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
+
+
+def read_crystals(X):
+    """Read crystals into a Series by id, so that an estimator can be given them again."""
     crystals = check_structures(X)
     return pd.Series(crystals.structures, index=crystals.ids, dtype=object)
 
 
 def check_labels(y, n_crystals):
-    """Refuse labels that do not fit the crystals or are not finite.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_crystals,)
-    n_crystals : int
-
-    Returns
-    -------
-    ndarray of shape (n_crystals,), float64
-    """
+    """Return labels as float64; refuse those that do not fit the crystals or are not finite."""
     y = column_or_1d(y, dtype=np.float64)
     if len(y) != n_crystals:
         raise ValueError(f"X has {n_crystals} crystals, y {len(y)} values.")

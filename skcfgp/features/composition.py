@@ -1,4 +1,4 @@
-"""`CompositionFeaturizer`: crystals to numbers that need no network, and no place of an atom.
+"""`CompositionFeaturizer`: crystals to numbers that need neither a network nor coordinates.
 
 Statistics of tabulated properties of the elements over the atoms, how densely these are packed
 and, if wanted, how much there is of each element. On a few hundred labels a Gaussian process on
@@ -6,15 +6,11 @@ these columns is the model to beat. In a ``FeatureUnion`` they stand beside the 
 network.
 """
 
-from itertools import chain
-
 import numpy as np
 from pymatgen.core import Element
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
-from ..structures import validate_structure
-from ..structures.crystal import cell_of
+from ..structures import check_structures
 from ..structures.elements import PROPERTIES, atomic_masses, element_properties
 from .base import CrystalTransformerMixin
 
@@ -26,6 +22,11 @@ GROUPS = ("fractions", "mean", "deviation", "minimum", "maximum", "cell", "size"
 N_ELEMENTS = 94  # hydrogen to plutonium, as in the table of the networks
 
 _STATISTICS = ("mean", "deviation", "minimum", "maximum")
+
+_BEYOND = (
+    f"it has the element {{}}; the table of element properties ends at "
+    f"{Element.from_Z(N_ELEMENTS)}. Leave the crystal out."
+)
 
 _GRAM_PER_CM3 = 1.66053906660  # of one dalton per cubic angstrom (CODATA 2018)
 
@@ -45,13 +46,8 @@ class CompositionFeaturizer(CrystalTransformerMixin, BaseEstimator):
         - ``"size"``: the number of sites of the cell as it is given, the one column that differs
           between a crystal and its supercell.
     on_error : {"raise", "nan"}, default="raise"
-        What a crystal that cannot be used does to `transform`: raise, or give a row of NaN and an
-        entry in ``failures_``.
-
-    Attributes
-    ----------
-    failures_ : list of skcfgp.structures.Failure
-        Crystals of the last `transform` that could not be used: position, id and reason.
+        Whether crystals that cannot be used raise an error, once all were looked at, or get rows of
+        NaN, with one warning that names them.
 
     See Also
     --------
@@ -69,7 +65,7 @@ class CompositionFeaturizer(CrystalTransformerMixin, BaseEstimator):
     >>> from skcfgp import CompositionFeaturizer
     >>> salt = Structure.from_spacegroup(
     ...     "Fm-3m", Lattice.cubic(5.69), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
-    >>> featurizer = CompositionFeaturizer("cell").fit([salt])
+    >>> featurizer = CompositionFeaturizer("cell")
     >>> row = featurizer.transform([salt])[0]
     >>> dict(zip(featurizer.get_feature_names_out().tolist(), row.round(2).tolist()))
     {'volume_per_atom_angstrom3': 23.03, 'density_g_cm3': 2.11}
@@ -84,8 +80,7 @@ class CompositionFeaturizer(CrystalTransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples,)
-            Crystals, in any form that `skcfgp.structures.check_structures` takes.
+        X : ignored
         y : ignored
 
         Returns
@@ -97,13 +92,7 @@ class CompositionFeaturizer(CrystalTransformerMixin, BaseEstimator):
         ValueError
             If a parameter is not valid.
         """
-        groups = self._groups()
-        if unknown := [group for group in groups if group not in GROUPS]:
-            raise ValueError(f"groups must be of {GROUPS}, got {unknown[0]!r}.")
-        if not groups or len(set(groups)) < len(groups):
-            raise ValueError(f"groups must name at least one, each once, got {self.groups!r}.")
-        self._check_on_error()
-        self.failures_ = []
+        self._check_parameters()
         return self
 
     def transform(self, X):
@@ -112,37 +101,33 @@ class CompositionFeaturizer(CrystalTransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples,)
-            Crystals.
+            Crystals, in any form that `skcfgp.structures.check_structures` takes.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            With ``on_error="nan"``, NaN in the rows of ``failures_``.
+            With ``on_error="nan"``, NaN in the rows of crystals that cannot be used.
 
         Raises
         ------
-        ValueError
-            If a crystal cannot be used, or has an element past plutonium, and
-            ``on_error="raise"``. The message names it.
+        InvalidStructureError
+            If crystals cannot be used, or have an element past plutonium, and
+            ``on_error="raise"``. The message names them.
         """
-        check_is_fitted(self, "failures_")
-        crystals = self._read(X)
-        rows, cells, atomic_numbers = [], [], []
-        for row, structure in enumerate(crystals.structures):
-            if structure is None:
+        self._check_parameters()
+        crystals = check_structures(X, on_error="nan")
+        errors, good = {}, []
+        for row, crystal in enumerate(crystals.structures):
+            if crystal is None:
                 continue
-            try:
-                numbers = _atomic_numbers(structure)
-            except ValueError as error:
-                self._refuse(crystals, row, error)
-                continue
-            rows.append(row)
-            cells.append(cell_of(structure))
-            atomic_numbers.append(numbers)
+            if (heaviest := int(crystal.atomic_numbers.max())) > N_ELEMENTS:
+                errors[row] = _BEYOND.format(Element.from_Z(heaviest))
+            else:
+                good.append(row)
+        self._report(crystals, errors)
         features = np.full((len(crystals.structures), len(self._names())), np.nan)
-        if rows:
-            features[rows] = self._compute(np.array(cells), atomic_numbers)
-        self.failures_ = sorted(crystals.failures)
+        if good:
+            features[good] = self._compute(crystals.structures[good])
         return features
 
     def get_feature_names_out(self, input_features=None):
@@ -156,8 +141,21 @@ class CompositionFeaturizer(CrystalTransformerMixin, BaseEstimator):
         -------
         ndarray of str, of shape (n_features,)
         """
-        check_is_fitted(self, "failures_")
+        self._check_parameters()
         return np.array(self._names(), dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
+
+    def _check_parameters(self):
+        groups = self._groups()
+        if unknown := [group for group in groups if group not in GROUPS]:
+            raise ValueError(f"groups must be of {GROUPS}, got {unknown[0]!r}.")
+        if not groups or len(set(groups)) < len(groups):
+            raise ValueError(f"groups must name at least one, each once, got {self.groups!r}.")
+        self._check_on_error()
 
     def _groups(self):
         return [self.groups] if isinstance(self.groups, str) else list(self.groups)
@@ -172,12 +170,13 @@ class CompositionFeaturizer(CrystalTransformerMixin, BaseEstimator):
             names[group] = [f"{group}_{name}" for name in PROPERTIES]
         return [name for group in self._groups() for name in names[group]]
 
-    def _compute(self, cells, atomic_numbers):
-        """Features of crystals that are known to be good."""
-        n_sites = np.array([len(numbers) for numbers in atomic_numbers])
-        fractions = _element_fractions(atomic_numbers, n_sites)
+    def _compute(self, crystals):
+        """Compute the features of crystals that can be used."""
+        n_sites = np.array([len(crystal) for crystal in crystals])
+        fractions = _element_fractions([crystal.atomic_numbers for crystal in crystals], n_sites)
         columns = {"fractions": fractions, "size": n_sites[:, None]}
-        volume_per_atom = np.abs(np.linalg.det(cells)) / n_sites
+        volumes = np.abs(np.linalg.det([crystal.lattice for crystal in crystals]))
+        volume_per_atom = volumes / n_sites
         mass = fractions @ atomic_masses(N_ELEMENTS)  # dalton per atom
         density = _GRAM_PER_CM3 * mass / volume_per_atom
         columns["cell"] = np.column_stack([volume_per_atom, density])
@@ -186,32 +185,17 @@ class CompositionFeaturizer(CrystalTransformerMixin, BaseEstimator):
         return np.hstack([columns[group] for group in self._groups()])
 
 
-def _atomic_numbers(structure):
-    """Atomic numbers of the sites of a crystal; one that cannot be used is refused."""
-    validate_structure(structure)
-    numbers = structure.atomic_numbers
-    if max(numbers) > N_ELEMENTS:
-        raise ValueError(
-            f"it has the element {Element.from_Z(int(max(numbers)))}; the table of element "
-            f"properties ends at {Element.from_Z(N_ELEMENTS)}. Leave the crystal out."
-        )
-    return numbers
-
-
 def _element_fractions(atomic_numbers, n_sites):
-    """Fraction of each element, an array of shape (n_crystals, N_ELEMENTS)."""
-    numbers = np.fromiter(chain.from_iterable(atomic_numbers), dtype=int, count=n_sites.sum())
+    """Compute the fraction of each element, an array of shape (n_crystals, N_ELEMENTS)."""
+    numbers = np.concatenate(atomic_numbers)
     cell = np.repeat(np.arange(len(n_sites)) * N_ELEMENTS, n_sites) + numbers - 1
     counts = np.bincount(cell, minlength=len(n_sites) * N_ELEMENTS)
     return counts.reshape(-1, N_ELEMENTS) / n_sites[:, None]
 
 
 def _statistics(fractions, table):
-    """`_STATISTICS` of each column of `table` over the atoms of each crystal.
-
-    Only elements that are there are looked at: an entry for each element of each crystal, those of
-    one crystal side by side.
-    """
+    """Compute `_STATISTICS` of each column of `table` over the atoms of each crystal."""
+    # One entry for each element that a crystal has, those of a crystal side by side.
     crystal, element = np.nonzero(fractions)
     starts = np.flatnonzero(np.diff(crystal, prepend=-1))
     weights, values = fractions[crystal, element][:, None], table[element]

@@ -1,28 +1,37 @@
 """`MEGNetFeaturizer`: crystals to the latent vectors of a MEGNet."""
 
+import warnings
 from functools import lru_cache
-from inspect import signature
 from numbers import Integral
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
 
 from ..gaussian_process.common import check_mask
 from ..network import BUNDLED, PUBLISHED, Architecture, MEGNet, load_network, train
-from ..structures import check_structures
+from ..structures import InvalidStructureError, check_structures, structure_digest
 from .base import CrystalTransformerMixin, check_labels
-from .latent_vectors import latent_vectors
-from .leakage import LeakageWarning, warn_if_trained_on
+from .store import DiskStore, look_up, memory
 
 __all__ = ["LAYERS", "LeakageWarning", "MEGNetFeaturizer"]
 
 #: Layers by role, in the order in which a crystal passes through them.
 LAYERS = ("set2set", "readout_0", "readout_1")
 
-# Loading is a matter of milliseconds, but a loop over clones does it thousands of times.
-_load_named_network = lru_cache(maxsize=8)(load_network)
+#: Crystals whose graphs are held at a time, and that one job of `n_jobs` takes.
+CHUNK = 1000
+
+# Loading takes milliseconds, but a loop over clones does it thousands of times. Each featurizer
+# gets a copy: a network can be changed.
+_load_once = lru_cache(maxsize=8)(load_network)
+
+
+class LeakageWarning(UserWarning):
+    """The network was trained on labels that it should not have seen."""
 
 
 class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
@@ -66,8 +75,8 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
         Start of the atom embedding of a new network: standardised properties of the elements, or
         random as in megnet.
     on_error : {"raise", "nan"}, default="raise"
-        What a crystal that cannot be used does to `transform`: raise, or give a row of NaN and an
-        entry in ``failures_``.
+        Whether crystals that cannot be used raise an error, once all were looked at and the vectors
+        of the others are stored, or get rows of NaN, with one warning that names them.
     cache_dir : str, Path or None, default=None
         Folder of a feature cache that outlives the process. Within a process vectors are kept in
         memory in any case.
@@ -91,8 +100,6 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
         Training and validation error of each epoch (if ``epochs > 0``).
     validation_indices_ : ndarray of int
         Rows of `fit` that were set aside (if ``epochs > 0``).
-    failures_ : list of skcfgp.structures.Failure
-        Crystals of the last `transform` that could not be used: position, id and reason.
 
     See Also
     --------
@@ -181,24 +188,12 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is not valid. With ``epochs > 0`` also if a crystal cannot be used, or
-            `y` is missing or not finite.
+            If a parameter is not valid. With ``epochs > 0`` also if `y` is missing or not finite.
+        InvalidStructureError
+            If crystals cannot be used, and ``on_error="raise"`` or ``epochs > 0``.
         """
         self._check_parameters()
-        crystals = check_structures(X) if self.epochs else self._read(X, self.n_jobs)
-        if not len(crystals.structures):
-            raise ValueError("X holds no crystal: found array with 0 sample(s).")
-        warn_if_trained_on(self.weights, [s for s in crystals.structures if s is not None])
-        network = self._initial_network()
-        for name in ("history_", "validation_indices_"):
-            vars(self).pop(name, None)  # of another fit
-        if self.epochs:
-            network = network.copy()
-            self.history_, self.validation_indices_ = self._train(network, crystals, y, unseen)
-        self.network_ = network
-        self._digest = network.digest()
-        self.failures_ = []
-        return self
+        return self._fit(self._read(X), y, unseen)
 
     def transform(self, X):
         """Compute the latent vectors.
@@ -206,33 +201,41 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples,)
-            Crystals.
+            Crystals, in any form that `skcfgp.structures.check_structures` takes.
 
         Returns
         -------
         ndarray of shape (n_samples, n_units), float32
-            With ``on_error="nan"``, NaN in the rows of ``failures_``.
+            With ``on_error="nan"``, NaN in the rows of crystals that cannot be used.
 
         Raises
         ------
-        ValueError
-            If a crystal cannot be used and ``on_error="raise"``. The message names it.
+        InvalidStructureError
+            If crystals cannot be used and ``on_error="raise"``. The message names them.
         """
         check_is_fitted(self, "network_")
-        crystals = self._read(X, self.n_jobs)
-        features = latent_vectors(
-            self.network_,
-            self._digest,
-            crystals.structures,
-            self._layers(),
-            refuse=lambda row, error: self._refuse(crystals, row, error),
-            progress=lambda total: self._progress(total, "crystal", "featurizing"),
-            cache_dir=self.cache_dir,
-            device=self.device,
-            n_jobs=self.n_jobs,
-        )
-        self.failures_ = sorted(crystals.failures)
-        return features
+        return self._transform(self._read(X))
+
+    def fit_transform(self, X, y=None, unseen=None):
+        """Fit, then compute the latent vectors; a file is read once.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples,)
+            Crystals, as in `fit`.
+        y : array-like of shape (n_samples,), default=None
+            Target, as in `fit`.
+        unseen : array-like of shape (n_samples,), bool, default=None
+            Rows that the network does not train on, as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_units), float32
+            As `transform` returns them.
+        """
+        self._check_parameters()
+        crystals = self._read(X)
+        return self._fit(crystals, y, unseen)._transform(crystals)
 
     def get_feature_names_out(self, input_features=None):
         """Name the columns of `transform`: ``readout_0_00``, ...
@@ -272,9 +275,26 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
                 "a trained network."
             )
 
+    def _read(self, X):
+        return check_structures(X, on_error="nan", n_jobs=self.n_jobs)
+
+    def _fit(self, crystals, y, unseen):
+        if not len(crystals.structures):
+            raise ValueError("X holds no crystal: found array with 0 sample(s).")
+        if crystals.failures and (self.epochs or self.on_error == "raise"):
+            raise InvalidStructureError(crystals.failures)
+        warn_if_trained_on(self.weights, crystals.structures)
+        network = self._initial_network()
+        for name in ("history_", "validation_indices_"):
+            vars(self).pop(name, None)  # drop attributes left by a previous fit
+        if self.epochs:
+            self.history_, self.validation_indices_ = self._train(network, crystals, y, unseen)
+        self.network_ = network
+        return self
+
     def _initial_network(self):
         if str(self.weights) in (*BUNDLED, *PUBLISHED):
-            return _load_named_network(str(self.weights))
+            return _load_once(str(self.weights)).copy()
         if self.weights is not None:
             return load_network(self.weights)
         return MEGNet.initialize(
@@ -287,9 +307,6 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
             raise ValueError("epochs > 0 needs the target y to train on, got y=None.")
         y = check_labels(y, len(crystals.structures))
         validation = None if unseen is None else check_mask("unseen", unseen, len(y))
-        graphs = network.graphs(crystals)
-        known = signature(train).parameters
-        options = {name: value for name, value in self.get_params().items() if name in known}
         with self._progress(self.epochs, "epoch", "training") as bar:
 
             def show(epoch, history):
@@ -298,13 +315,59 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
 
             return train(
                 network,
-                graphs,
+                network.graphs(crystals),
                 y,
-                **options,
+                epochs=self.epochs,
+                batch_size=self.batch_size,
+                learning_rate=self.learning_rate,
+                weight_decay=self.weight_decay,
+                distance_noise=self.distance_noise,
+                dropout=self.dropout,
+                validation_fraction=self.validation_fraction,
+                patience=self.patience,
+                device=self.device,
+                random_state=self.random_state,
                 validation=validation,
                 adapt_readout=self.weights is not None,
                 on_epoch=show,
             )
+
+    def _transform(self, crystals):
+        """Look up the vectors that a store has, compute and store the others, then report."""
+        keys = [None if c is None else structure_digest(c) for c in crystals.structures]
+        layers = self._layers()
+        space = f"{self.network_.digest()}/{'+'.join(layers)}"  # also of a network that was edited
+        stores = [memory] if self.cache_dir is None else [memory, DiskStore(self.cache_dir)]
+        vectors = look_up(stores, space, set(keys) - {None})
+        # equal crystals go through the network once
+        new = {k: c for k, c in zip(keys, crystals.structures, strict=True) if k not in vectors}
+        new.pop(None, None)
+        errors = {}
+        for found, wrong in self._computed(list(new.items()), layers):
+            for store in stores:
+                store.put(space, found)
+            vectors |= found
+            errors |= wrong
+        self._report(crystals, {row: errors[k] for row, k in enumerate(keys) if k in errors})
+        n_units = sum(self.network_.architecture.widths[layer] for layer in layers)
+        features = np.full((len(keys), n_units), np.nan, dtype=np.float32)
+        for row, key in enumerate(keys):
+            if key in vectors:
+                features[row] = vectors[key]
+        return features
+
+    def _computed(self, items, layers):
+        """Yield vectors and errors of each chunk by key, from processes if there are several."""
+        chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
+        with self._progress(len(items), "crystal", "featurizing") as bar:
+            if min(len(chunks), effective_n_jobs(self.n_jobs)) <= 1:
+                for chunk in chunks:
+                    yield _vectors(self.network_, chunk, layers, self.device, progress=bar.update)
+                return
+            jobs = (delayed(_vectors)(self.network_, c, layers, self.device) for c in chunks)
+            for chunk, result in zip(chunks, Parallel(n_jobs=self.n_jobs)(jobs), strict=True):
+                bar.update(len(chunk))
+                yield result
 
     def _progress(self, total, unit, description):
         return tqdm(
@@ -313,4 +376,30 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
             desc=description,
             delay=1.0,
             disable=None if self.verbose else True,
+        )
+
+
+def _vectors(network, items, layers, device, progress=None):
+    """Compute the vectors of the crystals that the network takes, and errors of the others."""
+    graphs, errors = {}, {}
+    for key, crystal in items:
+        try:
+            graphs[key] = network.graph(crystal)
+        except ValueError as error:
+            errors[key] = str(error)
+    outputs = np.hstack(network.compute(list(graphs.values()), layers, device, progress=progress))
+    return dict(zip(graphs, outputs, strict=True)), errors
+
+
+def warn_if_trained_on(weights, crystals):
+    """Warn if a published network is given crystals of the bundled formation energies."""
+    if str(weights) not in PUBLISHED or "Eform" not in str(weights):
+        return
+    if any(c is not None and c.properties.get("dataset") == "formation_energy" for c in crystals):
+        warnings.warn(
+            f"the network {weights!r} was trained on the formation energies of these very "
+            "crystals: errors on them will look far too small. Use "
+            "weights='formation_energy_1800', which has seen the training part only.",
+            LeakageWarning,
+            stacklevel=4,
         )

@@ -4,6 +4,7 @@ A vector is found by what it was computed from: the digest of the network, the l
 of the crystal.
 """
 
+import json
 import sqlite3
 from collections import OrderedDict
 from contextlib import closing, contextmanager
@@ -12,7 +13,7 @@ from threading import Lock
 
 import numpy as np
 
-__all__ = ["DiskStore", "MemoryStore"]
+__all__ = ["DiskStore", "MemoryStore", "look_up", "memory"]
 
 #: Bytes that Python needs for a vector besides its numbers: array, key and place in the dictionary.
 OVERHEAD = 360
@@ -64,9 +65,19 @@ class MemoryStore:
             while self._bytes > self.max_bytes:
                 self._bytes -= _size(self._vectors.popitem(last=False)[1])
 
+    def clear(self):
+        """Forget all vectors."""
+        with self._lock:
+            self._vectors.clear()
+            self._bytes = 0
+
 
 def _size(vector):
     return vector.nbytes + OVERHEAD
+
+
+#: The store of this process; its ``max_bytes`` can be set.
+memory = MemoryStore()
 
 
 class DiskStore:
@@ -107,16 +118,12 @@ class DiskStore:
 
     def get(self, space, keys):
         """Look up vectors; see `MemoryStore.get`."""
-        wanted = set(keys)
+        query = (
+            "SELECT key, vector FROM vectors "
+            "WHERE space = ? AND key IN (SELECT value FROM json_each(?))"
+        )
         with self._transaction() as connection:
-            if len(wanted) > 500:  # one scan beats many look-ups
-                rows = connection.execute(
-                    "SELECT key, vector FROM vectors WHERE space = ?", [space]
-                )
-                rows = [row for row in rows if row[0] in wanted]
-            else:
-                query = "SELECT key, vector FROM vectors WHERE space = ? AND key = ?"
-                rows = [row for key in wanted for row in connection.execute(query, (space, key))]
+            rows = connection.execute(query, (space, json.dumps(list(keys)))).fetchall()
         return {key: np.frombuffer(blob, dtype=np.float32) for key, blob in rows}
 
     def put(self, space, vectors):
@@ -127,3 +134,15 @@ class DiskStore:
         ]
         with self._transaction() as connection:
             connection.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", rows)
+
+
+def look_up(stores, space, keys):
+    """Get vectors from the first store that has each, and keep them in the stores before it."""
+    vectors, missing = {}, set(keys)
+    for position, store in enumerate(stores):
+        found = store.get(space, missing) if missing else {}
+        for earlier in stores[:position]:
+            earlier.put(space, found)
+        vectors |= found
+        missing -= set(found)
+    return vectors

@@ -10,8 +10,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ..calibration import CalibratedRegressor
-from ..features.composition import CompositionFeaturizer
-from ..features.megnet import MEGNetFeaturizer
+from ..features import CompositionFeaturizer, CrystalReader, MEGNetFeaturizer
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..kernels import Laplacian, OnColumns
 
@@ -49,9 +48,10 @@ def make_cfgp(
     Returns
     -------
     sklearn.pipeline.Pipeline
-        With the steps ``"features"`` and ``"gp"``, all of whose parameters can be set. ``"gp"`` is
-        the process, or the `CalibratedRegressor` around it. If the network was trained on some of
-        the labels, say which ones it has not seen: ``fit(X, y, gp__unseen=mask)``.
+        With the steps ``"crystals"``, ``"features"`` and ``"gp"``, all of whose parameters can be
+        set. ``"gp"`` is the process, or the `CalibratedRegressor` around it. If the network was
+        trained on some of the labels, say which ones it has not seen:
+        ``fit(X, y, gp__unseen=mask)``.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def make_cfgp(
         gp = GaussianProcessRegressor(kernel, random_state=random_state)
     if calibrated:
         gp = CalibratedRegressor(gp, n_neighbors=20, cv="leave_one_out")
-    return Pipeline([("features", features), ("gp", gp)])
+    return Pipeline([("crystals", CrystalReader()), ("features", features), ("gp", gp)])
 
 
 def block_kernel(n_composition):

@@ -3,7 +3,13 @@
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from ..structures import Failure, Structures, check_structures, object_array
+from ..structures import (
+    Failure,
+    InvalidStructureError,
+    Structures,
+    check_structures,
+    object_array,
+)
 from .cfgp import make_cfgp
 
 __all__ = ["fit_predictor", "predict_files"]
@@ -35,12 +41,15 @@ def predict_files(files, labelled, weights, layer, unit=""):
     mean, std = np.full((2, len(crystals.ids)), np.nan)
     reasons = {failure.index: failure.reason for failure in crystals.failures}
     if usable:
-        X = features.transform(crystals.structures[usable])
-        reasons |= {usable[f.index]: f.reason for f in _failures(features)}
-        rows = [row for row in usable if row not in reasons]
-        if rows:
-            known = ~np.isnan(X).any(axis=1)
-            mean[rows], std[rows] = model.predict(X[known], return_std=True)
+        for _, part in features.transformer_list:  # composition, megnet
+            try:
+                part.transform(crystals.structures[usable])
+            except InvalidStructureError as error:
+                reasons |= {usable[f.index]: f.reason for f in error.failures}
+                usable = [row for row in usable if row not in reasons]
+        if usable:
+            X = features.transform(crystals.structures[usable])
+            mean[usable], std[usable] = model.predict(X, return_std=True)
     return [
         {
             "id": id_,
@@ -70,18 +79,13 @@ def fit_predictor(labelled, weights, layer="set2set"):
         Of the labels, empty if they are the user's.
     """
     features, model, unit = _fit(labelled, weights, layer)
-    for name in ("composition", "megnet"):
-        features[name][0].set_params(on_error="raise")
     return Pipeline([("features", features), ("gp", model)]), unit
 
 
 def _fit(labelled, weights, layer, unit=""):
     """Return fitted features, the calibrated process on them, and the unit."""
-    cfgp = make_cfgp(weights, calibrated=True).set_params(
-        features__megnet__megnetfeaturizer__layer=layer,
-        features__megnet__megnetfeaturizer__on_error="nan",
-        features__composition__compositionfeaturizer__on_error="nan",
-    )
+    cfgp = make_cfgp(weights, calibrated=True)
+    cfgp.set_params(features__megnet__megnetfeaturizer__layer=layer)
     features, model = cfgp["features"], cfgp["gp"]
     if labelled is None:
         from ..datasets import load_formation_energy
@@ -98,22 +102,15 @@ def _fit(labelled, weights, layer, unit=""):
     else:
         structures, y = labelled
         X = features.fit(structures).transform(structures)
-        for failure in _failures(features):
-            raise ValueError(f"labelled crystal {failure.id!r}: {failure.reason}")
         model.fit(X, y)
     return features, model, unit
-
-
-def _failures(features):
-    """Crystals of the last ``transform`` that either featurizer could not use."""
-    return [f for name in ("composition", "megnet") for f in features[name][0].failures_]
 
 
 def _read(files):
     """Read files and folders into one `Structures`; what cannot be read is a failure."""
     structures, ids, failures = [], [], []
     for file in files:
-        found = check_structures(file if file.is_dir() else [file], on_error="collect")
+        found = check_structures(file if file.is_dir() else [file], on_error="nan")
         failures += [Failure(len(ids) + f.index, f.id, f.reason) for f in found.failures]
         structures += found.structures.tolist()
         ids += found.ids.tolist()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from pymatgen.optimization.neighbors import find_points_in_spheres
 
-from ..structures.crystal import cell_of
+from ..structures import as_crystal
 
 __all__ = [
     "Graph",
@@ -62,8 +62,8 @@ class GraphBatch(NamedTuple):
 
 def structure_graph(structure, cutoff):
     """Build the graph of a pymatgen ``Structure`` or a `Crystal`; see `build_graph`."""
-    lattice = cell_of(structure)
-    return build_graph(lattice, structure.frac_coords @ lattice, structure.atomic_numbers, cutoff)
+    crystal = as_crystal(structure)
+    return build_graph(crystal.lattice, crystal.cart_coords, crystal.atomic_numbers, cutoff)
 
 
 def build_graph(lattice, cart_coords, atomic_numbers, cutoff):

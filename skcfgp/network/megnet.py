@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from ..structures import check_structures, structure_error
+from ..structures import Failure, InvalidStructureError, check_structures
 from ..structures.crystal import ELEMENTS
 from .architecture import Architecture, named_variables, shape_of
 from .graphs import edge_batches, fold_graphs, join_graphs, structure_graph
@@ -137,13 +137,20 @@ class MEGNet:
         Returns
         -------
         list of skcfgp.network.graphs.Graph
+
+        Raises
+        ------
+        InvalidStructureError
+            Naming all crystals that `graph` refuses.
         """
-        graphs = []
+        graphs, failures = [], []
         for row, structure in enumerate(crystals.structures):
             try:
                 graphs.append(self.graph(structure))
             except ValueError as error:
-                raise structure_error(error, crystals.ids[row], row) from error
+                failures.append(Failure(row, crystals.ids[row], str(error)))
+        if failures:
+            raise InvalidStructureError(failures)
         return graphs
 
     def compute(self, graphs, layers, device=None, progress=None):

@@ -174,7 +174,7 @@ def read_records(records):
         row: str(item) for row, (_, item) in enumerate(opened) if isinstance(item, Exception)
     }
     rows = [row for row in range(len(opened)) if row not in reasons]
-    found = check_structures([opened[row][1] for row in rows], on_error="collect")
+    found = check_structures([opened[row][1] for row in rows], on_error="nan")
     structures = np.full(len(opened), None, dtype=object)
     structures[rows] = found.structures
     reasons |= {rows[failure.index]: failure.reason for failure in found.failures}

@@ -59,10 +59,10 @@ class _Model(WorkerPlugin):
 
     def predict(self, pickled):
         records = pickle.loads(pickled)
-        with self._lock:  # a featurizer keeps its failures: one chunk at a time
+        with self._lock:
             if self._model is None:
                 self._model, self._pickled = pickle.loads(self._pickled), None
-            return predict_records(self._model, records)
+        return predict_records(self._model, records)
 
 
 def _predict(name, pickled):

@@ -7,16 +7,16 @@ from importlib import import_module
 _NAMES = {
     "Crystal": "crystal",
     "Failure": "checking",
+    "InvalidStructureError": "checking",
+    "InvalidStructureWarning": "checking",
     "Structures": "checking",
+    "as_crystal": "checking",
     "check_structures": "checking",
-    "convert_structures": "checking",
     "object_array": "checking",
     "read_materials_project": "materials_project",
     "read_optimade": "optimade",
-    "structure_digest": "digest",
-    "structure_error": "checking",
+    "structure_digest": "crystal",
     "structure_from_optimade": "optimade",
-    "validate_structure": "validation",
 }
 
 __all__ = [*_NAMES]

@@ -1,8 +1,9 @@
-"""What counts as a crystal.
+"""The one door through which crystals come in.
 
 `check_structures` turns whatever a materials scientist has at hand (pymatgen ``Structure`` objects,
 their dictionaries, `Crystal` objects, ASE ``Atoms``, file names, a folder, a file of many crystals)
-into one 1-D object array with an id beside each.
+into one 1-D array of `Crystal` with an id beside each. Readers only bring what they find;
+`as_crystal` alone decides what a crystal is.
 """
 
 from pathlib import Path
@@ -16,20 +17,26 @@ from sklearn.utils.parallel import Parallel, delayed
 from .ase import crystal_from_atoms, is_atoms
 from .crystal import Crystal
 from .files import read_structure_file, structure_files
-from .validation import validate_structure
 
 __all__ = [
+    "MISSING",
     "Failure",
+    "InvalidStructureError",
+    "InvalidStructureWarning",
     "Structures",
+    "as_crystal",
     "check_structures",
-    "convert_structures",
     "object_array",
-    "structure_error",
 ]
-
 
 #: Files that one job of `n_jobs` reads.
 FILES = 50
+
+#: Failures that an error message names.
+SHOWN = 10
+
+#: The reason of a row that holds None, which stands for a crystal that was refused before.
+MISSING = "it is missing (None)."
 
 
 class Failure(NamedTuple):
@@ -38,25 +45,63 @@ class Failure(NamedTuple):
     Attributes
     ----------
     index : int
-        Its position.
+        Position of the row.
     id : object
+        Id of the crystal.
     reason : str
+        What is wrong and, where there is a remedy, what to do.
     """
 
     index: int
     id: object
     reason: str
 
+    def __str__(self):
+        name = f"at position {self.index}" if _is_number(self.id) else f"{self.id!r}"
+        return f"Crystal {name}: {self.reason}"
+
+
+class InvalidStructureError(ValueError):
+    """Crystals cannot be used; the message and ``failures`` name all of them.
+
+    Parameters
+    ----------
+    failures : list of Failure
+
+    Attributes
+    ----------
+    failures : list of Failure
+        Position, id and reason of each crystal that cannot be used.
+    """
+
+    def __init__(self, failures):
+        super().__init__(failures)
+        self.failures = failures
+
+    def __str__(self):
+        lines = [str(failure) for failure in self.failures[:SHOWN]]
+        if len(self.failures) == 1:
+            return lines[0]
+        if len(self.failures) > SHOWN:
+            lines.append(f"... and {len(self.failures) - SHOWN} more, listed in `failures`.")
+        return "\n  ".join([f"{len(self.failures)} crystals cannot be used:", *lines])
+
+
+class InvalidStructureWarning(UserWarning):
+    """Crystals cannot be used, and their rows are missing or NaN."""
+
 
 class Structures(NamedTuple):
-    """What `check_structures` returns.
+    """Crystals with their ids, as `check_structures` returns them.
 
     Attributes
     ----------
     structures : ndarray of shape (n_samples,), dtype object
-        A ``Structure`` or a `Crystal` per row, None where the row failed.
+        A `Crystal` for each row, None where the row failed.
     ids : ndarray of shape (n_samples,), dtype object
+        Ids of the crystals.
     failures : list of Failure
+        Rows that failed, by position.
     """
 
     structures: np.ndarray
@@ -64,8 +109,8 @@ class Structures(NamedTuple):
     failures: list
 
 
-def check_structures(X, *, on_error="raise"):
-    """Read, convert and validate crystals.
+def check_structures(X, *, on_error="raise", n_jobs=None):
+    """Read, convert and check crystals.
 
     Parameters
     ----------
@@ -75,26 +120,31 @@ def check_structures(X, *, on_error="raise"):
         database files, in a list, tuple, Series, 1-D object array or DataFrame of one column (or
         with a column ``structure``); or one path: of a folder, or of a file, which may hold many
         crystals (``.json``, ``.json.gz``, ``.jsonl``, ``.db``, extended XYZ).
-    on_error : {"raise", "collect"}, default="raise"
-        Whether the first unusable crystal raises, or all of them are listed in ``failures``.
+    on_error : {"raise", "nan"}, default="raise"
+        Whether crystals that cannot be used raise an error, once all were looked at, or are None
+        and listed in ``failures``.
+    n_jobs : int, default=None
+        Number of processes that read files. None means 1 unless a joblib context says otherwise,
+        -1 all processors.
 
     Returns
     -------
     Structures
-        Named tuple ``(structures, ids, failures)``. ``Atoms`` and rows of an ASE database become
-        `Crystal`; what else is not one becomes a ``Structure``. The id is the ``material_id`` where
-        the data has one, else the index of the Series or DataFrame, the row of the database, the
-        file name, or the position.
+        Named tuple ``(structures, ids, failures)``. The id is the ``material_id`` where the data
+        has one, else the index of the Series or DataFrame, the row of the database, the file name,
+        or the position. An id that is not a number is the ``material_id`` among the ``properties``
+        of its `Crystal` too.
 
     Raises
     ------
-    ValueError
-        If a crystal is empty, disordered, of an element that does not exist, has overlapping sites
-        or a cell without volume. The message names the crystal.
+    InvalidStructureError
+        If crystals cannot be used and ``on_error="raise"``: a file cannot be read, an item is not
+        a crystal, or a crystal is empty, disordered, of an element that does not exist, has
+        overlapping sites or a cell without volume. The message names the crystals.
     FileNotFoundError
-        If a path does not exist.
+        If `X` is a path that does not exist.
     TypeError
-        If `X` is not a collection of crystals, or an item is not a crystal.
+        If `X` is not a collection of crystals.
 
     Examples
     --------
@@ -102,51 +152,60 @@ def check_structures(X, *, on_error="raise"):
     >>> salt = Structure.from_spacegroup(
     ...     "Fm-3m", Lattice.cubic(5.69), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     >>> structures, ids, failures = check_structures({"salt": salt})
-    >>> structures.shape, ids.tolist(), failures
-    ((1,), ['salt'], [])
+    >>> structures.tolist(), ids.tolist(), failures
+    ([Crystal(NaCl, 8 sites)], ['salt'], [])
     """
-    found = convert_structures(X, on_error=on_error)
-    failed = {failure.index for failure in found.failures}
-    for index in sorted(set(range(len(found.ids))) - failed):
-        try:
-            validate_structure(found.structures[index])
-        except ValueError as error:
-            if on_error == "raise":
-                raise structure_error(error, found.ids[index], index) from error
-            found.failures.append(Failure(index, found.ids[index], str(error)))
-            found.structures[index] = None
-    return found._replace(failures=sorted(found.failures, key=lambda failure: failure.index))
+    if on_error not in ("raise", "nan"):
+        raise ValueError(f"on_error must be 'raise' or 'nan', got {on_error!r}.")
+    rows = _checked(list(_items(X)), n_jobs)
+    failures = [
+        Failure(index, id_, item) for index, (id_, item) in enumerate(rows) if isinstance(item, str)
+    ]
+    if failures and on_error == "raise":
+        raise InvalidStructureError(failures)
+    crystals = [None if isinstance(item, str) else item for _, item in rows]
+    return Structures(object_array(crystals), object_array([id_ for id_, _ in rows]), failures)
 
 
-def convert_structures(X, *, on_error="raise", n_jobs=None):
-    """Read and convert crystals as `check_structures` does, but do not validate them.
+def as_crystal(item, id_=None):
+    """Turn one thing that describes a crystal into a `Crystal`.
 
-    For callers who know most of the crystals already and validate the others. With several jobs, in
-    the sense of joblib, files are read by as many processes.
+    Parameters
+    ----------
+    item : Crystal, pymatgen.core.Structure, dict or ase.Atoms
+        A dictionary is that of ``Structure.as_dict()``, or holds it as ``structure``.
+    id_ : str, default=None
+        The ``material_id`` among its properties.
+
+    Returns
+    -------
+    Crystal
+        `item` itself if it is a `Crystal` of this id.
+
+    Raises
+    ------
+    ValueError
+        If it is not a crystal of ordered, separate atoms of known elements.
+    TypeError
+        If `item` is of another type.
     """
-    if on_error not in ("raise", "collect"):
-        raise ValueError(f"on_error must be 'raise' or 'collect', got {on_error!r}.")
-    structures, ids, failures = [], [], []
-    for id_, item in _converted(X, n_jobs):
-        if isinstance(item, Exception):
-            if on_error == "raise":
-                raise structure_error(item, id_, len(ids)) from item
-            failures.append(Failure(len(ids), id_, str(item)))
-            item = None
-        structures.append(item)
-        ids.append(id_)
-    return Structures(object_array(structures), object_array(ids), failures)
-
-
-def structure_error(error, id_, position):
-    """Build the exception that names the crystal which `error` is about."""
-    name = f"at position {position}" if isinstance(id_, int | np.integer) else f"{id_!r}"
-    return _kind(error)(f"Crystal {name}: {error}")
-
-
-def _kind(error):
-    """Type of the exception to raise for what a parser raised."""
-    return type(error) if isinstance(error, TypeError | FileNotFoundError) else ValueError
+    if isinstance(item, dict):
+        item = _structure_of(item)
+    if is_atoms(item):
+        return crystal_from_atoms(item, {} if id_ is None else {"material_id": id_})
+    if not isinstance(item, Structure | Crystal):
+        raise TypeError(
+            "expected a pymatgen Structure, its dictionary, a Crystal, ASE Atoms or a path, got "
+            f"{type(item).__name__}: {str(item)[:60]!r}."
+        )
+    properties = item.properties
+    if id_ is not None and properties.get("material_id") != id_:
+        properties = properties | {"material_id": id_}
+    if isinstance(item, Structure):
+        return Crystal.from_structure(item, properties)
+    if properties is item.properties:
+        return item
+    return Crystal(item.lattice, item.frac_coords, item.atomic_numbers, properties)
 
 
 def object_array(values):
@@ -161,17 +220,18 @@ def _items(X):
     """Yield (id, item) for each row of `X`; an item may still be a path or a dictionary."""
     if isinstance(X, str | Path):
         path = Path(X).expanduser()
-        yield from structure_files(path) if path.is_dir() else [(path.name, path)]
-    elif isinstance(X, Structure | Crystal) or is_atoms(X) or _is_structure_dict(X):
+        if not path.exists():
+            raise FileNotFoundError(f"there is no file {path}.")
+        return structure_files(path) if path.is_dir() else [(path.name, path)]
+    if isinstance(X, Structure | Crystal) or is_atoms(X) or _is_structure_dict(X):
         raise TypeError("expected several crystals, got one; put it in a list: [structure].")
-    elif isinstance(X, dict):
-        yield from X.items()
-    elif hasattr(X, "columns"):
-        yield from _frame_items(X)
-    elif hasattr(X, "items") and hasattr(X, "index"):  # Series
-        yield from X.items()
-    else:
-        yield from _sequence_items(X)
+    if isinstance(X, dict):
+        return X.items()
+    if hasattr(X, "columns"):
+        return _frame_items(X)
+    if hasattr(X, "items") and hasattr(X, "index"):  # Series
+        return X.items()
+    return _sequence_items(X)
 
 
 def _frame_items(frame):
@@ -204,75 +264,65 @@ def _sequence_items(X):
     return enumerate(rows)
 
 
-def _converted(X, n_jobs):
-    """Yield (id, crystal) for each row of `X`; an error in the place of what could not be used."""
-    items = _items(X)
-    if effective_n_jobs(n_jobs) == 1:
-        yield from _convert(items)
-        return
-    items = list(items)
-    if not any(isinstance(item, str | Path) for _, item in items):  # slower to send than to convert
-        yield from _convert(items)
-        return
+def _checked(items, n_jobs):
+    """Pair each id with its crystal, or with the reason why there is none."""
+    has_files = any(isinstance(item, str | Path) for _, item in items)
+    if not has_files or effective_n_jobs(n_jobs) == 1:  # slower to send than to convert
+        return _check_part(items)
     parts = (items[start : start + FILES] for start in range(0, len(items), FILES))
-    jobs = (delayed(_convert_part)(part) for part in parts)
-    for part in Parallel(n_jobs=n_jobs)(jobs):
-        yield from part
+    jobs = (delayed(_check_part)(part) for part in parts)
+    return [row for part in Parallel(n_jobs=n_jobs)(jobs) for row in part]
 
 
-def _convert_part(items):
-    """Convert in another process, to which not every exception of a parser can travel."""
-    return [
-        (id_, _kind(item)(str(item)) if isinstance(item, Exception) else item)
-        for id_, item in _convert(items)
-    ]
+def _check_part(items):
+    return [(id_, _crystal_or_reason(id_, item)) for id_, item in _opened(items)]
 
 
-def _convert(items):
-    for id_, item in _opened(items):
-        try:
-            yield id_, item if isinstance(item, Exception) else _to_structure(item)
-        except Exception as error:  # the parsers of a crystal raise anything
-            yield id_, error
+def _crystal_or_reason(id_, item):
+    if isinstance(item, Exception):
+        return str(item)
+    if item is None:
+        return MISSING
+    try:
+        return as_crystal(item, None if _is_number(id_) else id_)
+    except Exception as error:  # pymatgen's Structure.from_dict raises anything
+        return str(error) or type(error).__name__
 
 
 def _opened(items):
-    """Open files, of which one may hold several crystals."""
+    """Open files, of which one may hold several crystals, and find the id of each item."""
     for id_, item in items:
         if isinstance(item, str | Path):
             path = Path(item).expanduser()
-            name = path.name if isinstance(id_, int | np.integer) else id_
+            name = path.name if _is_number(id_) else id_
             try:
                 yield from read_structure_file(path, name)
             except (ValueError, OSError) as error:
                 yield name, error
         elif isinstance(item, dict) and not _is_structure_dict(item):
             yield item.get("material_id", item.get("id", id_)), item
-        elif isinstance(item, Structure | Crystal) and isinstance(id_, int | np.integer):
+        elif isinstance(item, Structure | Crystal) and _is_number(id_):
             yield item.properties.get("material_id", id_), item
         else:
             yield id_, item
 
 
-def _to_structure(item):
-    if isinstance(item, Structure | Crystal):
-        return item
-    if isinstance(item, dict):
-        record = item if _is_structure_dict(item) else item.get("structure")
-        if not _is_structure_dict(record):
-            got = record if isinstance(record, dict) else item
-            raise ValueError(
-                "expected the keys 'lattice' and 'sites', or 'structure' with these in it, in the "
-                f"dictionary of a crystal, got {sorted(map(str, got))[:8]}."
-            )
-        return Structure.from_dict(record)
-    if is_atoms(item):
-        return crystal_from_atoms(item)
-    raise TypeError(
-        "expected a pymatgen Structure, its dictionary, a Crystal, ASE Atoms or a path, got "
-        f"{type(item).__name__}: {str(item)[:60]!r}."
-    )
+def _structure_of(item):
+    record = item if _is_structure_dict(item) else item.get("structure")
+    if isinstance(record, Structure | Crystal):
+        return record
+    if not _is_structure_dict(record):
+        got = record if isinstance(record, dict) else item
+        raise ValueError(
+            "expected the keys 'lattice' and 'sites', or 'structure' with these in it, in the "
+            f"dictionary of a crystal, got {sorted(map(str, got))[:8]}."
+        )
+    return Structure.from_dict(record)
 
 
 def _is_structure_dict(item):
     return isinstance(item, dict) and "lattice" in item and "sites" in item
+
+
+def _is_number(id_):
+    return isinstance(id_, int | np.integer)

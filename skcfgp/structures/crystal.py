@@ -1,20 +1,27 @@
-"""`Crystal`: a crystal as three plain arrays.
+"""`Crystal`: a crystal as three plain arrays, checked once, when it is made.
 
-A pymatgen ``Structure`` is one Python object a site, with species, labels and properties. A network
-needs cell, coordinates and elements only, and a `Crystal` is no more than these, so that bundled
-data and ASE databases become graphs without a ``Structure`` in between. What takes a ``Structure``
-in this package takes a `Crystal` too, with the same result.
+A pymatgen ``Structure`` has a Python object for each site. A network needs cell, coordinates and
+elements only, and a `Crystal` is no more than these. Everything inside this package works on
+`Crystal`; since its arrays cannot be written to, what was valid once is never checked again.
 """
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass
 
 import numpy as np
-from pymatgen.core import Composition, Element, Lattice, Structure
+from pymatgen.core import Composition, DummySpecies, Element, Lattice, Structure
+from pymatgen.optimization.neighbors import find_points_in_spheres
 
-__all__ = ["ELEMENTS", "Crystal", "cell_of"]
+__all__ = ["ELEMENTS", "Crystal", "structure_digest"]
 
 #: Elements by atomic number; None is at 0. pymatgen's own ``Element.from_Z`` searches a table.
 ELEMENTS = (None, *(Element.from_Z(z) for z in range(1, 119)))
+
+#: Two sites closer than this many angstrom are taken for one atom listed twice.
+MINIMUM_DISTANCE = 0.5
+
+#: The search sorts space into cubes of the size of its radius; in too many small ones it is slow.
+SEARCH_RADIUS = 2.0
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
@@ -29,12 +36,13 @@ class Crystal:
         Fractional coordinates; they need not lie in [0, 1).
     atomic_numbers : array-like of int of shape (n_sites,)
     properties : dict, default=None
-        What else is known of it, such as ``material_id``. Copied, one level deep.
+        Further data such as ``material_id``. Copied, one level deep.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit, or an atomic number is not that of an element.
+        If the shapes do not fit, there is no site, an atomic number is not that of an element, a
+        number is not finite, the cell has no volume, or two sites are closer than 0.5 angstrom.
 
     See Also
     --------
@@ -57,50 +65,31 @@ class Crystal:
     frac_coords: np.ndarray
     atomic_numbers: np.ndarray
     properties: dict | None = None
-    #: Set by `validate_structure`: what cannot be written to stays valid.
-    _is_valid: bool = field(default=False, init=False)
 
     def __post_init__(self):
-        lattice = np.array(self.lattice, dtype=float)
-        coords = np.array(self.frac_coords, dtype=float)
+        lattice = np.array(self.lattice, dtype=float, order="C")
+        coords = np.array(self.frac_coords, dtype=float, order="C")
         numbers = np.array(self.atomic_numbers)
-        if lattice.shape != (3, 3):
-            raise ValueError(f"lattice must be of shape (3, 3), got {lattice.shape}.")
-        if not numbers.size:
-            numbers, coords = numbers.astype(int), coords.reshape(-1, 3)
-        if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
-            raise ValueError(
-                "atomic_numbers must be integers, one a site, got an array of shape "
-                f"{numbers.shape} and dtype {numbers.dtype}."
-            )
-        if coords.shape != (len(numbers), 3):
-            raise ValueError(
-                f"frac_coords must be of shape ({len(numbers)}, 3), one row for each of the "
-                f"atomic_numbers, got {coords.shape}."
-            )
-        if numbers.size and not 1 <= numbers.min() <= numbers.max() < len(ELEMENTS):
-            wrong = numbers[(numbers < 1) | (numbers >= len(ELEMENTS))][0]
-            raise ValueError(f"the atomic number {wrong} is not that of an element.")
-        arrays = {
-            "lattice": lattice,
-            "frac_coords": coords,
-            "atomic_numbers": numbers.astype(int, copy=False),
-        }
-        for name, array in arrays.items():
+        _check_shapes(lattice, coords, numbers)
+        _check_content(lattice, coords, numbers)
+        arrays = (lattice, coords, numbers.astype(int, copy=False))
+        for name, array in zip(("lattice", "frac_coords", "atomic_numbers"), arrays, strict=True):
             array.setflags(write=False)
             object.__setattr__(self, name, array)
         object.__setattr__(self, "properties", dict(self.properties or {}))
 
     @classmethod
-    def from_structure(cls, structure):
+    def from_structure(cls, structure, properties=None):
         """Take cell, coordinates, elements and ``properties`` of a pymatgen ``Structure``.
 
         A `Crystal` has no place for oxidation states, isotopes, magnetic moments, a charge or other
-        properties of sites; they stay behind.
+        properties of sites; they are left behind.
 
         Parameters
         ----------
         structure : Structure
+        properties : dict, default=None
+            Properties of the crystal; those of the structure if not given.
 
         Returns
         -------
@@ -109,18 +98,18 @@ class Crystal:
         Raises
         ------
         ValueError
-            If the structure is disordered, not periodic in three directions, or a site is not an
-            element.
+            If the structure is disordered, not periodic in three directions, a site is not an
+            element, or the arrays are not those of a `Crystal`.
         """
-        if not structure.is_ordered:
-            raise ValueError("the structure is disordered; make it ordered first.")
+        for composition in {site.species for site in structure}:
+            _check_species(composition)
         if not all(structure.lattice.pbc):
-            raise ValueError("the structure is not periodic in three directions.")
+            raise ValueError("it is not periodic in three directions, so it is not a crystal.")
         return cls(
             structure.lattice.matrix,
             structure.frac_coords,
             structure.atomic_numbers,
-            structure.properties,
+            structure.properties if properties is None else properties,
         )
 
     def to_structure(self):
@@ -158,14 +147,104 @@ class Crystal:
         return len(self.atomic_numbers)
 
     def __repr__(self):
-        formula = self.composition.reduced_formula if len(self) else "empty"
-        return f"Crystal({formula}, {len(self)} site{'' if len(self) == 1 else 's'})"
+        plural = "" if len(self) == 1 else "s"
+        return f"Crystal({self.composition.reduced_formula}, {len(self)} site{plural})"
 
     def __reduce__(self):  # through __init__, since a pickle forgets that an array is read-only
         return Crystal, (self.lattice, self.frac_coords, self.atomic_numbers, self.properties)
 
 
-def cell_of(structure):
-    """Return the cell vectors, in rows and angstrom, of a `Crystal` or a ``Structure``."""
-    lattice = structure.lattice
-    return lattice if isinstance(lattice, np.ndarray) else lattice.matrix
+def _check_shapes(lattice, coords, numbers):
+    """Refuse arrays that are not a cell and one row for each site."""
+    if lattice.shape != (3, 3):
+        raise ValueError(f"lattice must be of shape (3, 3), got {lattice.shape}.")
+    if not numbers.size:
+        raise ValueError("it has no sites.")
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
+        raise ValueError(
+            "atomic_numbers must be integers, one for each site, got an array of shape "
+            f"{numbers.shape} and dtype {numbers.dtype}."
+        )
+    if coords.shape != (len(numbers), 3):
+        raise ValueError(
+            f"frac_coords must be of shape ({len(numbers)}, 3), one row for each of the "
+            f"atomic_numbers, got {coords.shape}."
+        )
+
+
+def _check_content(lattice, coords, numbers):
+    """Refuse what is not a crystal of separate atoms of known elements; say what to do."""
+    if not 1 <= numbers.min() <= numbers.max() < len(ELEMENTS):
+        wrong = numbers[(numbers < 1) | (numbers >= len(ELEMENTS))][0]
+        raise ValueError(f"the atomic number {wrong} is not that of an element.")
+    if not (np.isfinite(lattice).all() and np.isfinite(coords).all()):
+        raise ValueError("its cell or a coordinate is not a finite number.")
+    if abs(np.linalg.det(lattice)) < 1e-6:
+        raise ValueError(f"its cell has no volume: {lattice.tolist()}.")
+    points = coords @ lattice
+    first, second, images, distances = find_points_in_spheres(
+        points,
+        points,
+        r=SEARCH_RADIUS,
+        pbc=np.ones(3, dtype=int),
+        lattice=lattice,
+        tol=1e-8,
+    )
+    overlapping = np.flatnonzero(
+        (distances < MINIMUM_DISTANCE) & ((first != second) | np.any(images != 0, axis=1))
+    )
+    if overlapping.size:
+        pair = overlapping[0]
+        i, j = first[pair], second[pair]
+        raise ValueError(
+            f"the sites {i} ({ELEMENTS[numbers[i]]}) and {j} ({ELEMENTS[numbers[j]]}) are "
+            f"{distances[pair]:.3f} angstrom apart; at least {MINIMUM_DISTANCE} is expected. "
+            "Remove the doubled site."
+        )
+
+
+def _check_species(composition):
+    """Refuse a site that is not exactly one atom of an element."""
+    if len(composition) != 1 or abs(next(iter(composition.values())) - 1) > 1e-8:
+        raise ValueError(
+            f"a site is occupied by {composition.formula!r}: disordered crystals cannot be used. "
+            "Make it ordered, for example with pymatgen's OrderDisorderedStructureTransformation."
+        )
+    specie = next(iter(composition))
+    if isinstance(specie, DummySpecies) or not hasattr(specie, "Z"):
+        raise ValueError(f"{specie} is not an element.")
+
+
+def structure_digest(structure):
+    """Name a crystal by its content: cell, elements and coordinates.
+
+    Equal for crystals that list the same cell and sites in any order, also after pickling, an
+    ``as_dict`` round trip or a shift of a site by a lattice vector, and for a `Crystal` and its
+    ``Structure``. Different when the cell, an element or, beyond 1e-7 of the cell, a coordinate
+    differs. Oxidation states, magnetic moments, charge and other properties do not count: the
+    features do not depend on them either.
+
+    Parameters
+    ----------
+    structure : Crystal or pymatgen.core.Structure
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+
+    Raises
+    ------
+    ValueError
+        If a ``Structure`` is not that of a `Crystal`.
+    """
+    if not isinstance(structure, Crystal):
+        structure = Crystal.from_structure(structure)
+    coords = np.round(np.mod(structure.frac_coords, 1.0), 7)
+    coords = np.mod(coords, 1.0) + 0.0  # no 1.0 and no -0.0
+    numbers = structure.atomic_numbers
+    order = np.lexsort((*coords.T, numbers))
+    digest = hashlib.blake2b(digest_size=16)
+    for array in (np.round(structure.lattice, 7) + 0.0, numbers[order], coords[order]):
+        digest.update(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes())
+    return digest.hexdigest()

@@ -77,7 +77,7 @@ def read_optimade(
             except Exception as error:  # what others' databases hold can be anything
                 found.append(error)
         page_url = _next(page, page_url)
-    checked = check_structures(found[:max_crystals], on_error="collect")
+    checked = check_structures(found[:max_crystals], on_error="nan")
     failures = [failure._replace(id=ids[failure.index]) for failure in checked.failures]
     return Structures(checked.structures, object_array(ids[:max_crystals]), failures)
 

@@ -8,8 +8,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.pipeline import make_pipeline
 
 from skcfgp import ActiveLearner, CompositionFeaturizer, GaussianProcessRegressor, MEGNetFeaturizer
-from skcfgp.features import latent_vectors
-from skcfgp.features.store import MemoryStore
+from skcfgp.features.store import memory
 from skcfgp.kernels import Laplacian
 from skcfgp.query import max_std, plan, random_sampling
 
@@ -167,7 +166,7 @@ def test_loop_by_crystals(formation_energy, monkeypatch, container):
     """Crystals go through the pipeline; each goes through the network once."""
     from skcfgp.network import MEGNet
 
-    monkeypatch.setattr(latent_vectors, "_MEMORY", MemoryStore())
+    memory.clear()
     runs, compute = [], MEGNet.compute
 
     def counted(self, graphs, *args, **options):

@@ -9,7 +9,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from skcfgp.datasets import load_formation_energy
 from skcfgp.network import load_network
 from skcfgp.network.graphs import structure_graph
-from skcfgp.structures import convert_structures
+from skcfgp.structures import check_structures
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_ase_database_as_arrays_against_structures(cpu_ratio, tmp_path):
         return graphs_of([AseAtomsAdaptor.get_structure(row.toatoms()) for row in rows])
 
     def by_arrays():
-        return graphs_of(convert_structures(path).structures)
+        return graphs_of(check_structures(path).structures)
 
     for ours, theirs in zip(by_arrays(), by_structures(), strict=True):
         assert len(ours.distances) == len(theirs.distances)

@@ -187,7 +187,7 @@ def test_latent_map_keeps_neighbours_together():
 def test_latent_map_refuses_failed_crystals():
     Z = RNG.normal(size=(50, 3))
     Z[7] = np.nan
-    with pytest.raises(ValueError, match=r"1 rows .* position 7.*failures_"):
+    with pytest.raises(ValueError, match=r"1 rows .* position 7.*warning names them"):
         LatentMapDisplay.from_vectors(Z, np.zeros(50))
     with pytest.raises(ValueError, match=r"\(49, n\)"):
         LatentMapDisplay.from_vectors(Z, np.zeros(49))

@@ -10,7 +10,7 @@ from pymatgen.core import DummySpecies, Lattice, Structure
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import ExtraTreesRegressor
-from sklearn.exceptions import NotFittedError, SkipTestWarning
+from sklearn.exceptions import SkipTestWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from skcfgp import CompositionFeaturizer, MEGNetFeaturizer
 from skcfgp.features.composition import GROUPS
-from skcfgp.structures import Crystal
+from skcfgp.structures import Crystal, InvalidStructureError, InvalidStructureWarning
 from skcfgp.structures.elements import PROPERTIES, atomic_masses, element_properties
 
 ALL = CompositionFeaturizer(GROUPS)
@@ -150,16 +150,15 @@ def test_conventions(crystals):
     assert {result["status"] for result in results} == {"passed"}
     transformer = CompositionFeaturizer("cell")
     params = transformer.get_params()
-    for unfitted in (transformer.transform, transformer.get_feature_names_out):
-        with pytest.raises(NotFittedError):
-            unfitted(crystals[0])
+    features = transformer.transform(crystals[0])  # there is nothing to learn
+    assert transformer.get_feature_names_out()[1] == "density_g_cm3"
+    state = dict(vars(transformer))
     assert transformer.fit(crystals[0], crystals[1]) is transformer
+    assert vars(transformer) == state
     assert transformer.get_params() == params
-    features = transformer.transform(crystals[0])
     assert features.dtype == np.float64
     restored = pickle.loads(pickle.dumps(transformer))
     np.testing.assert_array_equal(restored.transform(crystals[0]), features)
-    assert not hasattr(clone(transformer), "failures_")
     assert repr(transformer) == "CompositionFeaturizer(groups='cell')"
 
 
@@ -179,21 +178,22 @@ def test_failed_rows_are_nan_and_listed(salt):
     disordered = Structure(salt.lattice, [{"Na": 0.5, "K": 0.5}], [[0, 0, 0]])
     heavy = Structure(salt.lattice, ["Am", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     doubled = Structure(salt.lattice, ["Na", "Cl"], [[0, 0, 0], [0, 0, 0.01]])
-    flat = Crystal([[3, 0, 0], [0, 3, 0], [3, 3, 0]], [[0, 0, 0]], [11])
+    flat = Structure([[3, 0, 0], [0, 3, 0], [3, 3, 0]], ["Na"], [[0, 0, 0]])
     dummy = Structure(salt.lattice, [DummySpecies("X")], [[0, 0, 0]])
     X = pd.Series([salt, disordered, heavy, doubled, flat, dummy, "no.cif", salt])
     X.index = [f"id-{i}" for i in range(8)]
     transformer = CompositionFeaturizer(on_error="nan").fit(X)
-    features = transformer.transform(X)
+    with pytest.warns(InvalidStructureWarning, match="6 crystals cannot be used"):
+        features = transformer.transform(X)
     assert np.isnan(features).all(axis=1).nonzero()[0].tolist() == [1, 2, 3, 4, 5, 6]
     assert np.isfinite(features[[0, 7]]).all()
-    assert [(f.index, f.id) for f in transformer.failures_] == [(i, f"id-{i}") for i in range(1, 7)]
+    with pytest.raises(InvalidStructureError) as error:
+        CompositionFeaturizer().transform(X)
+    assert [(f.index, f.id) for f in error.value.failures] == [(i, f"id-{i}") for i in range(1, 7)]
     reasons = ["disordered", "Am; .* ends at Pu", "doubled site", "no volume", "not an element", ""]
     for i, reason in enumerate(reasons, start=1):
-        with pytest.raises((ValueError, FileNotFoundError), match=f"'?id-{i}'?: .*{reason}"):
-            CompositionFeaturizer().fit(X).transform(X[[f"id-{i}"]])
-    transformer.transform([salt])
-    assert transformer.failures_ == []
+        with pytest.raises(InvalidStructureError, match=f"'id-{i}': .*{reason}"):
+            CompositionFeaturizer().transform(X[[f"id-{i}"]])
     assert transformer.transform([]).shape == (0, features.shape[1])
 
 

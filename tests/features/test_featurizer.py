@@ -13,11 +13,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
 from skcfgp import GaussianProcessRegressor, MEGNetFeaturizer
-from skcfgp.features import latent_vectors
-from skcfgp.features.megnet import LeakageWarning
-from skcfgp.features.store import MemoryStore
+from skcfgp.features import LeakageWarning
+from skcfgp.features.store import memory
 from skcfgp.kernels import Laplacian
 from skcfgp.network import MEGNet, save_network
+from skcfgp.structures import InvalidStructureError, InvalidStructureWarning
 
 pytestmark = pytest.mark.network
 
@@ -25,8 +25,8 @@ NAME = "formation_energy_1800"
 
 
 @pytest.fixture
-def fresh_memory(monkeypatch):
-    monkeypatch.setattr(latent_vectors, "_MEMORY", MemoryStore())
+def fresh_memory():
+    memory.clear()
 
 
 @pytest.fixture
@@ -112,20 +112,25 @@ def test_failed_rows_are_nan_and_listed(crystals, salt, fresh_memory):
     X = pd.Series([salt, far, crystals[0][0], disordered, heavy, far.copy(), "no.cif"])
     X.index = [f"id-{i}" for i in range(7)]
     transformer = MEGNetFeaturizer(NAME, on_error="nan").fit(crystals[0])
-    features = transformer.transform(X)
+    with pytest.warns(InvalidStructureWarning, match="5 crystals cannot") as warned:
+        features = transformer.transform(X)
     bad = [1, 3, 4, 5, 6]
     assert np.isnan(features).all(axis=1).nonzero()[0].tolist() == bad
-    assert [(f.index, f.id) for f in transformer.failures_] == [(i, f"id-{i}") for i in bad]
-    reasons = ["cut-off", "disordered", "Og", "cut-off", "no file"]
-    for failure, reason in zip(transformer.failures_, reasons, strict=True):
-        assert reason in failure.reason
-    assert MEGNetFeaturizer(NAME, on_error="nan").fit_transform(X).shape == (7, 32)
-    with pytest.raises(FileNotFoundError, match="no file"):
+    (message,) = [str(w.message) for w in warned]
+    reasons = ["no two atoms", "a site is", "the element Og", "no two atoms", "there is no file"]
+    for i, reason in zip(bad, reasons, strict=True):
+        assert f"Crystal 'id-{i}': {reason}" in message
+    with pytest.warns(InvalidStructureWarning):
+        again = MEGNetFeaturizer(NAME, on_error="nan").fit_transform(X)
+    np.testing.assert_array_equal(again, features)
+    with pytest.raises(InvalidStructureError, match="no file"):
         MEGNetFeaturizer(NAME, on_error="nan", epochs=1).fit(X[-1:], [1.0])
-    transformer.transform([salt])
-    assert transformer.failures_ == []
-    with pytest.raises(ValueError, match="'id-1': no two atoms"):
-        MEGNetFeaturizer(NAME).fit(crystals[0]).transform(X[:3])
+    with pytest.raises(InvalidStructureError) as error:
+        MEGNetFeaturizer(NAME).fit(crystals[0]).transform(X)
+    assert [(f.index, f.id) for f in error.value.failures] == [(i, f"id-{i}") for i in bad]
+    copy = pickle.loads(pickle.dumps(error.value))
+    assert copy.failures == error.value.failures
+    assert str(copy) == str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -180,10 +185,10 @@ def test_seen_crystals_do_not_go_through_the_network_again(crystals, network_run
     assert network_runs == [10, 10, 2]
 
 
-def test_cache_on_disk(crystals, network_runs, tmp_path, monkeypatch):
+def test_cache_on_disk(crystals, network_runs, tmp_path):
     X = crystals[0][:10]
     first = MEGNetFeaturizer(NAME, cache_dir=tmp_path).fit(X).transform(X)
-    monkeypatch.setattr(latent_vectors, "_MEMORY", MemoryStore())  # as in another process
+    memory.clear()  # as in another process
     second = MEGNetFeaturizer(NAME, cache_dir=tmp_path).fit(X).transform(X)
     np.testing.assert_array_equal(first, second)
     assert network_runs == [10]
@@ -318,18 +323,19 @@ def on_ray():
 
 @pytest.mark.parametrize("backend", [nullcontext, on_dask, on_ray])
 def test_processes_give_the_same_vectors_and_failures(formation_energy, monkeypatch, backend):
-    monkeypatch.setattr("skcfgp.features.latent_vectors.CHUNK", 7)
+    monkeypatch.setattr("skcfgp.features.megnet.CHUNK", 7)
     crystals = [s.copy() for s in formation_energy.structures[:20]]
     for s in crystals:
         s.scale_lattice(1.01 * s.volume)  # not in the memory of this process
     crystals[9] = Structure(Lattice.cubic(100), ["Na"], [[0, 0, 0]])  # no neighbours
     featurizer = MEGNetFeaturizer("formation_energy_1800", on_error="nan", verbose=0, n_jobs=2)
     featurizer.fit(crystals[:1])
-    with backend():
+    with backend(), pytest.warns(InvalidStructureWarning, match="position 9: no two atoms"):
         found = featurizer.transform(crystals)
-    assert [failure.index for failure in featurizer.failures_] == [9]
-    monkeypatch.setattr("skcfgp.features.latent_vectors._MEMORY", MemoryStore())
-    expected = featurizer.set_params(n_jobs=None).transform(crystals)
+    memory.clear()
+    with pytest.warns(InvalidStructureWarning):
+        expected = featurizer.set_params(n_jobs=None).transform(crystals)
+    assert np.isnan(found).all(axis=1).nonzero()[0].tolist() == [9]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
     with pytest.raises(ValueError, match="Crystal at position 9: no two atoms"):
         featurizer.set_params(n_jobs=2, on_error="raise").transform(crystals)

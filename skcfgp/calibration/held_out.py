@@ -6,7 +6,6 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object
 
-from ..gaussian_process.common import last_step
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from .scorers import predict_with_std
 
@@ -14,50 +13,23 @@ __all__ = ["by_folds", "leave_one_out"]
 
 
 def by_folds(estimator, X, y, **options):
-    """Predict each row by a clone that was fitted on the other folds.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Regressor with ``predict(X, return_std=True)``, or a ``Pipeline`` that ends in one.
-    X : array-like of shape (n_samples, ...)
-    y : array-like of shape (n_samples,)
-    **options
-        Of `sklearn.model_selection.cross_val_predict`.
-
-    Returns
-    -------
-    mean, std : ndarray of shape (n_samples,)
-    """
+    """Predict mean and standard deviation of each row by a clone fitted on the other folds."""
     return cross_val_predict(_MeanAndStd(estimator), X, y, **options).T
 
 
-def leave_one_out(model):
-    """Predict the rows that a Gaussian process was fitted on, each from all others.
+def leave_one_out(gp):
+    """Predict the rows of a fitted process, each from all others, as ``predict`` would.
 
-    Parameters
-    ----------
-    model : GaussianProcessRegressor or Pipeline that ends in one
-        Fitted.
-
-    Returns
-    -------
-    mean, std : ndarray of shape (n_samples,)
-        As ``predict`` would give them: without the noise in ``alpha``.
-
-    Raises
-    ------
-    ValueError
-        If it is another regressor.
+    The noise of the label, which ``predict`` leaves out too, is taken from the variance.
     """
-    last = last_step(model)
-    if not isinstance(last, GaussianProcessRegressor):
+    if not isinstance(gp, GaussianProcessRegressor):
         raise ValueError(
-            "cv='leave_one_out' needs skcfgp.GaussianProcessRegressor as the estimator or the last "
-            f"step of a Pipeline, got {type(last).__name__}. Set cv to a number of folds."
+            "cv='leave_one_out' needs skcfgp.GaussianProcessRegressor as the estimator, got "
+            f"{type(gp).__name__}. Set cv to a number of folds; in a Pipeline make the calibration "
+            "the last step: make_pipeline(..., CalibratedRegressor(GaussianProcessRegressor()))."
         )
-    mean, std = last.predict_leave_one_out()
-    return mean, np.sqrt(np.maximum(std**2 - last.alpha * last.y_scale_**2, 0.0))
+    mean, std = gp.predict_leave_one_out()
+    return mean, np.sqrt(np.maximum(std**2 - gp.noise_ * gp.y_scale_**2, 0.0))
 
 
 class _MeanAndStd(MetaEstimatorMixin, RegressorMixin, BaseEstimator):

@@ -1,34 +1,25 @@
-"""z-scores of held-out rows, and the central interval that they give for a coverage.
+"""From z-scores of held-out rows to prediction intervals, everywhere or near a row.
 
-Each method is a function of the scores and the coverage that returns the two ends of the interval
-in units of the standard deviation: the interval of a row is mean + end * std.
+Each method is a function of the scores and the coverage. It returns the two ends of the central
+interval in units of the standard deviation: the interval of a row is mean + end * std.
 """
 
 import math
 
 import numpy as np
 from scipy.stats import norm
+from sklearn.neighbors import NearestNeighbors
 
-#: What one standard deviation to either side covers of a Gaussian.
+#: Probability within one standard deviation of the mean of a Gaussian.
 ONE_SIGMA = math.erf(math.sqrt(0.5))
+
+#: Number of neighbours with the average score that are added to those found, so that a few scores
+#: that are small by chance do not make a tiny error bar.
+PRIOR = 6
 
 
 def z_scores(y, mean, std):
-    """Return (y - mean) / std; where error and standard deviation are both 0, the score is 0.
-
-    Parameters
-    ----------
-    y, mean, std : ndarray of shape (n_samples,)
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-
-    Raises
-    ------
-    ValueError
-        If a standard deviation is not positive elsewhere.
-    """
+    """Return (y - mean) / std; where error and standard deviation are both 0, the score is 0."""
     error = y - mean
     wrong = ~(std > 0) & ~((std == 0) & (error == 0))
     if wrong.any():
@@ -76,3 +67,30 @@ def conformal_ends(z, coverage):
 
 
 ENDS = {"std_scaling": gaussian_ends, "isotonic": quantile_ends, "conformal": conformal_ends}
+
+
+class LocalScale:
+    """Factor on the standard deviation: root mean square z-score near a row, over that of all.
+
+    The mean square is that of an inverse gamma distribution with the average as its prior, whose
+    data are the nearest rows by Euclidean distance.
+    """
+
+    def __init__(self, X, z, n_neighbors):
+        mean = np.mean(z**2)
+        self._squares = z**2 / mean if mean else np.ones_like(z)
+        try:
+            self._index = NearestNeighbors(n_neighbors=min(n_neighbors, len(z) - 1)).fit(X)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                "n_neighbors compares rows by their features, so X must hold finite numbers, of "
+                f"shape (n_samples, n_features), got {type(X).__name__}. To calibrate a model of "
+                "crystals, make the calibration the last step of a Pipeline: "
+                "make_pipeline(MEGNetFeaturizer(), CalibratedRegressor(...))."
+            ) from error
+
+    def __call__(self, X=None):
+        """Return the factor of each row; without `X`, of the scored rows, judged by the others."""
+        rows = self._index.kneighbors(X, return_distance=False)
+        total = self._squares[rows].sum(axis=1)
+        return np.sqrt((PRIOR + total) / (PRIOR + rows.shape[1]))

@@ -1,7 +1,7 @@
 """Do the large errors have the large standard deviations? Only the order of `y_std` counts here."""
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import spearmanr
 
 from .common import check_predictions, mean_of_ties
 
@@ -33,14 +33,13 @@ def spearman(y_true, y_pred, y_std):
     error = np.abs(y_true - y_pred)
     if np.ptp(error) == 0 or np.ptp(y_std) == 0:
         return np.nan
-    # As scipy.stats.spearmanr, without the time for its p-value.
-    return float(np.corrcoef(rankdata(y_std), rankdata(error))[0, 1])
+    return float(spearmanr(y_std, error).statistic)
 
 
 def error_decay_curve(y_true, y_pred, y_std):
     """Mean absolute error of what is left when the least certain rows are removed, one by one.
 
-    Rows of equal `y_std` share their mean absolute error, so that their order makes no odds.
+    Rows of equal `y_std` share their mean absolute error, so that row order does not matter.
 
     Parameters
     ----------

@@ -8,7 +8,6 @@ and reads the width of an interval, in units of the standard deviation, off the 
 
 import warnings
 from copy import deepcopy
-from numbers import Integral
 
 import numpy as np
 from sklearn import get_config
@@ -16,6 +15,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clon
 from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.model_selection import check_cv
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
@@ -23,9 +23,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..gaussian_process.common import check_mask, last_step, last_step_input
 from ..gaussian_process.regressor import GaussianProcessRegressor
+from .common import check_count, check_probability
 from .held_out import by_folds, leave_one_out
-from .intervals import ENDS, ONE_SIGMA, z_scores
-from .local_scale import LocalScale
+from .intervals import ENDS, ONE_SIGMA, LocalScale, z_scores
 from .scorers import predict_with_std
 
 __all__ = ["CalibratedRegressor", "ExchangeabilityWarning"]
@@ -43,13 +43,14 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
 
     To regressors what scikit-learn's ``CalibratedClassifierCV`` with ``ensemble=False`` is to
     classifiers: z-scores come from rows that a clone was not fitted on, and the estimator is then
-    fitted on everything. The mean is the estimator's own.
+    fitted on everything. The mean is the estimator's own. In a ``Pipeline`` it is the last step:
+    ``make_pipeline(MEGNetFeaturizer(), CalibratedRegressor(GaussianProcessRegressor()))``.
 
     Parameters
     ----------
     estimator : estimator, default=None
-        Regressor with ``predict(X, return_std=True)``, or a ``Pipeline`` that ends in one. None
-        means `skcfgp.GaussianProcessRegressor`.
+        Regressor with ``predict(X, return_std=True)``, by default
+        `skcfgp.GaussianProcessRegressor`.
     method : {"std_scaling", "isotonic", "conformal"}, default="std_scaling"
         - "std_scaling": a Gaussian whose standard deviation is multiplied by the root mean square
           of the z-scores, which maximises their likelihood [1]_.
@@ -58,20 +59,18 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         - "conformal": split conformal prediction with the score abs(z) [3]_: intervals with a
           guaranteed coverage whatever the distribution, see the notes.
     n_neighbors : int, default=None
-        With a number, the standard deviation of a row is first multiplied by the root mean square
-        z-score of so many nearest rows, in the space of the features that the last step gets,
-        relative to that of all [5]_: the errors are larger in some regions than the estimator
-        knows. `method` then works on what is left. None: the same factor everywhere. 20 is a good
-        number.
+        Number of nearest rows whose root mean square z-score, relative to that of all rows,
+        multiplies the standard deviation of a row before `method` is applied [5]_: errors can be
+        larger in some regions than the estimator knows. 20 is a good number. By default the factor
+        is the same everywhere.
     cv : int, splitter, iterable, "leave_one_out" or "prefit", default=5
-        How the rows are split to get z-scores; every row must be predicted once. An integer splits
-        in the order of the rows: pass ``KFold(5, shuffle=True)`` if they are sorted.
-        "leave_one_out" fits once and takes the exact leave-one-out predictions of a
-        `skcfgp.GaussianProcessRegressor` with the hyper-parameters of that fit. "prefit" takes the
-        estimator as it is, and all rows given to `fit` must be new to it. So does a
-        ``FrozenEstimator``.
+        Split that gives the z-scores; every row must be predicted once. An integer splits in the
+        order of the rows: pass ``KFold(5, shuffle=True)`` if they are sorted. "leave_one_out" fits
+        once and takes the exact leave-one-out predictions of a `skcfgp.GaussianProcessRegressor`
+        with the hyper-parameters of that fit. "prefit" takes the estimator as it is, and all rows
+        given to `fit` must be new to it. So does a ``FrozenEstimator``.
     n_jobs : int, default=None
-        Folds that are fitted at once.
+        Number of folds that are fitted at once.
 
     Attributes
     ----------
@@ -80,9 +79,12 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     z_scores_ : ndarray of shape (n_calibration,)
         (y - mean) / std of the rows that were calibrated on.
     n_calibration_ : int
+        Number of these rows.
     scale_ : float
-        What `predict` multiplies the standard deviation of the estimator by: half the width of the
-        central interval of coverage 68.27 %, in units of it.
+        Factor on the standard deviation of the estimator: half the width of the central interval of
+        coverage 68.27 %, in units of it.
+    local_scale_ : callable or None
+        Maps feature vectors to the factor that their neighbours give; None without `n_neighbors`.
     n_features_in_, feature_names_in_
         Those of `estimator_`, if it has them.
 
@@ -126,6 +128,8 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     0.91
     """
 
+    __metadata_request__predict = {"return_std": True}  # noqa: RUF012
+
     def __init__(
         self, estimator=None, *, method="std_scaling", n_neighbors=None, cv=5, n_jobs=None
     ):
@@ -135,19 +139,20 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         self.cv = cv
         self.n_jobs = n_jobs
 
-    def fit(self, X, y, *, selected=None, unseen=None, **fit_params):
+    def fit(self, X, y, unseen=None, selected=None, **fit_params):
         """Get the z-scores, and fit the estimator on all rows.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, ...)
-            What the estimator takes: feature vectors, or crystals.
+        X : array-like of shape (n_samples, n_features)
+            Feature vectors, or whatever the estimator takes.
         y : array-like of shape (n_samples,)
-        selected : array-like of bool of shape (n_samples,), default=None
-            Which labels were chosen by a query. They are learnt, but not calibrated on.
-        unseen : array-like of bool of shape (n_samples,), default=None
-            Which labels the features owe nothing to, where a network was trained on the others:
-            only these are calibrated on. (Neighbours are compared among all rows.) None means all.
+        unseen : array-like of shape (n_samples,), bool, default=None
+            Marks the labels that the features owe nothing to, where a network was trained on the
+            others. Only these are calibrated on; all are learnt, choose the hyper-parameters and
+            are compared with their neighbours. By default all are unseen.
+        selected : array-like of shape (n_samples,), bool, default=None
+            Marks the labels that a query chose. They are learnt, but not calibrated on.
         **fit_params
             Passed to the estimator's ``fit``; those with a value for each row are split with them.
 
@@ -160,6 +165,9 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         ValueError
             If a standard deviation is not positive where the error is not zero, there are too few
             rows for the method, or a parameter is not valid.
+        TypeError
+            If the estimator has no standard deviation, or X does not hold feature vectors where
+            they are needed.
 
         Warns
         -----
@@ -167,39 +175,20 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             If fewer than 12 rows are left to calibrate on without the selected ones, which are then
             used as well.
         """
-        if self.method not in ENDS:
-            raise ValueError(f"method must be one of {list(ENDS)}, got {self.method!r}.")
-        k = self.n_neighbors
-        if k is not None and (not isinstance(k, Integral) or k < 1):
-            raise ValueError(f"n_neighbors must be an integer >= 1, got {k!r}.")
-        if isinstance(self.cv, str) and self.cv not in ("leave_one_out", "prefit"):
-            raise ValueError(
-                "cv must be a number of folds, a splitter, 'leave_one_out' or 'prefit', got "
-                f"{self.cv!r}."
-            )
+        self._check_params()
         y = validate_data(self, X="no_validation", y=y, y_numeric=True)
-        routed_params = self._route(fit_params)
-        if self._is_prefit():
-            self.estimator_ = self._take_prefit(fit_params)
-            mean, std = predict_with_std(self.estimator_, X)
-        elif self._is_leave_one_out():
-            self.estimator_ = clone(self._base()).fit(X, y, **routed_params)
-            mean, std = leave_one_out(self.estimator_)
-        else:
-            options = {"cv": self.cv, "n_jobs": self.n_jobs, "params": fit_params}
-            mean, std = by_folds(self._base(), X, y, **options)
-            self.estimator_ = clone(self._base()).fit(X, y, **routed_params)
+        mean, std = self._fit_and_predict_held_out(X, y, fit_params)
         check_consistent_length(mean, y)
         z = z_scores(y, mean, std)
-        self._local_scale = None
+        self.local_scale_ = None
         if self.n_neighbors is not None:
             if len(z) < 2:
                 raise ValueError(f"n_neighbors needs at least 2 samples, got n_samples = {len(z)}.")
-            self._local_scale = LocalScale(self._features(X)[1], z, self.n_neighbors)
-            z = z / self._local_scale()
+            self.local_scale_ = LocalScale(X, z, self.n_neighbors)
+            z = z / self.local_scale_()
         self._set_scores(z, selected, unseen)
         for name in ("n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)  # of another fit
+            vars(self).pop(name, None)  # drop attributes left by a previous fit
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
         return self
@@ -209,7 +198,7 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, ...)
+        X : array-like of shape (n_samples, n_features)
         return_std : bool, default=False
 
         Returns
@@ -230,10 +219,10 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, ...)
+        X : array-like of shape (n_samples, n_features)
         coverage : float, default=0.95
-            Between 0 and 1. The tails left out are equal in probability, except that "conformal"
-            makes intervals symmetric about the mean.
+            Probability between 0 and 1. The tails left out are equal in probability, except that
+            "conformal" makes intervals symmetric about the mean.
 
         Returns
         -------
@@ -246,8 +235,7 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             If "conformal" has too few scores for the coverage.
         """
         check_is_fitted(self, "scale_")
-        if not 0 < coverage < 1:
-            raise ValueError(f"coverage must lie between 0 and 1, got {coverage}.")
+        check_probability("coverage", coverage)
         low, high = ENDS[self.method](self.z_scores_, coverage)
         mean, std = self._local_prediction(X)
         return mean + low * std, mean + high * std
@@ -262,16 +250,12 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, ...)
+        X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
 
         Returns
         -------
         self : CalibratedRegressor
-
-        Notes
-        -----
-        In a ``Pipeline`` the transformers stay as they were fitted, and the last step learns.
         """
         if not hasattr(self, "scale_"):
             return self.fit(X, y)
@@ -313,25 +297,49 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     def _is_leave_one_out(self):
         return isinstance(self.cv, str) and self.cv == "leave_one_out"
 
-    def _features(self, X):
-        """Return the last step of the estimator, and what it gets for `X`."""
-        model = _thawed(self.estimator_)
-        return last_step(model), last_step_input(model, X)
+    def _check_params(self):
+        if self.method not in ENDS:
+            raise ValueError(f"method must be one of {list(ENDS)}, got {self.method!r}.")
+        if isinstance(self.cv, str) and self.cv not in ("leave_one_out", "prefit"):
+            raise ValueError(
+                "cv must be a number of folds, a splitter, 'leave_one_out' or 'prefit', got "
+                f"{self.cv!r}."
+            )
+        if self.n_neighbors is None:
+            return
+        check_count("n_neighbors", self.n_neighbors)
+        if isinstance(self.estimator, Pipeline):
+            raise ValueError(
+                "n_neighbors compares the features that the last step gets, and the estimator is a "
+                "Pipeline. Make the calibration its last step: make_pipeline(..., "
+                "CalibratedRegressor(...))."
+            )
+
+    def _fit_and_predict_held_out(self, X, y, fit_params):
+        """Set ``estimator_``, and predict all rows by models that have not learnt them."""
+        routed_params = self._route(fit_params)
+        if self._is_prefit():
+            self.estimator_ = self._take_prefit(fit_params)
+            return predict_with_std(self.estimator_, X)
+        if self._is_leave_one_out():
+            self.estimator_ = clone(self._base()).fit(X, y, **routed_params)
+            return leave_one_out(self.estimator_)
+        options = {"cv": self.cv, "n_jobs": self.n_jobs, "params": fit_params}
+        held_out = by_folds(self._base(), X, y, **options)
+        self.estimator_ = clone(self._base()).fit(X, y, **routed_params)
+        return held_out
 
     def _local_prediction(self, X):
         """Predict mean and standard deviation, before the method's own factor."""
-        if self._local_scale is None:
-            return predict_with_std(self.estimator_, X)
-        last, features = self._features(X)
-        mean, std = predict_with_std(last, features)
-        return mean, std * self._local_scale(features)
+        mean, std = predict_with_std(self.estimator_, X)
+        return mean, std if self.local_scale_ is None else std * self.local_scale_(X)
 
     def _take_prefit(self, fit_params):
         model = self._base()
         check_is_fitted(model)
-        last = last_step(_thawed(model))
-        if isinstance(last, SklearnGPR):  # it would predict its prior
-            check_is_fitted(last, "alpha_")
+        inner = model.estimator if isinstance(model, FrozenEstimator) else model
+        if isinstance(last_step(inner), SklearnGPR):  # it would predict its prior
+            check_is_fitted(last_step(inner), "alpha_")
         if fit_params:
             raise ValueError(
                 f"{sorted(fit_params)} would be passed to the estimator's fit, which is not called "
@@ -367,7 +375,3 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             )
         low, high = ENDS[self.method](z, ONE_SIGMA)
         self.z_scores_, self.n_calibration_, self.scale_ = z, len(z), float(high - low) / 2
-
-
-def _thawed(model):
-    return model.estimator if isinstance(model, FrozenEstimator) else model

@@ -1,35 +1,21 @@
 """`uncertainty_report`: all metrics of a predicted mean and standard deviation in one table."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.stats import norm
-from sklearn.metrics import (
-    mean_absolute_error,
-    mean_squared_error,
-    median_absolute_error,
-    r2_score,
-)
+from sklearn.metrics import mean_absolute_error, median_absolute_error, r2_score
 from sklearn.utils import check_random_state
 
-from .common import check_count, check_predictions
-from .metrics import (
-    coverage,
-    coverage_interval,
-    crps_gaussian,
-    dispersion,
-    ence,
-    mean_squared_z,
-    miscalibration_area,
-    negative_log_likelihood,
-    sharpness,
-)
+from . import metrics as m
+from .common import check_predictions
 from .ranking import ause, spearman
 from .resampling import calibrated_reference, mean_squared_z_interval
 
 __all__ = ["UncertaintyReport", "uncertainty_report"]
 
-#: Name of each metric in the table, and whether it has the unit of y.
+#: Title of each metric, and whether it has the unit of y.
 METRICS = {
     "mae": ("MAE", True),
     "rmse": ("RMSE", True),
@@ -49,118 +35,67 @@ METRICS = {
     "spearman": ("Spearman of sigma and |error|", False),
     "ause": ("AUSE", True),
 }
+COLUMNS = ("value", "low", "high", "reference", "reference_low", "reference_high")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class UncertaintyReport:
-    """What `uncertainty_report` returns. Printed, it is a table.
+    """Metrics of predictions with a standard deviation; printed, it is a table.
+
+    Each metric is an attribute as well: ``report.mae``, ``report.coverage_2sigma``, ``report.nll``.
 
     Attributes
     ----------
-    n_samples, n_bins, n_resamples : int
-    unit : str
-        Of y.
-    mae, rmse, median_absolute_error : float
-        In the unit of y.
-    r2 : float
-        Coefficient of determination.
-    coverage_1sigma, coverage_2sigma, coverage_3sigma : float
-        Fraction of rows with an error of at most 1, 2 and 3 standard deviations.
-    miscalibration_area_interval, miscalibration_area_quantile : float
-    mean_squared_z : float
-    ence : float
-        With `n_bins` bins.
-    nll : float
-        Negative log likelihood, mean over the rows, in nats, of a density in one over the unit of
-        y.
-    crps, sharpness : float
-        In the unit of y.
-    dispersion : float
-    spearman : float
-        NaN if all standard deviations or all absolute errors are equal.
-    ause : float
-        In the unit of y.
-    intervals : dict of str to (float, float)
-        95% intervals: Wilson's of the coverages, a bootstrap one of `mean_squared_z`.
-    references : dict of str to float
-        Values to expect of a calibrated model with these standard deviations.
-    reference_intervals : dict of str to (float, float)
-        Where 95% of such models are, of those references that come from resampling: `ence`,
-        `spearman` and `ause`.
+    table : DataFrame
+        One row for each metric, with the columns ``value``, ``low`` and ``high`` (a 95% interval),
+        ``reference`` (to expect of a calibrated model), ``reference_low`` and ``reference_high``
+        (where 95% of calibrated models are), NaN where there is none, and ``unit``: that of y, or
+        "1".
+    n_samples : int
+        Number of rows.
+    n_bins : int
+        Number of bins of the ENCE.
+    n_resamples : int
+        Number of resamples of the references and of the bootstrap.
     """
 
+    table: object
     n_samples: int
     n_bins: int
     n_resamples: int
-    unit: str
-    mae: float
-    rmse: float
-    median_absolute_error: float
-    r2: float
-    coverage_1sigma: float
-    coverage_2sigma: float
-    coverage_3sigma: float
-    miscalibration_area_interval: float
-    miscalibration_area_quantile: float
-    mean_squared_z: float
-    ence: float
-    nll: float
-    crps: float
-    sharpness: float
-    dispersion: float
-    spearman: float
-    ause: float
-    intervals: dict
-    references: dict
-    reference_intervals: dict
+
+    def __getattr__(self, name):
+        if name not in METRICS:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return float(self.table.at[name, "value"])
+
+    def __eq__(self, other):
+        return isinstance(other, UncertaintyReport) and self.table.equals(other.table)
 
     def to_dict(self):
         """Make a flat dict: one row of a table of models.
 
         Returns
         -------
-        dict
-            The attributes; intervals and references under the name of the metric with ``_low``,
-            ``_high``, ``_reference``, ``_reference_low`` and ``_reference_high`` appended.
+        dict of str to float
+            Every metric under its name, and what else `table` has of it with ``_low``, ``_high``,
+            ``_reference``, ``_reference_low`` and ``_reference_high`` appended.
         """
-        row = {f.name: getattr(self, f.name) for f in fields(self) if f.type is not dict}
-        for name, (low, high) in self.intervals.items():
-            row |= {f"{name}_low": low, f"{name}_high": high}
-        row |= {f"{name}_reference": value for name, value in self.references.items()}
-        for name, (low, high) in self.reference_intervals.items():
-            row |= {f"{name}_reference_low": low, f"{name}_reference_high": high}
+        row = {"n_samples": self.n_samples, "n_bins": self.n_bins, "n_resamples": self.n_resamples}
+        for column in COLUMNS:
+            ending = "" if column == "value" else f"_{column}"
+            known = self.table[column] if column == "value" else self.table[column].dropna()
+            row |= {f"{name}{ending}": float(value) for name, value in known.items()}
         return row
 
-    def to_frame(self):
-        """Make a table with one row for each metric.
-
-        Returns
-        -------
-        DataFrame
-            Indexed by metric, with the columns ``value``, ``low``, ``high``, ``reference``,
-            ``reference_low``, ``reference_high`` (NaN where there is none) and ``unit``: that of y,
-            or "1".
-        """
-        import pandas as pd
-
-        nothing = (np.nan, np.nan)
-        rows = {
-            name: (
-                getattr(self, name),
-                *self.intervals.get(name, nothing),
-                self.references.get(name, np.nan),
-                *self.reference_intervals.get(name, nothing),
-                self.unit if has_unit else "1",
-            )
-            for name, (_, has_unit) in METRICS.items()
-        }
-        columns = ["value", "low", "high", "reference", "reference_low", "reference_high", "unit"]
-        frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-        return frame.rename_axis("metric")
-
     def __str__(self):
-        head = ("", "value", "95% interval", "if calibrated", "unit")
-        rows = [head] + [self._line(name) for name in METRICS]
+        rows = [("", "value", "95% interval", "if calibrated", "unit")]
+        for name, row in self.table.iterrows():
+            title, has_unit = METRICS[name]
+            expected = f"{_number(row.reference)} {_range(row.reference_low, row.reference_high)}"
+            unit = row.unit if has_unit else ""
+            rows.append((title, f"{row.value:.4g}", _range(row.low, row.high), expected, unit))
+        rows = [[cell.strip() for cell in row] for row in rows]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -168,17 +103,6 @@ class UncertaintyReport:
         ]
         note = f"{self.n_samples} rows; {self.n_bins} bins; {self.n_resamples} resamples"
         return "\n".join([*lines, note])
-
-    def _line(self, name):
-        title, has_unit = METRICS[name]
-        reference = _number(self.references[name]) if name in self.references else ""
-        return (
-            title,
-            _number(getattr(self, name)),
-            _range(self.intervals.get(name)),
-            f"{reference} {_range(self.reference_intervals.get(name))}".rstrip(),
-            self.unit if has_unit else "",
-        )
 
 
 def uncertainty_report(
@@ -195,13 +119,13 @@ def uncertainty_report(
     y_std : array-like of shape (n_samples,)
         Predicted standard deviation of `y_true`, noise included, in its unit.
     n_bins : int, default=10
-        Of the ENCE; at most one for each row.
+        Number of bins of the ENCE, at most one for each row.
     n_resamples : int, default=1000
-        Of the references and of the bootstrap.
+        Number of resamples of the references and of the bootstrap, at least 100.
     unit : str, default="unit of y"
-        For the table.
+        Unit of y, for the table.
     random_state : int, RandomState or None, default=None
-        Of the resampling.
+        Controls the resampling.
 
     Returns
     -------
@@ -211,7 +135,7 @@ def uncertainty_report(
     ------
     ValueError
         If a row is not finite, if a standard deviation is not positive, if the lengths differ, or
-        if there are fewer rows than 2 or than bins. No row is left out.
+        if there are fewer rows than 2 or than bins.
 
     Notes
     -----
@@ -228,72 +152,60 @@ def uncertainty_report(
     >>> y_std = rng.uniform(0.1, 0.3, size=500)
     >>> y_true = 2 * y_std * rng.normal(size=500)  # the error bars are half as long as they should
     >>> report = uncertainty_report(y_true, np.zeros(500), y_std, unit="eV", random_state=0)
-    >>> print(f"{report.coverage_2sigma:.2f} instead of {report.references['coverage_2sigma']:.2f}")
+    >>> expected = report.table.reference["coverage_2sigma"]
+    >>> print(f"{report.coverage_2sigma:.2f} instead of {expected:.2f}")
     0.71 instead of 0.95
     """
-    y_true, y_pred, y_std = predictions = check_predictions(y_true, y_pred, y_std)
+    import pandas as pd
+
+    y_true, y_pred, y_std = p = check_predictions(y_true, y_pred, y_std)
     if len(y_true) < 2:
         raise ValueError(f"expected at least 2 rows, got {len(y_true)}.")
-    n_resamples = check_count("n_resamples", n_resamples)
     random_state = check_random_state(random_state)
-
-    def resampled_metrics(*predictions):
-        return ence(*predictions, n_bins=n_bins), spearman(*predictions), ause(*predictions)
-
-    values = {
-        "mae": float(mean_absolute_error(y_true, y_pred)),
-        "rmse": float(np.sqrt(mean_squared_error(y_true, y_pred))),
-        "median_absolute_error": float(median_absolute_error(y_true, y_pred)),
-        "r2": float(r2_score(y_true, y_pred)),
-        "mean_squared_z": mean_squared_z(*predictions),
-        "nll": negative_log_likelihood(*predictions),
-        "crps": crps_gaussian(*predictions),
-        "sharpness": sharpness(y_std),
-        "dispersion": dispersion(y_std),
-        **dict(zip(("ence", "spearman", "ause"), resampled_metrics(*predictions), strict=True)),
-    }
-    references = {
-        "mae": float(np.sqrt(2 / np.pi) * y_std.mean()),
-        "rmse": values["sharpness"],
-        "mean_squared_z": 1.0,
-        "nll": float(np.mean(np.log(y_std)) + (np.log(2 * np.pi) + 1) / 2),
-        "crps": float(y_std.mean() / np.sqrt(np.pi)),
-    }
-    intervals = {}
-    for k in (1, 2, 3):
-        name = f"coverage_{k}sigma"
-        values[name] = coverage(*predictions, n_sigma=k)
-        intervals[name] = coverage_interval(*predictions, n_sigma=k)
-        references[name] = float(norm.cdf(k) - norm.cdf(-k))
-    for form in ("interval", "quantile"):
-        name = f"miscalibration_area_{form}"
-        values[name] = miscalibration_area(*predictions, form=form)
-        references[name] = float(np.sqrt(2 * np.pi / len(y_true)) / 8)
-    intervals["mean_squared_z"] = mean_squared_z_interval(
-        *predictions, n_resamples=n_resamples, random_state=random_state
-    )
-    resampled = calibrated_reference(
-        resampled_metrics, y_std, n_resamples=n_resamples, random_state=random_state
-    )
-    reference_intervals = {}
-    for name, column in zip(("ence", "spearman", "ause"), resampled.T, strict=True):
-        references[name] = float(column.mean())
-        reference_intervals[name] = tuple(np.quantile(column, [0.025, 0.975]).tolist())
-    return UncertaintyReport(
-        n_samples=len(y_true),
-        n_bins=int(n_bins),
+    area = np.sqrt(2 * np.pi / len(y_true)) / 8
+    normal_nll = np.mean(np.log(y_std)) + (np.log(2 * np.pi) + 1) / 2
+    resampled = {"ence": partial(m.ence, n_bins=n_bins), "spearman": spearman, "ause": ause}
+    values = {name: metric(*p) for name, metric in resampled.items()}
+    z2_interval = mean_squared_z_interval(*p, n_resamples=n_resamples, random_state=random_state)
+    simulated = calibrated_reference(
+        lambda *columns: [metric(*columns) for metric in resampled.values()],
+        y_std,
         n_resamples=n_resamples,
-        unit=unit,
-        **values,
-        intervals=intervals,
-        references=references,
-        reference_intervals=reference_intervals,
+        random_state=random_state,
     )
+    rows = {
+        "mae": _row(mean_absolute_error(y_true, y_pred), np.sqrt(2 / np.pi) * y_std.mean()),
+        "rmse": _row(np.sqrt(np.mean((y_true - y_pred) ** 2)), m.sharpness(y_std)),
+        "median_absolute_error": _row(median_absolute_error(y_true, y_pred)),
+        "r2": _row(r2_score(y_true, y_pred)),
+        "miscalibration_area_interval": _row(m.miscalibration_area(*p, form="interval"), area),
+        "miscalibration_area_quantile": _row(m.miscalibration_area(*p, form="quantile"), area),
+        "mean_squared_z": _row(m.mean_squared_z(*p), 1.0, z2_interval),
+        "nll": _row(m.negative_log_likelihood(*p), normal_nll),
+        "crps": _row(m.crps_gaussian(*p), y_std.mean() / np.sqrt(np.pi)),
+        "sharpness": _row(m.sharpness(y_std)),
+        "dispersion": _row(m.dispersion(y_std)),
+    }
+    for k in (1, 2, 3):
+        interval = m.coverage_interval(*p, n_sigma=k)
+        expected = norm.cdf(k) - norm.cdf(-k)
+        rows[f"coverage_{k}sigma"] = _row(m.coverage(*p, n_sigma=k), expected, interval)
+    for (name, value), column in zip(values.items(), simulated.T, strict=True):
+        limits = np.quantile(column, [0.025, 0.975])
+        rows[name] = _row(value, column.mean(), reference_interval=limits)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=COLUMNS, dtype=float)
+    table = table.loc[list(METRICS)].rename_axis("metric")
+    table["unit"] = [unit if has_unit else "1" for _, has_unit in METRICS.values()]
+    return UncertaintyReport(table, len(y_true), int(n_bins), int(n_resamples))
+
+
+def _row(value, reference=np.nan, interval=(np.nan, np.nan), reference_interval=(np.nan, np.nan)):
+    return (value, *interval, reference, *reference_interval)
 
 
 def _number(value):
-    return f"{value:.4g}"
+    return "" if np.isnan(value) else f"{value:.4g}"
 
 
-def _range(interval):
-    return "" if interval is None else f"[{_number(interval[0])}, {_number(interval[1])}]"
+def _range(low, high):
+    return "" if np.isnan(low) else f"[{_number(low)}, {_number(high)}]"

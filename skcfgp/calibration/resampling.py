@@ -1,12 +1,15 @@
 """How far a metric of so many rows can be off by chance."""
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import bootstrap
 from sklearn.utils import check_random_state
 
-from .common import check_count, check_predictions, check_std
+from .common import check_count, check_predictions, check_probability, check_std
 
 __all__ = ["calibrated_reference", "mean_squared_z_interval"]
+
+#: Number of values that the bootstrap holds at once, 80 MB.
+BATCH = 10**7
 
 
 def calibrated_reference(metric, y_std, *, n_resamples=1000, random_state=None):
@@ -68,7 +71,9 @@ def mean_squared_z_interval(
     y_true, y_pred, y_std : array-like of shape (n_samples,)
     confidence_level : float, default=0.95
     n_resamples : int, default=1000
+        Number of bootstrap samples, at least 100.
     random_state : int, RandomState or None, default=None
+        Controls the resampling.
 
     Returns
     -------
@@ -81,21 +86,18 @@ def mean_squared_z_interval(
        doi:10.1080/01621459.1987.10478410
     """
     y_true, y_pred, y_std = check_predictions(y_true, y_pred, y_std)
-    n_resamples = check_count("n_resamples", n_resamples)
-    if not 0 < confidence_level < 1:
-        raise ValueError(f"confidence_level must be between 0 and 1, got {confidence_level!r}.")
+    check_probability("confidence_level", confidence_level)
     squares = ((y_true - y_pred) / y_std) ** 2
-    value = squares.mean()
-    if np.ptp(squares) == 0:
-        return float(value), float(value)
-    random, n = check_random_state(random_state), len(squares)
-    means = np.array([squares[random.randint(n, size=n)].mean() for _ in range(n_resamples)])
-    # The fraction below is kept from 0 and 1, where few resamples can lead it.
-    below = np.mean(means < value) + np.mean(means == value) / 2
-    bias = norm.ppf(np.clip(below, 0.5 / n_resamples, 1 - 0.5 / n_resamples))
-    # The jackknife values of a mean are its deviations, but for a factor.
-    deviation = squares - value
-    acceleration = (deviation**3).sum() / (6 * (deviation**2).sum() ** 1.5)
-    tails = bias + norm.ppf([(1 - confidence_level) / 2, (1 + confidence_level) / 2])
-    low, high = np.quantile(means, norm.cdf(bias + tails / (1 - acceleration * tails)))
-    return float(low), float(high)
+    n_resamples = check_count("n_resamples", n_resamples, 100)
+    if np.ptp(squares) <= 1e-9 * squares.max():  # but for rounding the same: nothing to resample
+        return float(squares[0]), float(squares[0])
+    interval = bootstrap(
+        (squares,),
+        np.mean,
+        confidence_level=confidence_level,
+        n_resamples=n_resamples,
+        batch=max(1, BATCH // len(squares)),
+        method="BCa",
+        random_state=check_random_state(random_state),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)

@@ -8,10 +8,9 @@ takes ``return_std=True``.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sklearn import config_context
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.pipeline import Pipeline
 
+from ..gaussian_process.common import last_step
 from .metrics import crps_gaussian, miscalibration_area, negative_log_likelihood
 
 __all__ = [
@@ -24,13 +23,13 @@ __all__ = [
 
 
 def predict_with_std(estimator, X):
-    """Predict mean and standard deviation, whether metadata routing is on or off.
+    """Predict mean and standard deviation, by the best estimator of a search too.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted: a regressor whose ``predict`` takes ``return_std``, a ``Pipeline`` that ends with
-        one, or a search (``GridSearchCV``) over either.
+        Fitted regressor whose ``predict`` takes ``return_std``, ``Pipeline`` that ends with one, or
+        search (``GridSearchCV``) over either.
     X : array-like of shape (n_samples, ...)
 
     Returns
@@ -40,14 +39,17 @@ def predict_with_std(estimator, X):
     Raises
     ------
     TypeError
-        If the estimator has no standard deviation to give. That of a ``TransformedTargetRegressor``
-        has none, whatever is in it.
+        If the estimator does not return a standard deviation, as a ``TransformedTargetRegressor``,
+        whatever is in it.
+
+    Notes
+    -----
+    With metadata routing on, a ``Pipeline`` passes ``return_std`` to the regressors of this
+    package, which request it. Others need ``set_predict_request(return_std=True)``.
     """
     while hasattr(estimator, "best_estimator_"):
         estimator = estimator.best_estimator_
-    last = estimator
-    while isinstance(last, Pipeline):
-        last = last[-1]
+    last = last_step(estimator)
     if isinstance(last, TransformedTargetRegressor):
         raise TypeError(
             "TransformedTargetRegressor cannot return a standard deviation: it transforms the mean "
@@ -55,18 +57,13 @@ def predict_with_std(estimator, X):
             "process; for another (a logarithm) transform y before fit, and stay in that unit."
         )
     try:
-        # With routing on, a Pipeline passes return_std only to a step that has requested it. It is
-        # no metadata of the user's but an option of predict, so here it is passed as with routing
-        # off.
-        with config_context(enable_metadata_routing=False):
-            prediction = estimator.predict(X, return_std=True)
+        prediction = estimator.predict(X, return_std=True)
     except TypeError as error:
         if "return_std" not in str(error):
             raise
         raise TypeError(
-            f"{type(last).__name__}.predict does not take return_std=True, so that it has no "
-            "standard deviation to give. Use a regressor that has one, such as "
-            "skcfgp.GaussianProcessRegressor."
+            f"{type(last).__name__}.predict does not take return_std=True. Use a regressor that "
+            "has a standard deviation, such as skcfgp.GaussianProcessRegressor."
         ) from error
     if not isinstance(prediction, tuple) or len(prediction) != 2:
         raise TypeError(
@@ -102,9 +99,10 @@ def make_std_scorer(metric, *, greater_is_better=True, **options):
     Parameters
     ----------
     metric : callable
-        Those of `skcfgp.calibration`, for instance. One that is defined in a module can be pickled.
+        Function of ``(y_true, y_pred, y_std)``, such as those of `skcfgp.calibration`. The scorer
+        can be pickled if the function is defined in a module.
     greater_is_better : bool, default=True
-        Otherwise the sign is changed.
+        Whether a high value is good; if not, the scorer changes the sign.
     **options
         Passed to `metric`.
 

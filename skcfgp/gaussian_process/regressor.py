@@ -108,6 +108,8 @@ class GaussianProcessRegressor(RowByRowMixin, _SklearnGPR):
     [0.84 0.  ] [0.26 1.  ]
     """
 
+    __metadata_request__predict = {"return_std": True}  # noqa: RUF012
+
     def __init__(
         self,
         kernel=None,

@@ -93,6 +93,8 @@ class VecchiaGaussianProcessRegressor(RegressorMixin, BaseEstimator):
     [0.84 0.66] [0. 1.]
     """
 
+    __metadata_request__predict = {"return_std": True}  # noqa: RUF012
+
     def __init__(
         self,
         amplitude=None,

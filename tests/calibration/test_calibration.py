@@ -2,7 +2,6 @@ import pickle
 
 import numpy as np
 import pytest
-import uncertainty_toolbox as uct
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -199,18 +198,35 @@ def test_error_decay_curve_is_the_error_of_what_is_left():
 
 
 def test_agreement_with_uncertainty_toolbox():
+    uct = pytest.importorskip("uncertainty_toolbox")
     for seed, factor, shift in [(0, 1, 0), (1, 2, 0.3), (2, 0.5, -1)]:
         y_true, y_pred, y_std = sample(seed=seed)
         y_std, y_pred = y_std * factor, y_pred + shift
         for form in ("interval", "quantile"):
-            area = uct.miscalibration_area(y_pred, y_std, y_true, prop_type=form)
-            assert miscalibration_area(y_true, y_pred, y_std, form=form) == pytest.approx(area)
+            # Theirs counts y_pred - y_true below a quantile, its sources y_true - y_pred: swapped.
+            theirs = uct.get_proportion_lists_vectorized(y_true, y_std, y_pred, prop_type=form)
+            ours = calibration_curve(y_true, y_pred, y_std, form=form)
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+            area = uct.miscalibration_area(y_true, y_std, y_pred, prop_type=form)
+            found = miscalibration_area(y_true, y_pred, y_std, form=form)
+            assert found == pytest.approx(area, rel=1e-9)
         for ours, theirs in [
             (negative_log_likelihood, uct.nll_gaussian),
             (crps_gaussian, uct.crps_gaussian),
         ]:
-            assert ours(y_true, y_pred, y_std) == pytest.approx(theirs(y_pred, y_std, y_true))
-        assert sharpness(y_std) == pytest.approx(uct.sharpness(y_std))
+            expected = theirs(y_pred, y_std, y_true)
+            assert ours(y_true, y_pred, y_std) == pytest.approx(expected, rel=1e-12)
+        assert sharpness(y_std) == pytest.approx(uct.sharpness(y_std), rel=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(predictions(), st.integers(2, 9), st.sampled_from(["interval", "quantile"]))
+def test_area_is_that_of_straight_pieces_by_brute_force(columns, n_levels, form):
+    probability, observed = calibration_curve(*columns, form=form, n_levels=n_levels)
+    p = np.linspace(0, 1, 200_001)
+    expected = np.mean(np.abs(np.interp(p, probability, observed) - p))
+    area = miscalibration_area(*columns, form=form, n_levels=n_levels)
+    assert area == pytest.approx(expected, abs=1e-5)
 
 
 def test_agreement_with_scipy():
@@ -223,15 +239,21 @@ def test_agreement_with_scipy():
     assert negative_log_likelihood(y_true, y_pred, y_std) == pytest.approx(nll)
 
 
-def test_bootstrap_interval_agrees_with_scipy():
-    rng = np.random.default_rng(0)
-    y_true = rng.standard_t(5, size=150)  # heavy tails: the correction matters
-    ours = mean_squared_z_interval(*constant(y_true), n_resamples=20_000, random_state=0)
-    theirs = stats.bootstrap(
-        (y_true**2,), np.mean, n_resamples=20_000, method="BCa", random_state=rng
-    ).confidence_interval
-    np.testing.assert_allclose(ours, theirs, rtol=0.03)
-    assert ours[0] < mean_squared_z(*constant(y_true)) < ours[1]
+def test_bootstrap_interval_is_efrons():
+    """BCa by its formulas, with the jackknife of a mean in closed form."""
+    y_true = np.random.default_rng(0).standard_t(5, size=150)  # heavy tails: the correction matters
+    found = mean_squared_z_interval(*constant(y_true), n_resamples=20_000, random_state=0)
+    squares, random = y_true**2, np.random.default_rng(1)
+    value, deviation = squares.mean(), squares - squares.mean()
+    means = np.array([random.choice(squares, 150).mean() for _ in range(20_000)])
+    bias = stats.norm.ppf(np.mean(means < value))
+    acceleration = (deviation**3).sum() / (6 * (deviation**2).sum() ** 1.5)
+    tails = bias + stats.norm.ppf([0.025, 0.975])
+    levels = stats.norm.cdf(bias + tails / (1 - acceleration * tails))
+    np.testing.assert_allclose(found, np.quantile(means, levels), rtol=0.015)
+    plain = np.quantile(means, [0.025, 0.975])
+    assert found[1] > 1.03 * plain[1]  # without the correction the test would fail
+    assert found[0] < value < found[1]
 
 
 def test_wilson_interval_is_its_formula():
@@ -314,7 +336,7 @@ def test_reference_holds_what_a_calibrated_model_gives():
 
 def test_report_holds_the_metrics():
     columns = y_true, y_pred, y_std = sample()
-    report = uncertainty_report(*columns, n_resamples=50, random_state=0)
+    report = uncertainty_report(*columns, n_resamples=100, random_state=0)
     expected = {
         "mae": mean_absolute_error(y_true, y_pred),
         "rmse": np.sqrt(np.mean((y_true - y_pred) ** 2)),
@@ -334,58 +356,73 @@ def test_report_holds_the_metrics():
         "spearman": spearman(*columns),
         "ause": ause(*columns),
     }
-    frame = report.to_frame()
-    assert list(frame.index) == list(expected)
+    table = report.table
+    assert list(table.index) == list(expected)
     row = report.to_dict()
     for name, value in expected.items():
-        assert getattr(report, name) == row[name] == frame.value[name] == pytest.approx(value)
+        assert getattr(report, name) == row[name] == table.value[name] == pytest.approx(value)
         assert isinstance(row[name], float)
-    assert frame.low["coverage_2sigma"] == row["coverage_2sigma_low"]
-    assert frame.reference_high["ence"] == row["ence_reference_high"]
+    assert (row["coverage_2sigma_low"], row["coverage_2sigma_high"]) == coverage_interval(*columns)
+    assert table.reference_high["ence"] == row["ence_reference_high"]
+    assert "mae_low" not in row
+    assert np.isnan(table.low["mae"])
+    with pytest.raises(AttributeError, match="no attribute 'mea'"):
+        report.mea  # noqa: B018
 
 
 def test_references_are_the_means_of_calibrated_models():
     """The closed forms of the report against resampling."""
     y_std = sample(300)[2]
-    names = ["mae", "rmse", "nll", "crps", "mean_squared_z", "coverage_1sigma", "ence", "ause"]
-
-    def measure(*columns):
-        report = uncertainty_report(*columns, n_resamples=1)
-        return [getattr(report, name) for name in names]
-
-    simulated = calibrated_reference(measure, y_std, n_resamples=100, random_state=0)
-    error = simulated.std(axis=0) / 10
+    metrics = {
+        "mae": lambda y, mean, std: mean_absolute_error(y, mean),
+        "rmse": lambda y, mean, std: np.sqrt(np.mean((y - mean) ** 2)),
+        "nll": negative_log_likelihood,
+        "crps": crps_gaussian,
+        "mean_squared_z": mean_squared_z,
+        "coverage_1sigma": lambda *columns: coverage(*columns, n_sigma=1),
+        "ence": ence,
+        "ause": ause,
+    }
+    simulated = calibrated_reference(
+        lambda *columns: [metric(*columns) for metric in metrics.values()],
+        y_std,
+        n_resamples=400,
+        random_state=0,
+    )
+    error = simulated.std(axis=0) / 20
     report = uncertainty_report(y_std, 0 * y_std, y_std, random_state=1)
-    for name, mean, tolerance in zip(names, simulated.mean(axis=0), error, strict=True):
-        assert report.references[name] == pytest.approx(mean, abs=4 * tolerance)
+    for name, mean, tolerance in zip(metrics, simulated.mean(axis=0), error, strict=True):
+        assert report.table.reference[name] == pytest.approx(mean, abs=4 * tolerance)
 
 
 def test_report_is_repeatable_frozen_and_pickled():
-    first, second = (uncertainty_report(*sample(), n_resamples=20, random_state=7) for _ in "ab")
+    first, second = (uncertainty_report(*sample(), n_resamples=100, random_state=7) for _ in "ab")
     assert first == second == pickle.loads(pickle.dumps(first))
+    assert first != uncertainty_report(*sample(), n_resamples=100, random_state=8)
     with pytest.raises(AttributeError):
         first.mae = 0
 
 
 def test_report_reads_as_a_table():
-    report = uncertainty_report(*sample(), n_resamples=20, unit="eV/atom", random_state=0)
+    report = uncertainty_report(*sample(), n_resamples=100, unit="eV/atom", random_state=0)
     lines = str(report).splitlines()
-    assert len(lines) == 1 + 17 + 1
-    by_title = {line[:34].strip(): line for line in lines}
-    assert "eV/atom" in by_title["MAE"]
-    assert "eV/atom" not in by_title["mean squared z"]
-    assert "0.9545" in by_title["coverage at 2 sigma"]
-    assert lines[-1] == "400 rows; 10 bins; 20 resamples"
-    units = report.to_frame().unit
+    assert len(lines) == 1 + len(report.table) + 1
+    for name, line in zip(report.table.index, lines[1:-1], strict=True):
+        row = report.table.loc[name]
+        assert f"  {row.value:.4g}" in line
+        assert (f"[{row.low:.4g}, {row.high:.4g}]" in line) == np.isfinite(row.low)
+        assert (f"  {row.reference:.4g}" in line) == np.isfinite(row.reference)
+        assert line.endswith("eV/atom") == (row.unit == "eV/atom")
+    assert [part.split()[0] for part in lines[-1].split("; ")] == ["400", "10", "100"]
     y_unit = ["mae", "rmse", "median_absolute_error", "crps", "sharpness", "ause"]
-    assert list(units.index[units == "eV/atom"]) == y_unit
+    assert list(report.table.index[report.table.unit == "eV/atom"]) == y_unit
 
 
 def test_constant_std_is_reported_without_a_warning():
-    report = uncertainty_report(*constant(NORMAL[::10]), n_resamples=20, random_state=0)
+    report = uncertainty_report(*constant(NORMAL[::10]), n_resamples=100, random_state=0)
     assert report.dispersion == 0
     assert np.isnan(report.spearman)
-    assert np.isnan(report.references["spearman"])
+    assert np.isnan(report.table.reference["spearman"])
     assert report.ause == pytest.approx(ause(*constant(NORMAL[::10])))
 
 
@@ -397,11 +434,14 @@ GOOD = np.array([1.0, 2.0, 3.0, 4.0])
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ((GOOD, GOOD, [1, 0, 1, 0]), "must be positive, got 0 in row 1 and 2 such rows of 4"),
+        ((GOOD, GOOD, [1, 0, 1, 0]), "y_std must be positive, got 0 in row 1 and 2 such rows of 4"),
         ((GOOD, GOOD, [1, 1, 1, -2]), "must be positive, got -2 in row 3"),
-        ((GOOD, GOOD, [1, np.nan, 1, 1]), "y_std has nan in row 1 and 1 such rows of 4"),
-        (([1, np.inf, 3, 4], GOOD, GOOD), "y_true has inf in row 1"),
-        ((GOOD, GOOD[:3], GOOD), "must have one length, got 4, 3 and 4"),
+        (
+            (GOOD, GOOD, [1, np.nan, 1, 1]),
+            "y_std must be finite, got nan in row 1 and 1 such rows of 4",
+        ),
+        (([1, np.inf, 3, 4], GOOD, GOOD), "y_true must be finite, got inf in row 1"),
+        ((GOOD, GOOD[:3], GOOD), r"must have the same length, got \[4, 3, 4\]"),
         ((GOOD[:, None], GOOD, GOOD), r"y_true must be a 1-D array .* got the shape \(4, 1\)"),
         (([], [], []), "at least one row"),
     ],
@@ -426,8 +466,12 @@ def test_bad_rows_are_refused_by_name(columns, message):
             "n_resamples must be an integer of at least 1, got 0",
         ),
         (
+            lambda: mean_squared_z_interval(GOOD, GOOD, GOOD, n_resamples=99),
+            "n_resamples must be an integer of at least 100, got 99",
+        ),
+        (
             lambda: mean_squared_z_interval(GOOD, GOOD, GOOD, confidence_level=95),
-            "confidence_level must be between 0 and 1, got 95",
+            "confidence_level must lie between 0 and 1, got 95",
         ),
     ],
 )

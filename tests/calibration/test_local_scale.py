@@ -7,7 +7,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skcfgp import CalibratedRegressor, GaussianProcessRegressor
 from skcfgp.calibration import negative_log_likelihood
-from skcfgp.calibration.local_scale import PRIOR, LocalScale
+from skcfgp.calibration.intervals import PRIOR, LocalScale
 from skcfgp.kernels import Laplacian
 
 
@@ -122,7 +122,7 @@ def test_only_unseen_rows_are_calibrated_on():
     assert both.n_calibration_ == np.sum(unseen & (np.arange(60) >= 12))
 
 
-def test_neighbours_are_those_of_the_last_step_and_features_are_made_once():
+def test_neighbours_are_those_of_the_features_and_these_are_made_once():
     X, y = data()
     calls = []
 
@@ -130,19 +130,24 @@ def test_neighbours_are_those_of_the_last_step_and_features_are_made_once():
         calls.append(len(X))
         return X
 
-    scaled = make_pipeline(FunctionTransformer(note), StandardScaler(), process())
-    model = CalibratedRegressor(scaled, n_neighbors=5, cv="leave_one_out").fit(X, y)
-    calls.clear()
-    _, std = model.predict(X[:7], return_std=True)
-    assert calls == [7]
+    model = CalibratedRegressor(process(), n_neighbors=5, cv="leave_one_out")
+    pipe = make_pipeline(FunctionTransformer(note), StandardScaler(), model).fit(X, y)
+    assert calls == [60]
+    _, std = pipe.predict(X[:7], return_std=True)
+    assert calls == [60, 7]
     Z = StandardScaler().fit_transform(X)
-    direct = CalibratedRegressor(process(), n_neighbors=5, cv="leave_one_out").fit(Z, y)
-    np.testing.assert_allclose(std, direct.predict(Z[:7], return_std=True)[1])
-    prefit = CalibratedRegressor(scaled.fit(X, y), n_neighbors=5, cv="prefit").fit(*data(seed=4))
-    _, std = scaled.predict(X[:7], return_std=True)
-    local = LocalScale(scaled[:-1].transform(data(seed=4)[0]), _z(scaled, *data(seed=4)), 5)
-    expected = std * local(scaled[:-1].transform(X[:7])) * prefit.scale_
+    np.testing.assert_allclose(std, clone(model).fit(Z, y).predict(Z[:7], return_std=True)[1])
+
+
+def test_neighbours_of_rows_that_a_fitted_process_has_not_learnt():
+    X, y = data()
+    other = data(seed=4)
+    gp = process().fit(X, y)
+    prefit = CalibratedRegressor(gp, n_neighbors=5, cv="prefit").fit(*other)
+    _, std = gp.predict(X[:7], return_std=True)
+    expected = std * LocalScale(other[0], _z(gp, *other), 5)(X[:7]) * prefit.scale_
     np.testing.assert_allclose(prefit.predict(X[:7], return_std=True)[1], expected)
+    np.testing.assert_allclose(prefit.local_scale_(X[:7]) * std * prefit.scale_, expected)
     lower, upper = prefit.predict_interval(X[:7], coverage=0.95)
     np.testing.assert_allclose(upper - lower, 2 * norm.ppf(0.975) * expected)
 
@@ -154,10 +159,28 @@ def _z(model, X, y):
 
 def test_errors_say_what_to_do():
     X, y = data()
-    with pytest.raises(ValueError, match="n_neighbors must be an integer >= 1, got 0"):
+    with pytest.raises(ValueError, match="n_neighbors must be an integer of at least 1, got 0"):
         CalibratedRegressor(process(), n_neighbors=0).fit(X, y)
     with pytest.raises(ValueError, match=r"cv='leave_one_out' needs .* got One\."):
         CalibratedRegressor(One(), cv="leave_one_out").fit(X, y)
+    pipe = make_pipeline(StandardScaler(), process())
+    with pytest.raises(ValueError, match=r"Make the calibration its last step: make_pipeline"):
+        CalibratedRegressor(pipe, n_neighbors=5).fit(X, y)
+    with pytest.raises(ValueError, match=r"got Pipeline\..*the last step: make_pipeline"):
+        CalibratedRegressor(pipe, cv="leave_one_out").fit(X, y)
     fitted = process().fit(X, y)
     with pytest.raises(ValueError, match="at least 2 samples, got n_samples = 1"):
         CalibratedRegressor(fitted, n_neighbors=3, cv="prefit").fit(X[:1], y[:1])
+
+
+def test_models_of_crystals_are_told_where_the_calibration_belongs(salt):
+    X, y = np.empty(6, dtype=object), np.arange(6.0)
+    X[:] = [salt] * 6
+    for crystals in (X, list(X)):
+        with pytest.raises(
+            TypeError, match=r"X must hold vectors.*make_pipeline\(MEGNetFeaturizer"
+        ):
+            CalibratedRegressor(process(), cv=2).fit(crystals, y)
+        with pytest.raises(TypeError, match=r"X must hold finite numbers.*last step of a Pipeline"):
+            CalibratedRegressor(One(), n_neighbors=2, cv=2).fit(crystals, y)
+    assert CalibratedRegressor(One(), cv=2).fit(X, y).n_calibration_ == 6  # nothing to compare

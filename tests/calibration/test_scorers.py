@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skcfgp import GaussianProcessRegressor
+from skcfgp import CalibratedRegressor, GaussianProcessRegressor
 from skcfgp.calibration import (
     coverage,
     crps_gaussian,
@@ -62,27 +62,32 @@ def routing(request):
 def test_score_is_minus_the_metric(name, model, routing):
     scorer, metric = SCORERS[name]
     fitted = model().fit(X[:60], Y[:60])
-    with config_context(enable_metadata_routing=False):
-        mean, std = fitted.predict(X[60:], return_std=True)
+    mean, std = fitted.predict(X[60:], return_std=True)
     assert scorer(fitted, X[60:], Y[60:]) == -metric(Y[60:], mean, std)
 
 
-def test_routing_would_stop_the_pipeline():
-    """Why the scorer switches it off for the call; what the user has set is left as it was."""
-    fitted = pipe().fit(X, Y)
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_a_pipeline_predicts_std_with_routing_on_as_with_routing_off(calibrated):
+    last = CalibratedRegressor(gp(), n_neighbors=5) if calibrated else gp()
+    fitted = make_pipeline(StandardScaler(), last).fit(X[:60], Y[:60])
+    expected = fitted.predict(X[60:], return_std=True)
     with config_context(enable_metadata_routing=True):
-        with pytest.raises(UnsetMetadataPassedError):
-            fitted.predict(X, return_std=True)
-        neg_nll_scorer(fitted, X, Y)
-        with pytest.raises(UnsetMetadataPassedError):
-            fitted.predict(X, return_std=True)
+        found = clone(fitted).fit(X[:60], Y[:60]).predict(X[60:], return_std=True)
+        assert neg_nll_scorer(fitted, X[60:], Y[60:]) == -negative_log_likelihood(Y[60:], *expected)
+    np.testing.assert_array_equal(found, expected)
 
 
-def test_requested_return_std_is_fine_too():
+def test_a_regressor_of_scikit_learn_must_request_return_std():
+    """Its Pipeline refuses what was not requested, and the scorer does not go round it."""
     with config_context(enable_metadata_routing=True):
-        asked = make_pipeline(StandardScaler(), gp().set_predict_request(return_std=True))
+        silent = make_pipeline(StandardScaler(), BayesianRidge()).fit(X, Y)
+        with pytest.raises(UnsetMetadataPassedError, match="return_std"):
+            neg_nll_scorer(silent, X, Y)
+        asked = make_pipeline(
+            StandardScaler(), BayesianRidge().set_predict_request(return_std=True)
+        )
         score = neg_nll_scorer(asked.fit(X, Y), X, Y)
-    assert score == neg_nll_scorer(pipe().fit(X, Y), X, Y)
+    assert score == neg_nll_scorer(silent, X, Y)
 
 
 def test_cross_validate_equals_a_loop(routing):
@@ -199,7 +204,7 @@ def test_zero_std_makes_the_score_nan_with_a_warning():
 
 
 def test_import_is_light():
-    heavy = "{'tensorflow', 'matplotlib', 'uncertainty_toolbox'}"
+    heavy = "{'tensorflow', 'matplotlib'}"
     code = f"import sys, skcfgp.calibration.scorers; print({heavy} & set(sys.modules))"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -20,8 +20,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skcfgp import make_cfgp, simulate
 from skcfgp.datasets import load_formation_energy
+from skcfgp.network import use_one_thread
 from skcfgp.query import integrated_variance
-from skcfgp.reproduction.networks import use_one_thread
 
 N_INITIAL, N_LABELS = 400, 400
 SCHEDULES = (None, 400, 200, 100)

@@ -19,7 +19,7 @@ from joblib import Parallel, delayed
 
 from skcfgp import CompositionFeaturizer, MEGNetFeaturizer
 from skcfgp.datasets import load_dielectric, load_elastic, load_formation_energy
-from skcfgp.reproduction.networks import use_one_thread
+from skcfgp.network import use_one_thread
 
 SEEDS = range(5)
 FORMATION = "formation energy"

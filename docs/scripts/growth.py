@@ -28,7 +28,7 @@ import matplotlib.pyplot as plt
 from skcfgp import GaussianProcessRegressor
 from skcfgp.kernels import Laplacian
 from skcfgp.query import plan
-from skcfgp.reproduction.cost import synthetic_vectors
+from skcfgp.reproduction.learning import synthetic_vectors
 
 KERNEL = Laplacian(0.4281, 2.3997)
 N_LABELS = 1800  # while the pool grows

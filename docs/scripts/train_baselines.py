@@ -19,7 +19,7 @@ import pandas as pd
 
 from skcfgp.datasets import load_formation_energy
 from skcfgp.models import MEGNetRegressor
-from skcfgp.reproduction.networks import use_one_thread
+from skcfgp.network import use_one_thread
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--epochs", type=int, default=60)

@@ -15,8 +15,7 @@ from pymatgen.core import Lattice, Structure
 
 from skcfgp import MEGNetFeaturizer
 from skcfgp.datasets import load_formation_energy
-from skcfgp.network import save_network
-from skcfgp.reproduction.networks import use_one_thread
+from skcfgp.network import save_network, use_one_thread
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--epochs", type=int, default=180)

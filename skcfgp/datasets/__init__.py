@@ -4,6 +4,6 @@ Each loader returns a `Bunch` in the manner of scikit-learn's loaders. Units, so
 are in ``DESCR``.
 """
 
-from ._loaders import load_dielectric, load_elastic, load_formation_energy
+from ._loaders import UNITS, load_dielectric, load_elastic, load_formation_energy
 
-__all__ = ["load_dielectric", "load_elastic", "load_formation_energy"]
+__all__ = ["UNITS", "load_dielectric", "load_elastic", "load_formation_energy"]

@@ -7,6 +7,7 @@ is used.
 from .architecture import Architecture
 from .files import BUNDLED, PUBLISHED, load_network, save_network
 from .megnet import MEGNet
+from .threads import use_one_thread
 from .training import train
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "load_network",
     "save_network",
     "train",
+    "use_one_thread",
 ]

@@ -5,8 +5,7 @@ earlier results, and what is finished stays on disk. `skcfgp reproduce` is the c
 """
 
 from .data import Data, bundled_data, read_data
-from .report import Report
-from .run import reproduce
+from .report import Report, reproduce
 from .settings import PAPER, Settings
 
 __all__ = ["PAPER", "Data", "Report", "Settings", "bundled_data", "read_data", "reproduce"]

@@ -1,31 +1,66 @@
-"""Row 2: errors on the fixed test set, before and after the pool's labels are added."""
+"""Rows 1, 2 and 4: structure of the latent space, errors on the test set, and error bars."""
 
 from pathlib import Path
 
 import numpy as np
+from sklearn.manifold import TSNE
 from sklearn.metrics import mean_squared_error, r2_score
+from sklearn.neighbors import NearestNeighbors
 
+from ..calibration import uncertainty_report
+from ..calibration.enrichment import error_enrichment
 from ..models.cfgp import make_cfgp
 from ..network import load_network
 from ..query import plan
-from .networks import train_network
 from .settings import PAPER
-from .trials import MAIN, RECIPES, load_trial, trial_names, weights_of
+from .trials import MAIN, RECIPES, load_trial, load_trials, train_network, weights_of
 
-__all__ = ["accuracy", "enlarged_rows", "enlarged_set", "scores"]
+__all__ = ["accuracy", "calibration", "enlarged_set", "latent_structure", "nearest_neighbour_mae"]
+
+N_SHUFFLES = 20
+PERPLEXITY = 30.0
+N_RESAMPLES = 2000
+N_WORST = 10
+N_FAMILIES = 12
+FAMILY = ["kind", "group", "n", "n_bad", "expected", "q_value", "mean_absolute_error"]
+
+
+def nearest_neighbour_mae(Z, y):
+    """Return the mean absolute error of predicting each target by that of the nearest other row."""
+    neighbour = NearestNeighbors(n_neighbors=2).fit(Z).kneighbors(Z, return_distance=False)
+    itself = neighbour[:, 0] == np.arange(len(Z))  # not always first among equal rows
+    nearest = np.where(itself, neighbour[:, 1], neighbour[:, 0])
+    return float(np.abs(y[nearest] - y).mean())
+
+
+def latent_structure(settings, data, results):
+    """Stage: error of the nearest neighbour in latent space, in its map and in a shuffled map.
+
+    It is that of the crystals of pool and test set: the network has trained on none of them.
+    """
+    records, maps = [], {}
+    for number, trial in enumerate(load_trials(settings, data, results)):
+        rows = np.concatenate([trial.pool, trial.test])
+        y = data.y[rows]
+        rng = np.random.RandomState(settings.random_state + number)
+        for recipe in RECIPES:
+            Z = trial.X(recipe)[rows]
+            perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
+            plane = TSNE(perplexity=perplexity, random_state=rng).fit_transform(Z)
+            shuffled = [nearest_neighbour_mae(plane, rng.permutation(y)) for _ in range(N_SHUFFLES)]
+            errors = {
+                "layer": nearest_neighbour_mae(Z, y),
+                "map": nearest_neighbour_mae(plane, y),
+                "shuffled": float(np.mean(shuffled)),
+            }
+            records.append({"trial": trial.name, "recipe": recipe} | errors)
+            if not number:
+                maps[recipe] = {"plane": plane, "y": y}
+    return {"records": {"latent": records}, "maps": maps}
 
 
 def scores(y, mean):
-    """Return MAE, MSE and R2.
-
-    Parameters
-    ----------
-    y, mean : ndarray of shape (n_samples,)
-
-    Returns
-    -------
-    dict of str to float
-    """
+    """Return MAE, MSE and R2 by name."""
     return {
         "mae": float(np.abs(mean - y).mean()),
         "mse": float(mean_squared_error(y, mean)),
@@ -36,99 +71,95 @@ def scores(y, mean):
 def accuracy(settings, data, results):
     """Stage: both pipelines, the network's readout and a published MEGNet on the test set.
 
-    Returns
-    -------
-    dict
-        ``main`` (the whole initial set) and ``seeds`` (a list): scores by model. ``better``: by
-        recipe, the 95% interval of the MAE of the readout less that of the pipeline, from 2,000
-        resamples of the test crystals.
+    ``better`` has the 95% interval, over resamples of the test crystals, of the MAE of the readout
+    less that of each pipeline.
     """
-    y = data.y[data.test]
-
-    def of_trial(name):
-        trial = load_trial(data, results, name)
-        found = {recipe: scores(y, trial.mean[recipe][data.test]) for recipe in RECIPES}
-        return found | {"readout": scores(y, trial.readout[data.test])}
-
-    out = {MAIN: of_trial(MAIN), "seeds": [of_trial(name) for name in trial_names(settings)]}
+    records, better, y = [], [], data.y[data.test]
+    for trial in load_trials(settings, data, results, MAIN):
+        means = {recipe: trial.tested(recipe)[1] for recipe in RECIPES}
+        means["readout"] = trial.readout[data.test]
+        for model, mean in means.items():
+            records.append({"trial": trial.name, "model": model} | scores(y, mean))
     if data.published is not None:
-        network = load_network(data.published)
-        out[MAIN]["published"] = scores(y, network.predict(data.structures[data.test]))
-    trial = load_trial(data, results, MAIN)
-    rng = np.random.RandomState(settings.random_state)
-    sample = rng.randint(len(y), size=(2000, len(y)))
-    readout = np.abs(trial.readout[data.test] - y)
-    out["better"] = {}
+        mean = load_network(data.published).predict(data.structures[data.test])
+        records.append({"trial": MAIN, "model": "published"} | scores(y, mean))
+    rng, trial = np.random.RandomState(settings.random_state), load_trial(data, results, MAIN)
+    sample = rng.randint(len(y), size=(N_RESAMPLES, len(y)))
     for recipe in RECIPES:
-        gain = readout - np.abs(trial.mean[recipe][data.test] - y)
-        out["better"][recipe] = np.quantile(gain[sample].mean(axis=1), [0.025, 0.975]).tolist()
-    return out
-
-
-def enlarged_rows(trial, recipe):
-    """Choose what the paper adds: the first picks of max-std, its share of the pool.
-
-    Parameters
-    ----------
-    trial : Trial
-    recipe : str
-
-    Returns
-    -------
-    ndarray of int
-    """
-    gp, y, _ = trial.process(recipe)
-    gp.fit(trial.X[recipe][trial.initial], y[trial.initial])
-    n_added = round(len(trial.pool) * PAPER["n_cycles_long"] / PAPER["n_pool"])
-    return trial.pool[plan(gp, trial.X[recipe][trial.pool], n_added)[0]]
+        gain = np.abs(trial.readout[data.test] - y) - np.abs(trial.tested(recipe)[1] - y)
+        low, high = np.quantile(gain[sample].mean(axis=1), [0.025, 0.975]).tolist()
+        better.append({"recipe": recipe, "low": low, "high": high})
+    return {"records": {"accuracy": records, "better": better}}
 
 
 def enlarged_set(settings, data, results, *, folder):
     """Stage: the network again, on what was labelled by the end, and both pipelines on its vectors.
 
-    Labels are added by max-std with the pipeline of the paper, 6,000 of 7,195 of the pool. The
-    network goes on from the first one. A tenth of the new crystals, with those that the first one
-    has not seen, chooses the epoch and the hyper-parameters of the recommended pipeline.
-
-    Parameters
-    ----------
-    settings, data, results
-        As in `Stage`.
-    folder : Path
-        Of all networks.
-
-    Returns
-    -------
-    dict
-        ``n_labelled``, ``history``, ``seconds_per_epoch``; scores by recipe in ``frozen`` (network
-        as it was) and ``again``, and those of the new network's ``readout``.
+    Max-std with the pipeline of the paper adds labels, 6,000 of 7,195 of the pool. The network
+    goes on from the first one. A tenth of the new crystals, with those that the first one has not
+    seen, chooses the epoch and the hyper-parameters of the recommended pipeline.
     """
     trial = load_trial(data, results, MAIN)
-    added = enlarged_rows(trial, "paper")
+    gp, labels, _ = trial.process("paper")
+    gp.fit(trial.X()[trial.initial], labels[trial.initial])
+    n_added = round(len(trial.pool) * PAPER["n_cycles_long"] / PAPER["n_pool"])
+    added = trial.pool[plan(gp, trial.X()[trial.pool], n_added)[0]]
     rows = np.concatenate([trial.initial, added])
     rng = np.random.RandomState(settings.random_state)
     held = np.concatenate([trial.unseen, rng.permutation(added)[: max(1, len(added) // 10)]])
     unseen = np.isin(rows, held)
-    start = weights_of(data, results[MAIN], folder)
-    again = Path(folder) / "enlarged"
+    networks = {
+        "frozen": weights_of(data, trial.network, folder),
+        "again": Path(folder) / "enlarged",
+    }
     history, _, seconds = train_network(
         data.structures[rows],
         data.y[rows],
-        again,
+        networks["again"],
         epochs=settings.refit_epochs,
-        start=start,
+        start=networks["frozen"],
         unseen=unseen,
         random_state=settings.random_state,
     )
-    out = {"n_labelled": len(rows), "history": history, "seconds_per_epoch": seconds}
-    y = data.y[data.test]
-    for kind, weights in (("frozen", start), ("again", again)):
-        out[kind] = {}
+    records, y, crystals = [], data.y[data.test], data.structures[data.test]
+    for network, weights in networks.items():
+        means = {}
         for recipe in RECIPES:
             cfgp = make_cfgp(weights, recipe=recipe, random_state=settings.random_state)
             known = {"gp__unseen": unseen} if recipe == "recommended" else {}
-            cfgp.fit(data.structures[rows], data.y[rows], **known)
-            out[kind][recipe] = scores(y, cfgp.predict(data.structures[data.test]))
-        readout = load_network(weights).predict(data.structures[data.test])
-        out[kind]["readout"] = scores(y, readout)
-    return out
+            means[recipe] = cfgp.fit(data.structures[rows], data.y[rows], **known).predict(crystals)
+        means["readout"] = load_network(weights).predict(crystals)
+        records += [{"network": network, "model": m} | scores(y, means[m]) for m in means]
+    return {
+        "records": {"enlarged": records},
+        "facts": {"n_enlarged": len(rows)},
+        "history": history,
+        "seconds_per_epoch": seconds,
+    }
+
+
+def calibration(settings, data, results):
+    """Stage: all metrics of the error bars on the test set, the worst crystals and their families.
+
+    The worst are those with the largest errors beyond 2 sigma; families are rows of
+    `error_enrichment`, by absolute error, with q below 0.05.
+    """
+    records, worst, families = [], [], []
+    for trial in load_trials(settings, data, results, MAIN):
+        for recipe in RECIPES:
+            y, mean, std = trial.tested(recipe)
+            report = uncertainty_report(
+                y, mean, std, n_bins=min(10, len(y)), unit=data.unit, random_state=0
+            )
+            records.append({"trial": trial.name, "recipe": recipe} | report.to_dict())
+            if trial.name != MAIN:
+                continue
+            for row in np.argsort(2 * std - np.abs(mean - y), kind="stable")[:N_WORST]:
+                at = data.test[row]
+                crystal = {"id": str(data.ids[at]), "formula": str(data.formulas[at])}
+                numbers = {"true": y[row], "predicted": mean[row], "std": std[row]}
+                worst.append({"recipe": recipe} | crystal | numbers)
+            table = error_enrichment(data.structures[data.test], y, mean)
+            table = table[table["q_value"] < 0.05][FAMILY].head(N_FAMILIES)
+            families += table.assign(recipe=recipe).to_dict("records")
+    return {"records": {"calibration": records, "worst": worst, "families": families}}

@@ -1,16 +1,24 @@
-"""`Report`: the table, the figures and what held, as files."""
+"""`reproduce`: the stages in order, then the table, the figures and what held, as files."""
 
-import csv
+import json
+import platform
+from functools import partial
+from pathlib import Path
 
-import numpy as np
+import pandas as pd
 
 from .. import __version__
-from .claims import NO, PARTLY, YES
+from . import accuracy, hyperparameters, learning
+from .data import bundled_data
 from .figures import draw_figures
+from .learning import METRICS
+from .records import Run
+from .settings import Settings
+from .store import Stage, run_stages
 from .table import make_table
-from .trials import RECIPES, trial_names
+from .trials import MAIN, RECIPES, fit_trial, train_first, trial_names
 
-__all__ = ["Report"]
+__all__ = ["Report", "reproduce"]
 
 HEAD = """# The paper, reproduced
 
@@ -26,10 +34,95 @@ NOTES = """## How to read it
 - The paper's values are those of 10,455 oxides. Here they stand beside other data and less of it:
   an absolute error is not expected to agree, a ratio may.
 - The error on the remaining pool is the paper's protocol for Section V. It flatters a query that
-  takes hard crystals out of the exam; the fixed test set does not.
+  takes hard crystals out of the pool; the fixed test set does not.
 - A label that the network has trained on makes its vectors look better than they are. So initial
   sets, pools and tests keep to what the network has or has not seen.
 """
+VERDICTS = {"yes": "What held", "partly": "What held in part", "no": "What did not hold"}
+
+
+def reproduce(out, *, data=None, settings=None, command="skcfgp reproduce", progress=print):
+    """Run the paper's experiment, from labels to figures.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the report; made if needed. A run that was interrupted goes on there; a stage
+        runs again if its settings, the data or the version of the package changed.
+    data : Data, default=None
+        Data to use instead of the bundled formation energies. See `read_data`.
+    settings : Settings, default=None
+        Settings to use instead of the default ones.
+    command : str, default="skcfgp reproduce"
+        Command to name in the report.
+    progress : callable, default=print
+        Function to call with a line of text when a stage begins and ends.
+
+    Returns
+    -------
+    Report
+        The report, already written to `out`.
+    """
+    out, settings = Path(out), settings or Settings()
+    out.mkdir(parents=True, exist_ok=True)
+    data = bundled_data() if data is None else data
+    sizes = settings.n_initial, settings.n_pool, settings.n_test
+    if any(size is not None for size in sizes):
+        data = data.sample(*sizes, settings.random_state)
+    stages = _stages(settings, data, out / "networks")
+    results = run_stages(stages, settings, data, out / "stages", progress)
+    report = Report(data, settings, results, command)
+    progress("drawing the figures and writing the report ...")
+    report.write(out)
+    return report
+
+
+def _stages(settings, data, folder):
+    """List the stages of a run; `folder` is that of the networks."""
+    names = trial_names(settings)
+    fits = tuple(dict.fromkeys([MAIN, *names]))
+    draws, state = ("retrain", "random_state"), ("random_state",)
+    seeds = ("seeds", *draws)
+    first = () if data.network else ("network_0",)  # the network of all that share one
+    stages = []
+
+    def add(name, work, title, settings=seeds, needs=fits):
+        stages.append(Stage(name, work, settings, needs, title))
+
+    for seed in [*(0 for _ in first), *range(1, settings.seeds if settings.retrain else 1)]:
+        title = f"training the network of seed {seed}, {settings.epochs} epochs"
+        work = partial(train_first, seed=seed, folder=folder)
+        add(f"network_{seed}", work, title, ("epochs", *(draws if seed else state)), ())
+    timed = tuple(stage.name for stage in stages)
+    for name in fits:
+        seed = None if name == MAIN else int(name.removeprefix("fit_"))
+        own = settings.retrain and seed is not None
+        needs = (f"network_{seed}",) if own else first
+        work = partial(fit_trial, seed=seed, network=next(iter(needs), None), folder=folder)
+        title = f"fitting both pipelines, {'all' if seed is None else f'seed {seed}'}"
+        add(name, work, title, state if seed is None else draws, needs)
+    add("latent_structure", accuracy.latent_structure, "1 latent structure and its map")
+    add("accuracy", accuracy.accuracy, "2 accuracy on the fixed test set")
+    work = partial(accuracy.enlarged_set, folder=folder)
+    title = f"2 the network again on the enlarged set, {settings.refit_epochs} epochs"
+    add("enlarged", work, title, ("refit_epochs", *state), (MAIN, *first))
+    add("hyperparameters", hyperparameters.hyperparameters, "3 hyper-parameters")
+    work, title = hyperparameters.sensitivity, "3 map of the likelihood"
+    add("sensitivity", work, title, ("grid", *state), (MAIN,))
+    add("calibration", accuracy.calibration, "4 calibration")
+    active = tuple(f"active_{name}" for name in names)
+    for stage, name in zip(active, names, strict=True):
+        work = partial(learning.active_learning, name=name)
+        add(stage, work, f"5 active learning, {name}", ("orders", *draws), (name,))
+    add("advantage", learning.advantage, "5 where the advantage ends", needs=active)
+    add("batches", learning.batches, "6 batches", ("n_batches", *seeds))
+    add("kernels", learning.kernels, "6 kernels")
+    add("layers", partial(learning.layers, folder=folder), "6 layers")
+    add("calibrated_query", learning.calibrated_query, "6 query by calibrated sigma")
+    of_scarce = ("n_initial", "orders", *seeds)
+    add("scarce", learning.scarce_properties, "6 scarce properties", of_scarce, ())
+    add("cost", learning.cost, "7 cost", ("cost_scale", "epochs", *state), timed)
+    return stages
 
 
 class Report:
@@ -40,13 +133,16 @@ class Report:
     data : Data
     settings : Settings
     results : dict
-        Of all stages.
+        Results of all stages by name.
     command : str
 
     Attributes
     ----------
-    claims : list of Claim
-        The lines of the table.
+    run : Run
+        Records and facts that the claims are judged by.
+    table : list of dict
+        A line for each claim: number, claim, the paper's value, and for each pipeline ours and
+        whether it held.
     """
 
     def __init__(self, data, settings, results, command):
@@ -54,7 +150,8 @@ class Report:
         self.settings = settings
         self.results = results
         self.command = command
-        self.claims = make_table(data, results, trial_names(settings))
+        self.run = Run.from_results(data, settings, results)
+        self.table = make_table(self.run)
 
     def count(self, verdict, recipe="paper"):
         """Count the claims with a verdict.
@@ -68,7 +165,7 @@ class Report:
         -------
         int
         """
-        return sum(claim.held.get(recipe) == verdict for claim in self.claims)
+        return sum(line[f"held, {recipe} pipeline"] == verdict for line in self.table)
 
     def summary(self):
         """Say in a few lines what held.
@@ -79,49 +176,61 @@ class Report:
         """
         lines = []
         for recipe in RECIPES:
-            counts = ", ".join(f"{v} {self.count(v, recipe)}" for v in (YES, PARTLY, NO))
+            counts = ", ".join(f"{verdict} {self.count(verdict, recipe)}" for verdict in VERDICTS)
             lines.append(f"Held, {recipe} pipeline: {counts}.")
         return "\n".join(lines)
 
     def write(self, folder):
-        """Write ``report.md``, ``table.csv``, ``learning_curves.csv`` and ``figures/``.
+        """Write ``report.md``, ``table.csv``, ``learning_curves.csv``, ``figures/`` and JSON files.
+
+        ``run.json`` says how the run was made, ``records.json`` holds what the table is made from.
 
         Parameters
         ----------
         folder : Path
-            It exists.
+            Folder that exists.
         """
         figures = folder / "figures"
         figures.mkdir(exist_ok=True)
         captions = draw_figures(self.data, self.settings, self.results, figures)
-        rows = [claim.to_dict() for claim in self.claims]
-        _write_csv(folder / "table.csv", rows)
-        _write_csv(
-            figures / "captions.csv",
-            [dict(zip(("file", "title", "caption"), row, strict=True)) for row in captions],
-        )
+        _write_csv(folder / "table.csv", self.table)
+        _write_csv(figures / "captions.csv", captions)
         self._write_curves(folder / "learning_curves.csv")
-        (folder / "report.md").write_text(self.text(rows, captions), encoding="utf-8")
+        (folder / "report.md").write_text(self._text(captions), encoding="utf-8")
+        manifest = {
+            "command": self.command,
+            "version": __version__,
+            "python": platform.python_version(),
+            "settings": self.settings.to_dict(),
+            "data": self.data.name,
+            "data_digest": self.data.digest(),
+            "seconds": {name: result["seconds"] for name, result in self.results.items()},
+        }
+        for name, content in {"run": manifest, "records": vars(self.run)}.items():
+            text = json.dumps(content, indent=1) + "\n"
+            (folder / f"{name}.json").write_text(text, encoding="utf-8")
 
-    def text(self, rows, captions):
-        """Write the report as Markdown.
-
-        Parameters
-        ----------
-        rows : list of dict
-            Of the table.
-        captions : list of (str, str, str)
-
-        Returns
-        -------
-        str
-        """
-        parts = [HEAD, self._about(), "## Claims", _markdown(rows), "", self.summary(), ""]
+    def _text(self, captions):
+        """Write the report as Markdown."""
+        parts = [HEAD, self._about(), "## Claims", _markdown(self.table), "", self.summary(), ""]
         parts += [NOTES, "## Figures", ""]
-        for name, title, caption in captions:
-            parts += [f"### {title}", "", f"![{title}](figures/{name})", "", caption, ""]
-        parts += self._verdicts(), self._warnings()
-        return "\n".join(parts)
+        for figure in captions:
+            title, caption = figure["title"], figure["caption"]
+            parts += [f"### {title}", "", f"![{title}](figures/{figure['file']})", "", caption, ""]
+        for verdict, title in VERDICTS.items():
+            parts += [f"## {title}", ""]
+            for line in self.table:
+                held = [r for r in RECIPES if line[f"held, {r} pipeline"] == verdict]
+                if held:
+                    both = " and ".join(held)
+                    parts.append(f"- {line['row']} {line['claim']} ({both} pipeline).")
+            parts.append("")
+        messages = [
+            f"- {name}: {' '.join(message.split())}"
+            for name, result in self.results.items()
+            for message in result["warnings"]
+        ]
+        return "\n".join([*parts, "## Warnings of the stages", "", *(messages or ["None."]), ""])
 
     def _about(self):
         data, settings = self.data, self.settings
@@ -143,69 +252,32 @@ class Report:
             f"    {self.command}\n"
         )
         if settings.n_initial is not None:
-            text = (
-                "This is a small run, to see that everything works; its numbers are rough.\n\n"
-                + text
-            )
-        for id_, reason in data.left_out[:20]:
-            text += f"\n- left out: {id_}: {reason}"
+            text = f"This is a small run, to see that all works; its numbers are rough.\n\n{text}"
+        text += "".join(f"\n- left out: {id_}: {reason}" for id_, reason in data.left_out[:20])
         if len(data.left_out) > 20:
             text += f"\n- and {len(data.left_out) - 20} more"
         return text
 
-    def _verdicts(self):
-        lines = []
-        titles = {YES: "What held", PARTLY: "What held in part", NO: "What did not"}
-        for wanted, title in titles.items():
-            lines += [f"## {title}", ""]
-            for claim in self.claims:
-                recipes = [recipe for recipe in RECIPES if claim.held.get(recipe) == wanted]
-                if recipes:
-                    both = " and ".join(recipes)
-                    lines.append(f"- {claim.row} {claim.text} ({both} pipeline).")
-            lines.append("")
-        return "\n".join(lines)
-
-    def _warnings(self):
-        lines = ["## Warnings of the stages", ""]
-        for name, result in self.results.items():
-            lines += [f"- {name}: {' '.join(message.split())}" for message in result["warnings"]]
-        return "\n".join([*lines, "" if len(lines) > 2 else "None.\n"])
-
     def _write_curves(self, path):
-        rows = []
+        tables = []
         for name in trial_names(self.settings):
-            run = self.results[f"active_{name}"]
-            for key, curves in run.items():
-                if key.startswith(("max_std_", "random_")):
-                    strategy, recipe, metric = _parse(key)
-                    for order, curve in enumerate(np.atleast_2d(curves)):
-                        row = {"seed": name, "pipeline": recipe, "strategy": strategy}
-                        row |= {"order": order, "metric": metric}
-                        for k in range(0, len(curve), max(1, len(curve) // 200)):
-                            rows.append(
-                                row | {"n_labelled": run["n_initial"] + k, "mae": f"{curve[k]:.6g}"}
-                            )
-        _write_csv(path, rows)
-
-
-def _parse(key):
-    strategy = "max_std" if key.startswith("max_std_") else "random"
-    recipe, metric = key.removeprefix(f"{strategy}_").split("_", 1)
-    return strategy, recipe, metric
+            curves = self.results[f"active_{name}"]["curves"].assign(seed=name)
+            step = curves.groupby(["recipe", "strategy", "order"]).cumcount()
+            every = max(1, (step.max() + 1) // 200)
+            tables.append(curves[step % every == 0])
+        keys = ["seed", "recipe", "strategy", "order", "n_labelled"]
+        table = pd.concat(tables).melt(keys, METRICS, var_name="metric", value_name="mae")
+        table = table.rename(columns={"recipe": "pipeline"})
+        table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
 
 
 def _markdown(rows):
-    head = list(rows[0])
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    lines = ["| " + " | ".join(rows[0]) + " |", "|" + " --- |" * len(rows[0])]
     for row in rows:
-        cells = (str(row[name]).replace("|", "\\|") for name in head)
+        cells = (str(value).replace("|", "\\|") for value in row.values())
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def _write_csv(path, rows):
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    pd.DataFrame(rows).to_csv(path, index=False, lineterminator="\n")

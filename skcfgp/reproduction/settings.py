@@ -5,7 +5,7 @@ from numbers import Integral
 
 __all__ = ["PAPER", "Settings"]
 
-#: What the paper reports, and where. Energies in eV/atom, times in hours on a Quadro P5000.
+#: What the paper reports. Energies in eV/atom, times in hours on a Quadro P5000.
 PAPER = {
     "n_train": 1800,
     "n_pool": 7195,
@@ -33,27 +33,29 @@ class Settings:
     Parameters
     ----------
     seeds : int, default=5
-        Initial sets.
+        Number of initial sets.
     orders : int, default=5
-        Random orders of the pool for each initial set.
+        Number of random orders of the pool for each initial set.
     retrain : bool, default=False
-        Whether each seed but the first draws its own 1,800 crystals (as many as the initial set
-        has) from initial set and pool together, and trains its own network on them. If not, all
-        seeds share one network, and the initial set of each is nine tenths, drawn at random, of
-        the crystals that this network was given: a label that it has seen may not be in the pool.
+        Whether each seed but the first draws its own initial set and pool from both together and
+        trains its own network on the initial set. If not, all seeds share one network, and the
+        initial set of each is a random nine tenths of the crystals that this network was given: a
+        label that it has seen may not be in the pool.
     epochs : int, default=180
-        Of every network that is trained from random weights; the bundled one had as many.
+        Number of epochs of a network trained from random weights, as of the bundled one.
     refit_epochs : int, default=60
-        Of the network of the end, which starts from the first one.
+        Number of epochs for which the first network is trained again on the enlarged set.
     n_initial, n_pool, n_test : int, default=None
-        Take only so many crystals of each part, drawn at random. None takes all.
+        Number of crystals to draw at random from each part; by default all are used.
     grid : int, default=61
-        Lengths at which the likelihood is worked out.
+        Number of length scales at which the likelihood is computed.
     n_batches : int, default=11
-        In which the paper's share of the pool is queried, where batches are compared.
+        Number of batches in which the paper's share of the pool is queried.
     cost_scale : float, default=1.0
-        Sizes of the measurement of cost, in sizes of the paper.
+        Sizes of the cost measurement relative to the paper's.
     random_state : int, default=0
+        Seed of every random choice. It is an integer because a stored stage is used again only if
+        it would come out the same.
     """
 
     seeds: int = 5
@@ -70,39 +72,30 @@ class Settings:
     random_state: int = 0
 
     def __post_init__(self):
-        for name in ("seeds", "orders", "epochs", "refit_epochs", "grid", "n_batches"):
-            value, least = getattr(self, name), 5 if name == "grid" else 1
-            if not isinstance(value, Integral) or value < least:
-                raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")
+        least = {"seeds": 1, "orders": 1, "epochs": 1, "refit_epochs": 1, "n_batches": 1}
+        for name, low in (least | {"grid": 5, "random_state": 0}).items():
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < low:
+                raise ValueError(f"{name} must be an integer of at least {low}, got {value!r}.")
         if not 0 < self.cost_scale <= 1:
             raise ValueError(f"cost_scale must be in (0, 1], got {self.cost_scale!r}.")
 
     @classmethod
     def quick(cls, **changes):
-        """Make the settings of a run of one or two minutes: fewer crystals, seeds and epochs.
+        """Make the settings of a run of two minutes: fewer crystals, seeds and epochs.
 
         Parameters
         ----------
         **changes
-            Settings to have otherwise.
+            Settings that differ from these.
 
         Returns
         -------
         Settings
         """
-        quick = cls(
-            seeds=2,
-            orders=2,
-            epochs=5,
-            refit_epochs=3,
-            n_initial=600,
-            n_pool=500,
-            n_test=300,
-            grid=31,
-            n_batches=5,
-            cost_scale=0.25,
-        )
-        return replace(quick, **changes)
+        sizes = {"n_initial": 600, "n_pool": 500, "n_test": 300, "seeds": 2, "orders": 2}
+        effort = {"epochs": 5, "refit_epochs": 3, "grid": 31, "n_batches": 5, "cost_scale": 0.25}
+        return replace(cls(**sizes, **effort), **changes)
 
     def to_dict(self):
         """Return the settings as a dict.

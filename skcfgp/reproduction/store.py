@@ -1,8 +1,7 @@
-"""`Store`: results of finished stages on disk, so that a run goes on where it was interrupted."""
+"""Results of finished stages on disk, so that a run goes on where it was interrupted."""
 
 import hashlib
 import json
-import os
 import time
 import warnings
 import zipfile
@@ -10,32 +9,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from .. import __version__
+from ..structures.io import atomic_write
 
-__all__ = ["Stage", "Store", "run_stages"]
+__all__ = ["Stage", "run_stages"]
 
-#: What reading a file raises that is not there, or not whole.
-UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
+#: The second number counts the ways in which results were kept; raise it when that changes.
+VERSION = f"{__version__}, format 2"
+
+#: What reading a file raises that is missing or damaged.
+UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
 class Stage:
     """One step of the run.
 
-    Attributes
-    ----------
-    name : str
-        Of its files.
-    work : callable
-        ``work(settings, data, results)``, with `Settings`, `Data` and the results of earlier stages
-        by name, returns a dict of plain values and ndarrays.
-    settings : sequence of str, default=()
-        The settings that it depends on.
-    needs : sequence of str, default=()
-        The stages that it depends on.
-    title : str, default=""
-        For the progress line; none means the name.
+    ``work(settings, data, results)`` gets the results of earlier stages by name and returns a dict
+    of plain values, lists, dicts, ndarrays and DataFrames, nested as it likes. `settings` and
+    `needs` name the settings and the stages that it depends on.
     """
 
     name: str
@@ -45,22 +39,10 @@ class Stage:
     title: str = ""
 
     def digest(self, settings, data_digest, digests):
-        """Name what the result depends on: settings, data, version, and the stages before.
-
-        Parameters
-        ----------
-        settings : Settings
-        data_digest : str
-        digests : dict of str to str
-            Of the stages before.
-
-        Returns
-        -------
-        str
-        """
+        """Name what the result depends on: settings, data, version, and the stages before."""
         content = {
             "stage": self.name,
-            "version": __version__,
+            "version": VERSION,
             "data": data_digest,
             "settings": {name: getattr(settings, name) for name in sorted(self.settings)},
             "needs": {name: digests[name] for name in sorted(self.needs)},
@@ -69,117 +51,94 @@ class Stage:
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-class Store:
-    """A folder with a JSON file a stage, and an NPZ file beside it if it has arrays.
-
-    Parameters
-    ----------
-    folder : Path
-        It exists.
-    """
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def read(self, name, digest):
-        """Return the result of a stage, or None if there is none with this digest.
-
-        Parameters
-        ----------
-        name, digest : str
-
-        Returns
-        -------
-        dict or None
-        """
-        path = self.folder / f"{name}.json"
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if content["digest"] != digest:
-                return None
-            result = content["result"]
-            if content["arrays"]:
-                with (
-                    path.with_suffix(".npz").open("rb") as file,
-                    np.load(file, allow_pickle=False) as arrays,
-                ):
-                    if str(arrays["digest"]) != digest:
-                        return None
-                    result |= {key: arrays[key] for key in arrays.files if key != "digest"}
-        except UNREADABLE:  # it is made again
-            return None
-        return result | {"seconds": content["seconds"], "warnings": content["warnings"]}
-
-    def write(self, name, digest, result, seconds, messages):
-        """Write the result of a stage; the JSON file, which makes it count, comes last.
-
-        Parameters
-        ----------
-        name, digest : str
-        result : dict
-        seconds : float
-        messages : list of str
-            Warnings.
-        """
-        arrays = {key: value for key, value in result.items() if isinstance(value, np.ndarray)}
-        plain = {key: value for key, value in result.items() if key not in arrays}
-        path = self.folder / f"{name}.json"
-        if arrays:
-            part = self.folder / f"{name}.part.npz"
-            np.savez_compressed(part, digest=np.array(digest), **arrays)
-            os.replace(part, path.with_suffix(".npz"))
-        content = {
-            "digest": digest,
-            "seconds": seconds,
-            "warnings": messages,
-            "arrays": bool(arrays),
-            "result": plain,
-        }
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        os.replace(part, path)
-
-
 def run_stages(stages, settings, data, folder, progress):
-    """Run the stages in order; those whose result is there are read.
+    """Run the stages in order and return their results by name; what is stored is read.
 
-    Parameters
-    ----------
-    stages : list of Stage
-    settings : Settings
-    data : Data
-    folder : Path
-        Of the results; made if needed.
-    progress : callable
-        Called with a line of text.
-
-    Returns
-    -------
-    dict of str to dict
-        Results by stage, each with ``seconds`` and ``warnings``.
+    Each result has ``seconds`` and ``warnings`` beside what its stage returned. `progress` is
+    called with a line of text when a stage begins and ends.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    store, data_digest = Store(folder), data.digest()
-    results, digests = {}, {}
+    data_digest, results, digests = data.digest(), {}, {}
     for number, stage in enumerate(stages, start=1):
         digests[stage.name] = digest = stage.digest(settings, data_digest, digests)
         head = f"[{number}/{len(stages)}] {stage.title or stage.name}"
-        result = store.read(stage.name, digest)
+        path = folder / f"{stage.name}.json"
+        result = _read(path, digest)
         if result is None:
-            progress(f"{head} ...")
+            progress(f"{head} ...{_why_again(path)}")
             start = time.perf_counter()
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("default")
                 result = stage.work(settings, data, results)
-            messages = sorted(
-                {str(w.message) for w in caught if not issubclass(w.category, DeprecationWarning)}
-            )
             seconds = time.perf_counter() - start
-            store.write(stage.name, digest, result, seconds, messages)
-            # What was written is what is used, as in a run that is resumed.
-            result = store.read(stage.name, digest)
+            _write(path, digest, result, {"seconds": seconds, "warnings": _messages(caught)})
+            result = _read(path, digest)  # what a resumed run would use
             progress(f"{head}: {seconds:.1f} s")
         else:
             progress(f"{head}: there already")
         results[stage.name] = result
     return results
+
+
+def _messages(caught):
+    return sorted(
+        {str(w.message) for w in caught if not issubclass(w.category, DeprecationWarning)}
+    )
+
+
+def _read(path, digest):
+    """Return the result of a stage, or None if there is none with this digest."""
+    try:
+        arrays = {}
+        if path.with_suffix(".npz").exists():
+            with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
+                arrays = dict(file)
+        content = json.loads(
+            path.read_text(encoding="utf-8"), object_hook=lambda item: _restore(item, arrays)
+        )
+        return content["result"] | content["about"] if content["digest"] == digest else None
+    except UNREADABLE:
+        return None
+
+
+def _write(path, digest, result, about):
+    """Write the result of a stage; the JSON file, which makes it count, comes last."""
+    arrays = {}
+
+    def encode(value):
+        if isinstance(value, pd.DataFrame):
+            return {"frame": {name: _column(value[name]) for name in value}}
+        if isinstance(value, np.generic):
+            return value.item()
+        if not isinstance(value, np.ndarray):
+            raise TypeError(f"a stage cannot keep a {type(value).__name__}.")
+        key = f"{digest}_{len(arrays)}"  # arrays of another run have other names
+        arrays[key] = value
+        return {"array": key}
+
+    content = {"version": VERSION, "digest": digest, "about": about, "result": result}
+    text = json.dumps(content, indent=1, default=encode)
+    if arrays:
+        with atomic_write(path.with_suffix(".npz")) as part, part.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+    with atomic_write(path) as part:
+        part.write_text(text + "\n", encoding="utf-8")
+
+
+def _column(series):
+    return series.to_numpy(dtype=str if series.dtype == object else None)
+
+
+def _restore(item, arrays):
+    if item.keys() == {"array"}:
+        return arrays[item["array"]]
+    return pd.DataFrame(item["frame"]) if item.keys() == {"frame"} else item
+
+
+def _why_again(path):
+    """Say so if the stored result is one of another version."""
+    try:
+        version = json.loads(path.read_text(encoding="utf-8")).get("version", "an older version")
+    except UNREADABLE:
+        return ""
+    return "" if version == VERSION else f" (again: the stored result is of {version})"

@@ -1,59 +1,45 @@
 """A trial: one initial set, its network, and both pipelines fitted on it."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ..features.megnet import MEGNetFeaturizer
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..models.cfgp import make_cfgp
-from ..network import load_network
+from ..network import load_network, save_network
 
 __all__ = [
+    "DISTANCE_NOISE",
+    "MAIN",
     "RECIPES",
     "Trial",
     "fit_trial",
     "load_trial",
+    "load_trials",
     "network_rows",
+    "train_first",
+    "train_network",
     "trial_names",
     "trial_rows",
     "weights_of",
 ]
 
 RECIPES = ("paper", "recommended")
-MAIN = "main"
+MAIN = "main"  # the trial of the whole initial set
+DISTANCE_NOISE = 0.05  # angstrom, in training, as for the bundled network
 
 
 def trial_names(settings):
-    """List the trials that tell the spread: seeds as numbers, in order.
-
-    Parameters
-    ----------
-    settings : Settings
-
-    Returns
-    -------
-    list of str
-        Of stages. The first is `MAIN`, the whole initial set, if each seed has its own network.
-    """
+    """List the trials that show the spread over seeds; the first is `MAIN` if all have networks."""
     first = [MAIN] if settings.retrain else ["fit_0"]
     return first + [f"fit_{seed}" for seed in range(1, settings.seeds)]
 
 
 def trial_rows(settings, data, seed):
-    """Choose the initial set and the pool of a seed.
-
-    Parameters
-    ----------
-    settings : Settings
-    data : Data
-    seed : int or None
-        None means the whole initial set.
-
-    Returns
-    -------
-    initial, pool : ndarray of int
-    """
+    """Return the rows of the initial set and of the pool of a seed; None is that of `MAIN`."""
     if seed is None or (settings.retrain and seed == 0):
         return data.train, data.pool
     rng = np.random.RandomState(settings.random_state + 1000 + seed)
@@ -66,135 +52,122 @@ def trial_rows(settings, data, seed):
 
 
 def network_rows(settings, data, seed):
-    """Choose what the network of a seed is trained on.
-
-    Parameters
-    ----------
-    settings : Settings
-    data : Data
-    seed : int
-
-    Returns
-    -------
-    ndarray of int
-    """
+    """Return the rows that the network of a seed is trained on."""
     return data.train if seed == 0 else trial_rows(settings, data, seed)[0]
 
 
+def train_network(structures, y, folder, *, epochs, start=None, unseen=None, random_state=0):
+    """Train a network, from random weights or from `start`, and save it in `folder`.
+
+    The rows of the mask `unseen`, or a tenth at random, choose the epoch. Returns the history, the
+    rows that chose, and the seconds per epoch.
+    """
+    featurizer = MEGNetFeaturizer(
+        start, epochs=epochs, distance_noise=DISTANCE_NOISE, random_state=random_state
+    )
+    begin = time.perf_counter()
+    featurizer.fit(structures, y, unseen=unseen)
+    seconds = time.perf_counter() - begin
+    history = {name: [float(v) for v in values] for name, values in featurizer.history_.items()}
+    if len(history["loss"]) < epochs:
+        raise KeyboardInterrupt  # a training that was stopped is not a result
+    save_network(featurizer.network_, folder)
+    return history, featurizer.validation_indices_, seconds / epochs
+
+
+def train_first(settings, data, results, *, seed, folder):
+    """Stage: the network of a seed, trained on its initial set alone."""
+    initial = np.asarray(network_rows(settings, data, seed))
+    path = Path(folder) / f"seed_{seed}"
+    history, validation, seconds = train_network(
+        data.structures[initial],
+        data.y[initial],
+        path,
+        epochs=settings.epochs,
+        random_state=settings.random_state + seed,
+    )
+    return {
+        "folder": path.name,
+        "history": history,
+        "seconds_per_epoch": seconds,
+        "unseen": initial[validation],
+    }
+
+
 def fit_trial(settings, data, results, *, seed, network, folder):
-    """Stage: features, hyper-parameters and predictions of both pipelines.
+    """Stage: features, hyper-parameters and predictions of both pipelines, for all rows.
 
-    Parameters
-    ----------
-    settings, data, results
-        As in `Stage`.
-    seed : int or None
-    network : str or None
-        The stage that trained the network; None if it came with the data.
-    folder : Path
-        Of all networks.
-
-    Returns
-    -------
-    dict
-        ``initial``, ``pool``, ``unseen`` (rows), ``network`` (folder or None), ``readout`` and, by
-        recipe, ``X_...``, ``theta_...``, ``mean_...`` and ``std_...`` of all rows, ``kernel_...``.
+    `network` names the stage that trained the network; None if it came with the data.
     """
     initial, pool = trial_rows(settings, data, seed)
     unseen = np.isin(initial, results[network]["unseen"] if network else data.unseen)
-    result = {"initial": initial, "pool": pool, "unseen": initial[unseen]}
-    result["network"] = results[network]["folder"] if network else None
-    weights = weights_of(data, result, folder)
-    result["readout"] = load_network(weights).predict(data.structures)
+    name = results[network]["folder"] if network else None
+    weights, fits = weights_of(data, name, folder), {}
     for recipe in RECIPES:
         cfgp = make_cfgp(weights, recipe=recipe, random_state=settings.random_state)
-        features = cfgp["features"].fit(data.structures[initial])
-        X = features.transform(data.structures)
+        X = cfgp[:-1].fit(data.structures[initial]).transform(data.structures)
         known = {"unseen": unseen} if recipe == "recommended" and unseen.any() else {}
-        gp = cfgp["gp"].fit(X[initial], data.y[initial], **known)
+        gp = cfgp[-1].fit(X[initial], data.y[initial], **known)
         mean, std = gp.predict(X, return_std=True)
-        result |= {
-            f"X_{recipe}": X,
-            f"theta_{recipe}": gp.kernel_.theta,
-            f"mean_{recipe}": mean,
-            f"std_{recipe}": std,
-            f"kernel_{recipe}": str(gp.kernel_),
-        }
-    return result
+        found = {"X": X, "theta": gp.kernel_.theta, "mean": mean, "std": std}
+        fits[recipe] = found | {"kernel": str(gp.kernel_)}
+    return {
+        "initial": initial,
+        "pool": pool,
+        "unseen": initial[unseen],
+        "network": name,
+        "readout": load_network(weights).predict(data.structures),
+        "fits": fits,
+    }
 
 
-def weights_of(data, result, folder):
-    """Find the network of a trial.
-
-    Parameters
-    ----------
-    data : Data
-    result : dict
-        Of `fit_trial`.
-    folder : Path
-        Of all networks.
-
-    Returns
-    -------
-    str or Path
-    """
-    name = result["network"]
-    return data.network if name is None else Path(folder) / name
+def weights_of(data, network, folder):
+    """Find a network by the name of its folder; None is the one that came with the data."""
+    return data.network if network is None else Path(folder) / network
 
 
 @dataclass
 class Trial:
-    """A fitted trial.
+    """A fitted trial: rows of its parts, labels and readout of all rows, a fit for each recipe."""
 
-    Attributes
-    ----------
-    initial, pool, test, unseen : ndarray of int
-        Rows.
-    y, readout : ndarray of shape (n_samples,)
-    X, theta, mean, std : dict of str to ndarray
-        By recipe.
-    """
-
+    name: str
     initial: np.ndarray
     pool: np.ndarray
     test: np.ndarray
     unseen: np.ndarray
     y: np.ndarray
     readout: np.ndarray
-    X: dict
-    theta: dict
-    mean: dict
-    std: dict
+    network: str | None
+    fits: dict
+
+    @property
+    def sets(self):
+        """The rows as `simulate` takes them."""
+        return {"initial": self.initial, "pool": self.pool, "test": self.test}
+
+    @property
+    def unseen_mask(self):
+        """Which crystals of the initial set the network was not trained on."""
+        return np.isin(self.initial, self.unseen)
+
+    def X(self, recipe="paper"):
+        """Return the features of all rows."""
+        return self.fits[recipe]["X"]
+
+    def tested(self, recipe):
+        """Return labels, means and standard deviations of the test set."""
+        fit = self.fits[recipe]
+        return self.y[self.test], fit["mean"][self.test], fit["std"][self.test]
 
     def kernel(self, recipe):
-        """Return the kernel with the hyper-parameters that were found.
-
-        Parameters
-        ----------
-        recipe : str
-
-        Returns
-        -------
-        kernel instance
-        """
-        return make_cfgp(recipe=recipe)["gp"].kernel.clone_with_theta(self.theta[recipe])
+        """Return the kernel with the hyper-parameters that were found."""
+        return make_cfgp(recipe=recipe)[-1].kernel.clone_with_theta(self.fits[recipe]["theta"])
 
     def process(self, recipe):
-        """Return a process whose hyper-parameters stay, and the labels that it learns.
+        """Return a process whose hyper-parameters stay, the labels that it learns and their unit.
 
         The recommended pipeline standardises the labels; here by those of the initial set, once and
         for all, so that nothing but the rows changes while it learns.
-
-        Parameters
-        ----------
-        recipe : str
-
-        Returns
-        -------
-        gp : GaussianProcessRegressor
-        y : ndarray of shape (n_samples,)
-        scale : float
-            Unit of `y`, in the unit of the labels.
         """
         gp = GaussianProcessRegressor(self.kernel(recipe), optimizer=None)
         if recipe == "paper":
@@ -204,22 +177,13 @@ class Trial:
 
 
 def load_trial(data, results, name):
-    """Make a `Trial` of the result of a stage.
+    """Make a `Trial` of the result of a stage."""
+    keys = ("initial", "pool", "unseen", "network", "readout", "fits")
+    found = {key: results[name][key] for key in keys}
+    return Trial(name=name, test=data.test, y=data.y, **found)
 
-    Parameters
-    ----------
-    data : Data
-    results : dict
-    name : str
 
-    Returns
-    -------
-    Trial
-    """
-    found = results[name]
-    by_recipe = {
-        key: {recipe: found[f"{key}_{recipe}"] for recipe in RECIPES}
-        for key in ("X", "theta", "mean", "std")
-    }
-    rows = {key: found[key] for key in ("initial", "pool", "unseen")}
-    return Trial(**rows, test=data.test, y=data.y, readout=found["readout"], **by_recipe)
+def load_trials(settings, data, results, *more):
+    """Make the trials that show the spread over seeds, after those named in `more`."""
+    names = dict.fromkeys([*more, *trial_names(settings)])
+    return [load_trial(data, results, name) for name in names]

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from pymatgen.core import Lattice, Structure
-
-from skcfgp import GaussianProcessRegressor
-from skcfgp.cli import main
-from skcfgp.kernels import Laplacian
-from skcfgp.reproduction import Settings, bundled_data, read_data, reproduce
 from skcfgp.reproduction.active import cycles_of_paper, gains, labels_to_reach
 from skcfgp.reproduction.claims import all_below, effect, spread, within_factor
 from skcfgp.reproduction.latent_structure import nearest_neighbour_mae
 from skcfgp.reproduction.likelihood_map import LikelihoodMap, adam_paths, lbfgs_path
 from skcfgp.reproduction.networks import train_network
-from skcfgp.reproduction.store import Stage, run_stages
 from skcfgp.reproduction.table_learning import end_of_advantage
+
+from skcfgp import GaussianProcessRegressor
+from skcfgp.cli import main
+from skcfgp.kernels import Laplacian
+from skcfgp.reproduction import Settings, bundled_data, read_data, reproduce
+from skcfgp.reproduction.store import Stage, run_stages
 from skcfgp.reproduction.trials import network_rows, trial_rows
 
 SMALL = {
@@ -377,6 +377,7 @@ def test_data_of_the_user_from_labels_to_figures(formation_energy, tmp_path):
 
     mine.y = np.where(np.isin(np.arange(len(mine.y)), mine.test), 1e3, mine.y)
     from skcfgp.reproduction.active import active_learning
+
     from skcfgp.reproduction.trials import fit_trial
 
     folder = tmp_path / "out" / "networks"

@@ -18,7 +18,7 @@ from .store import Stage, run_stages
 from .table import make_table
 from .trials import MAIN, RECIPES, fit_trial, train_first, trial_names
 
-__all__ = ["Report", "reproduce"]
+__all__ = ["Report", "reproduce", "stages_of"]
 
 HEAD = """# The paper, reproduced
 
@@ -69,7 +69,7 @@ def reproduce(out, *, data=None, settings=None, command="skcfgp reproduce", prog
     sizes = settings.n_initial, settings.n_pool, settings.n_test
     if any(size is not None for size in sizes):
         data = data.sample(*sizes, settings.random_state)
-    stages = _stages(settings, data, out / "networks")
+    stages = stages_of(settings, data, out / "networks")
     results = run_stages(stages, settings, data, out / "stages", progress)
     report = Report(data, settings, results, command)
     progress("drawing the figures and writing the report ...")
@@ -77,7 +77,7 @@ def reproduce(out, *, data=None, settings=None, command="skcfgp reproduce", prog
     return report
 
 
-def _stages(settings, data, folder):
+def stages_of(settings, data, folder):
     """List the stages of a run; `folder` is that of the networks."""
     names = trial_names(settings)
     fits = tuple(dict.fromkeys([MAIN, *names]))

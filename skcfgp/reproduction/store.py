@@ -89,10 +89,10 @@ def _messages(caught):
 def _read(path, digest):
     """Return the result of a stage, or None if there is none with this digest."""
     try:
-        arrays = {}
-        if path.with_suffix(".npz").exists():
-            with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
-                arrays = dict(file)
+        arrays, beside = {}, path.with_suffix(".npz")
+        if beside.exists():
+            with beside.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                arrays = dict(stored)
         content = json.loads(
             path.read_text(encoding="utf-8"), object_hook=lambda item: _restore(item, arrays)
         )
@@ -110,7 +110,7 @@ def _write(path, digest, result, about):
             return {"frame": {name: _column(value[name]) for name in value}}
         if isinstance(value, np.generic):
             return value.item()
-        if not isinstance(value, np.ndarray):
+        if not isinstance(value, np.ndarray) or value.dtype == object:
             raise TypeError(f"a stage cannot keep a {type(value).__name__}.")
         key = f"{digest}_{len(arrays)}"  # arrays of another run have other names
         arrays[key] = value
@@ -126,7 +126,8 @@ def _write(path, digest, result, about):
 
 
 def _column(series):
-    return series.to_numpy(dtype=str if series.dtype == object else None)
+    values = series.to_numpy()
+    return values.astype(str) if values.dtype == object else values  # without pickle
 
 
 def _restore(item, arrays):

@@ -1,0 +1,90 @@
+"""The table: verdicts, values over seeds, and claims that are judged by records."""
+
+import json
+
+import pytest
+
+from skcfgp.reproduction.records import Run, Seeds
+from skcfgp.reproduction.table import CLAIMS, Claim, all_below, effect, make_table, within_factor
+
+
+def test_criteria():
+    assert effect([0.3, 0.2], 0.43) == "yes"
+    assert effect([0.1, 0.2], 0.43) == "partly"  # less than half of it
+    assert effect([0.6, -0.01], 0.43) == "partly"
+    assert effect([0.1, None], 0.0) == "partly"
+    assert effect([-0.1, 0.05], 0.43) == "no"
+    assert effect([1e-6, 1e-6], 0.0, 1e-3) == "no"
+    assert all_below([1, 2], [3, 3]) == "yes"
+    assert all_below([1, 4], [3, 3]) == "partly"
+    assert all_below([4, 4], 3) == "no"
+    assert within_factor([1.0, 2.0], 1.5) == "yes"
+    assert within_factor([1.0, 9.0], 1.5) == "partly"
+
+
+def test_values_over_seeds_as_text():
+    assert f"{Seeds([1.0, None, 2.0]):.1f}" == "1.5 (1.0 to 2.0); not reached in 1 of 3 seeds"
+    assert f"{Seeds([None, None]):.1f}" == "not reached in any of 2 seeds"
+    assert f"{Seeds([0.25]):.2f}" == "0.25"
+    assert f"{Seeds([None, 3.0]):.0f}" == "3; not reached in 1 of 2 seeds"
+    assert Seeds([1.0, None, 2.0]).times(2) == [2.0, None, 4.0]
+    assert Seeds([1.0, None, 2.0]).mean == 1.5
+
+
+@pytest.fixture
+def run():
+    records = [
+        {"trial": trial, "recipe": recipe, "error": error}
+        for trial, recipe, error in (
+            ("main", "paper", 9.0),
+            ("fit_0", "paper", 1.0),
+            ("fit_1", "paper", 3.0),
+            ("fit_0", "recommended", 1.0),
+            ("fit_1", "recommended", 1.5),
+        )
+    ]
+    return Run({"trials": ["fit_0", "fit_1"], "unit": "eV"}, {"errors": records})
+
+
+def test_a_run_selects_records(run):
+    assert run.main("errors", recipe="paper")["error"] == 9.0
+    assert run.main("errors", recipe="recommended") is None
+    assert run.seeds("errors", "error", recipe="paper") == [1.0, 3.0]  # not the whole set
+    assert len(run.select("errors", recipe="paper")) == 3
+    kept = Run(**json.loads(json.dumps(vars(run))))  # as it is kept beside the report
+    assert kept.seeds("errors", "error", recipe="paper") == [1.0, 3.0]
+
+
+def test_a_claim_is_filled_and_judged_by_the_records(run):
+    def measure(run, recipe):
+        return {"error": run.seeds("errors", "error", recipe=recipe)}
+
+    claims = [
+        Claim("1.1", "Small in {unit}", "0", "{error:.1f} {unit}", measure, "below 2", low),
+        Claim("1.2", "Said once", "", "{error:.1f}", measure, recipes=("paper",)),
+        Claim("1.3", "Of something else", "", "{error:.1f}", lambda run, recipe: None),
+    ]
+    first, second = make_table(run, claims)  # what does not apply has no line
+    assert first == {
+        "row": "1.1",
+        "claim": "Small in eV",
+        "paper": "0",
+        "ours, paper pipeline": "2.0 (1.0 to 3.0) eV",
+        "held, paper pipeline": "no",
+        "ours, recommended pipeline": "1.2 (1.0 to 1.5) eV",
+        "held, recommended pipeline": "yes",
+        "criterion": "below 2",
+    }
+    assert second["held, paper pipeline"] == second["held, recommended pipeline"] == "-"
+    assert (second["row"], second["ours, recommended pipeline"]) == ("1.2", "")
+
+
+def low(found):
+    return all_below(found["error"], 2)
+
+
+def test_each_claim_has_its_own_number_and_a_criterion_if_it_is_judged():
+    rows = [claim.row for claim in CLAIMS]
+    assert len(set(rows)) == len(rows)
+    assert rows == sorted(rows, key=lambda row: [int(number) for number in row.split(".")])
+    assert all(bool(claim.criterion) == (claim.judge is not None) for claim in CLAIMS)

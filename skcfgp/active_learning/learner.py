@@ -7,11 +7,9 @@ from sklearn.utils.validation import has_fit_parameter
 
 from ..gaussian_process.common import last_step, last_step_input
 from ..query import recommended
-from ..query._modal import patch_modal, stack_rows
+from ..query.modal import stack_rows
 
 __all__ = ["ActiveLearner"]
-
-patch_modal()
 
 
 class ActiveLearner(_ModALActiveLearner):
@@ -28,17 +26,21 @@ class ActiveLearner(_ModALActiveLearner):
         `skcfgp.GaussianProcessRegressor`, or a ``Pipeline`` that ends in one. It is fitted in
         place.
     query_strategy : callable, default=skcfgp.query.recommended
-        ``(learner, X_pool, n_instances=1, ...) -> (indices, scores)``.
+        Strategy ``(learner, X_pool, n_instances=1, ...) -> (indices, scores)``.
     X_training : array-like of shape (n_samples, ...), default=None
         Initial rows; the estimator is fitted on them at once.
     y_training : array-like of shape (n_samples,), default=None
+        Labels of the initial rows.
     bootstrap_init : bool, default=False
-        Fit the initial rows on a bootstrap sample of them.
+        Whether to fit the initial rows on a bootstrap sample of them.
     on_transformed : bool, default=False
         Whether strategies of modAL that look at the features get those that a ``Pipeline``
         computes.
     force_all_finite : bool, default=True
         Whether labels must be finite.
+    selected : array-like of bool, of shape (n_samples,), default=None
+        Which of the initial rows were chosen by a query, so that ``clone`` keeps it. By default,
+        none.
 
     Attributes
     ----------
@@ -46,9 +48,10 @@ class ActiveLearner(_ModALActiveLearner):
         The fitted estimator.
     X_training, y_training : array-like
         Everything that was learnt, in order.
-    selected : ndarray of bool, of shape (n_samples,)
-        Which of these came by `teach`, after the initial rows. An estimator whose ``fit`` takes
-        ``selected``, such as `skcfgp.CalibratedRegressor`, is told.
+    selected : ndarray of bool, of shape (n_samples,), or None
+        Which of these were chosen by a query: those that came by `teach`, after the initial rows.
+        An estimator whose ``fit`` takes ``selected``, such as `skcfgp.CalibratedRegressor`, is
+        told. None before the first label.
 
     Examples
     --------
@@ -75,18 +78,14 @@ class ActiveLearner(_ModALActiveLearner):
         bootstrap_init=False,
         on_transformed=False,
         force_all_finite=True,
+        selected=None,
     ):
         self.bootstrap_init = bootstrap_init
-        self._n_taught = 0
-        super().__init__(
-            estimator,
-            query_strategy=query_strategy,
-            X_training=X_training,
-            y_training=y_training,
-            bootstrap_init=bootstrap_init,
-            on_transformed=on_transformed,
-        )
-        self.force_all_finite = force_all_finite  # modAL would pass it on to `fit`
+        super().__init__(estimator, query_strategy=query_strategy, on_transformed=on_transformed)
+        self.force_all_finite = force_all_finite
+        self.X_training, self.y_training, self.selected = X_training, y_training, selected
+        if X_training is not None:
+            self.fit(X_training, y_training, bootstrap=bootstrap_init, selected=selected)
 
     def teach(self, X, y, bootstrap=False, only_new=False, **fit_kwargs):
         """Learn the labels of rows that were queried.
@@ -96,17 +95,26 @@ class ActiveLearner(_ModALActiveLearner):
         X : array-like of shape (n_samples, ...)
             Feature vectors or crystals, as the estimator takes them.
         y : array-like of shape (n_samples,)
+            Labels.
         bootstrap : bool, default=False
-            Fit on a bootstrap sample of all rows. This and `fit_kwargs` always call ``fit``.
+            Whether to fit on a bootstrap sample of all rows. This and `fit_kwargs` always call
+            ``fit``.
         only_new : bool, default=False
-            Fit on these rows alone, and forget the others' influence on the estimator.
+            Whether to fit on these rows alone, and forget the others' influence on the estimator.
         **fit_kwargs
             Passed to ``fit``.
+
+        Raises
+        ------
+        ValueError
+            If a label is not finite, X and y differ in length, or the rows have other features than
+            those learnt before. Nothing is learnt then.
 
         Notes
         -----
         In a ``Pipeline`` the transformers stay as they were fitted, and the last step learns. To
-        fit everything anew, call ``learner.fit(learner.X_training, learner.y_training)``.
+        fit everything anew, call ``learner.fit(learner.X_training, learner.y_training,
+        selected=learner.selected)``.
         """
         y = self._check_rows(X, y)
         if only_new:
@@ -114,44 +122,56 @@ class ActiveLearner(_ModALActiveLearner):
             self._fit_on_new(X, y, bootstrap=bootstrap, **fit_kwargs)
             return
         if self.X_training is None:
-            self._fit_to(X, y, 0, bootstrap, fit_kwargs)
+            self.fit(X, y, bootstrap=bootstrap, **fit_kwargs)
             return
         try:  # before the estimator learns what cannot be kept
-            known = stack_rows([self.X_training, X]), stack_rows([self.y_training, y])
+            X_known, y_known = stack_rows([self.X_training, X]), stack_rows([self.y_training, y])
         except ValueError as error:
             raise ValueError(
                 f"the new rows have other features than those learnt before: {error}."
             ) from error
-        n_taught = self._n_taught + len(y)
+        selected = np.append(self.selected, np.ones(len(y), dtype=bool))
         if bootstrap or fit_kwargs or not self._learn(X, y):
-            self._fit_to(*known, n_taught, bootstrap, fit_kwargs)
+            self.fit(X_known, y_known, bootstrap=bootstrap, selected=selected, **fit_kwargs)
         else:
-            (self.X_training, self.y_training), self._n_taught = known, n_taught
+            self.X_training, self.y_training, self.selected = X_known, y_known, selected
 
-    def fit(self, X, y, bootstrap=False, **fit_kwargs):
-        """Forget everything learnt so far and fit the estimator.
+    def fit(self, X, y, bootstrap=False, *, selected=None, **fit_kwargs):
+        """Forget everything learnt so far and fit the estimator; if that fails, forget nothing.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
+            Feature vectors or crystals, as the estimator takes them.
         y : array-like of shape (n_samples,)
+            Labels.
         bootstrap : bool, default=False
+            Whether to fit on a bootstrap sample of the rows.
+        selected : array-like of bool, of shape (n_samples,), default=None
+            Which rows were chosen by a query. By default, none: all count as initial rows. To fit
+            again on what was taught, pass ``learner.selected``.
         **fit_kwargs
             Passed to the estimator's ``fit``.
 
         Returns
         -------
         self : ActiveLearner
+
+        Raises
+        ------
+        ValueError
+            If a label is not finite, or X, y and `selected` differ in length.
         """
         y = self._check_rows(X, y)
-        n_taught = self._n_taught if X is self.X_training else 0
-        return self._fit_to(X, y, n_taught, bootstrap, fit_kwargs)
-
-    @property
-    def selected(self):
-        """Which of the rows learnt came by `teach`, after the initial ones."""
-        n_labels = 0 if self.y_training is None else len(self.y_training)
-        return np.arange(n_labels) >= n_labels - self._n_taught
+        selected = np.zeros(len(y), dtype=bool) if selected is None else np.asarray(selected, bool)
+        check_consistent_length(y, selected)
+        before = self.X_training, self.y_training, self.selected
+        self.X_training, self.y_training, self.selected = X, y, selected
+        try:
+            return self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
+        except BaseException:
+            self.X_training, self.y_training, self.selected = before
+            raise
 
     def __repr__(self, N_CHAR_MAX=700):
         strategy = getattr(self.query_strategy, "__name__", repr(self.query_strategy))
@@ -161,22 +181,19 @@ class ActiveLearner(_ModALActiveLearner):
             f"query_strategy={strategy}, {n_labels} labels)"
         )
 
-    def _fit_to(self, X, y, n_taught, bootstrap, fit_kwargs):
-        """Fit the estimator to these rows alone; if that fails, nothing is forgotten."""
-        before = self.X_training, self.y_training, self._n_taught
-        self.X_training, self.y_training, self._n_taught = X, y, n_taught
-        try:
-            return self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
-        except BaseException:
-            self.X_training, self.y_training, self._n_taught = before
-            raise
+    def _add_training_data(self, X, y):
+        """Take in rows that a committee is taught."""
+        super()._add_training_data(X, y)
+        old = np.zeros(0, dtype=bool) if self.selected is None else self.selected
+        new = np.full(len(y), self.selected is not None)
+        self.selected = np.append(old, new)
 
     def _fit_to_known(self, bootstrap=False, **fit_kwargs):
         fit_kwargs = self._tell_selected(self.selected, bootstrap) | fit_kwargs
         return super()._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
 
     def _tell_selected(self, selected, bootstrap):
-        """Return what tells the estimator, or the last step of a ``Pipeline``, which rows."""
+        """Return the fit parameters that tell the last step which rows a query chose."""
         model, prefix = last_step(self.estimator), ""
         if model is not self.estimator:
             prefix = f"{self.estimator.steps[-1][0]}__"

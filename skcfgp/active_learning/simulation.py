@@ -6,21 +6,19 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length
 
-from ..gaussian_process import PoolPosterior
+from ..gaussian_process import GaussianProcessRegressor, PoolPosterior
 from ..gaussian_process.common import last_step, last_step_input
-from ..gaussian_process.greedy import greedy_picks
-from ..gaussian_process.regressor import GaussianProcessRegressor
-from ..query import max_std, random_sampling
-from ..query._modal import take_rows
-from .known_features import with_known_features
+from ..gaussian_process.greedy import HeldCovariance, first_of_largest
+from ..query import max_std, random_sampling, recommended
+from ..query.common import private_random_state
+from ..query.modal import take_rows
 from .learner import ActiveLearner
 
 __all__ = ["simulate"]
 
-#: Largest covariance that is held to work out all cycles in one go.
+#: Largest covariance that is held to compute all cycles in one go.
 MAX_BYTES = 2**31
 
 
@@ -34,7 +32,7 @@ def simulate(
     test=None,
     n_cycles=None,
     n_instances=1,
-    query_strategy=max_std,
+    query_strategy=recommended,
     retrain_every=None,
     random_state=None,
     on_cycle=None,
@@ -44,8 +42,8 @@ def simulate(
     Parameters
     ----------
     estimator : estimator
-        A clone of it is fitted on the initial set; after that it learns by ``partial_fit`` where it
-        can, with its hyper-parameters as they are.
+        Model to replay with. A clone of it is fitted on the initial set; after that it learns by
+        ``partial_fit`` where it can, with its hyper-parameters as they are.
     X : array-like of shape (n_samples, ...)
         Feature vectors, or crystals if the estimator is a ``Pipeline`` that takes them.
     y : array-like of shape (n_samples,)
@@ -55,25 +53,29 @@ def simulate(
     test : array-like of int, default=None
         Rows of a test set that stays the same.
     n_cycles : int, default=None
-        Queries to make; None goes on while `n_instances` rows are left in the pool.
+        Number of queries. By default, as many as leave fewer than `n_instances` rows in the pool.
     n_instances : int, default=1
-        Labels a query.
-    query_strategy : callable, default=skcfgp.query.max_std
+        Number of labels per query.
+    query_strategy : callable, default=skcfgp.query.recommended
+        Strategy that chooses. Where the last step of a ``Pipeline`` has ``partial_fit``, all rows
+        of X are transformed once for each fit, and the strategy is given that step and its
+        features.
     retrain_every : int, default=None
-        After at least so many labels a clone of the estimator is fitted to all that is labelled,
-        and goes on from there: hyper-parameters anew and, in a ``Pipeline``, the transformers, so a
+        Number of labels after which a clone of the estimator is fitted to all that is labelled, and
+        goes on from there: hyper-parameters anew and, in a ``Pipeline``, the transformers, so a
         `MEGNetFeaturizer` with ``epochs > 0`` trains again from its ``weights``, and the pool has
-        new features. None never does. An estimator without ``partial_fit`` is fitted to everything
-        after each query anyway.
+        new features. By default, never. An estimator without ``partial_fit`` is fitted to
+        everything after each query anyway.
     random_state : int, RandomState or None, default=None
-        Handed, as one ``RandomState``, to a strategy that takes ``random_state``.
+        Controls the draws of a strategy that takes ``random_state``, which is given one
+        ``RandomState`` for all cycles. The global state of NumPy is never used.
     on_cycle : callable, default=None
-        Called with the number of the cycle after each.
+        Function that is called with the number of the cycle after each.
 
     Returns
     -------
     DataFrame
-        A row for each cycle, 0 being the initial set: ``n_labelled``; ``indices`` (tuple of the
+        One row per cycle, 0 being the initial set: ``n_labelled``; ``indices`` (tuple of the
         rows of X that were chosen); ``mae_test`` on the fixed test set; ``mae_pool`` on what
         remains of the pool (the paper's protocol, which flatters a strategy that takes the hard
         crystals out);
@@ -97,18 +99,14 @@ def simulate(
             f"retrain_every must be None or an integer of at least 1, got {retrain_every!r}."
         )
     n_cycles = _check_cycles(n_cycles, n_instances, len(pool))
-    fitted = clone(estimator).fit(take_rows(X, initial), y[initial])
-    in_one_go = (
-        n_instances == 1
-        and retrain_every is None
-        and _known_beforehand(fitted, query_strategy, pool, test)
-    )
+    in_one_go = query_strategy in (max_std, random_sampling)
     if "random_state" in signature(query_strategy).parameters:
-        query_strategy = partial(query_strategy, random_state=check_random_state(random_state))
-    if in_one_go:
-        rows = _cycles_in_one_go(fitted, X, y, pool, test, n_cycles, query_strategy)
+        rng = private_random_state(random_state)
+        query_strategy = partial(query_strategy, random_state=rng)
+    replay = _Replay(estimator, X, y, (initial, pool, test), query_strategy)
+    if in_one_go and n_instances == 1 and retrain_every is None and replay.fits_in_memory():
+        rows = replay.cycles_in_one_go(n_cycles)
     else:
-        replay = _Replay(estimator, fitted, X, y, (initial, pool, test), query_strategy)
         rows = replay.cycles(n_cycles, n_instances, retrain_every)
     table = []
     for cycle, row in enumerate(rows):
@@ -119,119 +117,97 @@ def simulate(
     return pd.DataFrame(table, columns=columns).rename_axis("cycle")
 
 
-def _known_beforehand(estimator, query_strategy, pool, test):
-    """Tell whether the choices do not depend on the labels and the pool's covariance fits."""
-    return (
-        isinstance(estimator, GaussianProcessRegressor)
-        and query_strategy in (max_std, random_sampling)
-        and np.ndim(estimator.alpha) == 0
-        and 8 * len(pool) * (len(pool) + len(test) + len(estimator.X_train_)) < MAX_BYTES
-    )
-
-
-def _cycles_in_one_go(gp, X, y, pool, test, n_cycles, query_strategy):
-    """Yield the row of each cycle from one factorisation of the pool's covariance."""
-    X = np.asarray(X, dtype=float)
-    choose = None
-    if query_strategy is not max_std:  # at random: neither the learner nor the features matter
-
-        def choose(left):
-            return query_strategy(None, left)[0][0]
-
-    yield _Monitor(gp, X, y, pool, test).measure(())
-    y_pool, y_test = y[pool], y[test]
-    options = {"y_pool": y_pool, "X_extra": X[test], "choose": choose}
-    for pick in greedy_picks(gp, X[pool], n_cycles, **options):
-        left = ~np.isnan(pick.mean)
-        yield {
-            "indices": (int(pool[pick.index]),),
-            "mae_test": np.abs(pick.extra_mean - y_test).mean() if len(test) else np.nan,
-            "mae_pool": np.abs(pick.mean - y_pool)[left].mean() if left.any() else np.nan,
-            "max_std": np.sqrt(pick.largest_left) * pick.unit if left.any() else np.nan,
-        }
-
-
 class _Replay:
     """A learner, and the truth that it is taught and measured by."""
 
-    def __init__(self, estimator, fitted, X, y, sets, query_strategy):
+    def __init__(self, estimator, X, y, sets, query_strategy):
         initial, pool, test = sets
-        self.original, self.X, self.y = estimator, X, y
-        self.everything = np.concatenate(sets)
-        self.learner = ActiveLearner(fitted, query_strategy=query_strategy)
-        self.learner.X_training, self.learner.y_training = take_rows(X, initial), y[initial]
-        self.monitor = _Monitor(self._remember_features(), X, y, pool, test)
+        self.original, self.X, self.y, self.query_strategy = estimator, X, y, query_strategy
+        self.rows = np.concatenate([pool, test])  # those that are measured
+        self.in_pool = np.arange(len(self.rows)) < len(pool)
+        self.fit(initial, np.zeros(len(initial), dtype=bool))
+
+    def fit(self, labelled, selected):
+        """Fit a clone of the estimator; work on the features of its last step if that learns."""
+        X, y = take_rows(self.X, labelled), self.y[labelled]
+        self.learner = learner = ActiveLearner(clone(self.original), self.query_strategy)
+        learner.fit(X, y, selected=selected)
+        self.labelled, self.Z, model = labelled, self.X, last_step(learner.estimator)
+        if hasattr(model, "partial_fit") and model is not learner.estimator:
+            self.Z, learner.estimator = last_step_input(learner.estimator, self.X), model
+            learner.X_training = take_rows(self.Z, labelled)
+        self.gp = model if isinstance(model, GaussianProcessRegressor) else None
+        self.posterior = None
+
+    def follow(self, posterior_class):
+        """Follow pool and test set by a posterior, if the model is a Gaussian process."""
+        if self.gp is not None:
+            Z = np.asarray(take_rows(self.Z, self.rows), dtype=float)
+            self.posterior = posterior_class(self.gp, Z)
+
+    def fits_in_memory(self):
+        """Tell whether the covariance of pool and test set may be held."""
+        n = len(self.rows)
+        known = self.gp is not None and np.ndim(self.gp.alpha) == 0
+        return known and 8 * n * (n + len(self.gp.X_train_)) < MAX_BYTES
+
+    def cycles_in_one_go(self, n_cycles):
+        """Yield the row of each cycle from one factorisation of the pool's covariance."""
+        self.follow(HeldCovariance)
+        yield self.measure(())
+        for _ in range(n_cycles):
+            positions = np.flatnonzero(self.in_pool)
+            if self.query_strategy is max_std:
+                first = first_of_largest(self.posterior.variance[self.posterior.left[positions]])
+            else:  # at random: neither the learner nor the features matter
+                (first,), _ = self.query_strategy(None, positions)
+            position = positions[first]
+            chosen = self.rows[position]
+            self.posterior.condition_on(self.posterior.left[position], self.y[chosen])
+            self.remove([chosen])
+            yield self.measure((int(chosen),))
 
     def cycles(self, n_cycles, n_instances, retrain_every):
         """Yield the row of each cycle: query, teach, retrain when it is time, measure."""
-        learner, monitor = self.learner, self.monitor
-        yield monitor.measure(())
+        self.follow(PoolPosterior)
+        yield self.measure(())
         n_since = 0
         for _ in range(n_cycles):
-            left = monitor.pool_left()
-            chosen, _ = learner.query(take_rows(self.X, left), n_instances=n_instances)
+            left, learner = self.rows[self.in_pool], self.learner
+            chosen, _ = learner.query(take_rows(self.Z, left), n_instances=n_instances)
             chosen = left[np.atleast_1d(chosen)]
-            learner.teach(take_rows(self.X, chosen), self.y[chosen])
-            monitor.remove(chosen)
+            learner.teach(take_rows(self.Z, chosen), self.y[chosen])
+            self.labelled = np.concatenate([self.labelled, chosen])
+            self.remove(chosen)
+            if self.posterior is not None:
+                self.posterior.update()
             n_since += len(chosen)
-            if retrain_every is not None and n_since >= retrain_every:
-                self.retrain()
+            learns = hasattr(last_step(learner.estimator), "partial_fit")
+            if retrain_every is not None and n_since >= retrain_every and learns:
+                self.fit(self.labelled, learner.selected)
+                self.follow(PoolPosterior)
                 n_since = 0
-            yield monitor.measure(tuple(chosen.tolist()))
-
-    def retrain(self):
-        """Fit a clone of the original estimator to all that is labelled."""
-        learner = self.learner
-        if not hasattr(last_step(learner.estimator), "partial_fit"):
-            return  # `teach` has done so
-        learner.estimator = clone(self.original)
-        learner.fit(learner.X_training, learner.y_training)
-        self.monitor.watch(self._remember_features())
-
-    def _remember_features(self):
-        X = take_rows(self.X, self.everything)
-        self.learner.estimator = with_known_features(self.learner.estimator, X)
-        return self.learner.estimator
-
-
-class _Monitor:
-    """Errors and standard deviations over pool and test set, after each cycle.
-
-    For a `GaussianProcessRegressor`, alone or at the end of a ``Pipeline`` whose other steps stay
-    as they are, they come from a posterior that is kept; any other estimator predicts them afresh.
-    """
-
-    def __init__(self, estimator, X, y, pool, test):
-        self.rows = np.concatenate([pool, test])
-        self.X, self.y = take_rows(X, self.rows), y[self.rows]
-        self.in_pool = np.arange(len(self.rows)) < len(pool)
-        self.in_test = ~self.in_pool
-        self.watch(estimator)
-
-    def watch(self, estimator):
-        """Follow an estimator from now on."""
-        self.estimator, self.posterior = estimator, None
-        model = last_step(estimator)
-        if isinstance(model, GaussianProcessRegressor):
-            features = last_step_input(estimator, self.X)
-            self.posterior = PoolPosterior(model, np.asarray(features, dtype=float))
-
-    def pool_left(self):
-        return self.rows[self.in_pool]
+            yield self.measure(tuple(chosen.tolist()))
 
     def remove(self, chosen):
-        self.in_pool &= ~np.isin(self.rows, chosen)
+        """Measure these rows no longer."""
+        still = ~np.isin(self.rows, chosen)
+        self.rows, self.in_pool = self.rows[still], self.in_pool[still]
+        if self.posterior is not None:
+            self.posterior.keep(still)
 
     def measure(self, chosen):
-        if self.posterior is not None:
-            self.posterior.update()
-            mean, std = self.posterior.mean, self.posterior.std
+        """Errors and standard deviations over pool and test set."""
+        if self.posterior is None:
+            X = take_rows(self.Z, self.rows)
+            mean, std = self.learner.estimator.predict(X, return_std=True)
         else:
-            mean, std = self.estimator.predict(self.X, return_std=True)
-        error = np.abs(mean - self.y)
+            left = self.posterior.left
+            mean, std = self.posterior.mean[left], self.posterior.std[left]
+        error = np.abs(mean - self.y[self.rows])
         return {
             "indices": chosen,
-            "mae_test": error[self.in_test].mean() if self.in_test.any() else np.nan,
+            "mae_test": np.nan if self.in_pool.all() else error[~self.in_pool].mean(),
             "mae_pool": error[self.in_pool].mean() if self.in_pool.any() else np.nan,
             "max_std": std[self.in_pool].max() if self.in_pool.any() else np.nan,
         }

@@ -13,28 +13,11 @@ CHUNK_BYTES = 2**25
 
 
 def in_chunks(function, n_rows, row_bytes, n_jobs=None):
-    """Call a function on one slice of rows after another.
+    """Call `function` on one slice of rows after another; return the results in that order.
 
-    Parameters
-    ----------
-    function : callable
-        Called with a slice. NumPy and BLAS, in which it should spend its time, let other threads
-        run.
-    n_rows : int
-    row_bytes : int
-        Memory that a row takes while the function runs.
-    n_jobs : int, default=None
-        Threads, in the sense of joblib. With several, each has one BLAS thread.
-
-    Returns
-    -------
-    list
-        What the function returned, in the order of the rows.
-
-    Notes
-    -----
-    A chunk takes at most 32 MiB, and all that run at once at most scikit-learn's
-    ``working_memory``, but each has at least one row.
+    A row takes `row_bytes` while the function runs. A chunk takes at most 32 MiB, and all that run
+    at once at most scikit-learn's ``working_memory``, but each has at least one row. With several
+    threads (`n_jobs`, as in joblib), each has one BLAS thread.
     """
     n_threads = effective_n_jobs(n_jobs)
     allowed = min(CHUNK_BYTES, get_config()["working_memory"] * 2**20 / n_threads)

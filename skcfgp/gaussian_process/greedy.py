@@ -1,52 +1,45 @@
-"""Greedy choice of the largest variance, many points at once, as a blocked pivoted Cholesky.
+"""Greedy choice of many points, one after another, each given those before it.
 
 With the hyper-parameters fixed, the posterior variance does not depend on the labels, so the points
-that a learner will ask for one after another are known beforehand. To condition on a point is one
-step of a Cholesky factorisation of the posterior covariance of the pool, and to take the largest
-variance is to pivot on the diagonal (Harbrecht, Peters, Schneider, Appl. Numer. Math. 62, 428
-(2012)). Rows are worked out one at a time within a block; the rest of the matrix is brought up to
-date once a block, by matrix products.
+that a learner will ask for one after another are known beforehand.
 """
 
+from copy import copy
 from heapq import heappop, heappush
-from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import blas
+from sklearn.utils import gen_batches
 
-from .row_by_row import mean_and_unit
+from .posterior import PoolPosterior
 
-__all__ = ["Pick", "first_of_largest", "greedy_picks", "largest_first"]
+__all__ = [
+    "HeldCovariance",
+    "IntegratedVariance",
+    "first_of_largest",
+    "greedy_picks",
+    "largest_first",
+]
 
-#: Picks between two updates of the whole matrix.
+#: Picks between two updates of the whole covariance.
 BLOCK = 64
 
-#: Variances closer than this, relative to the largest, are equal.
+#: Values closer than this, relative to the largest, are equal.
 TIE = 1e-8
 
 
-def first_of_largest(variance):
-    """Return the lowest position of the largest variance; what rounding tells apart is a tie.
+def first_of_largest(values):
+    """Return the lowest position of the largest value; what rounding tells apart is a tie.
 
     Without this, which of two equal crystals comes first would depend on how the variance was
     computed.
     """
-    largest = variance.max()
-    return int(np.argmax(variance >= largest - TIE * abs(largest)))
+    largest = values.max()
+    return int(np.argmax(values >= largest - TIE * abs(largest)))
 
 
 def largest_first(variance, n):
-    """Return what `first_of_largest` gives if it is asked `n` times, each without those before.
-
-    Parameters
-    ----------
-    variance : ndarray of shape (n_pool,), not negative
-    n : int
-
-    Returns
-    -------
-    ndarray of int, of shape (n,)
-    """
+    """Return what `first_of_largest` gives if it is asked `n` times, each without those before."""
     least = np.partition(variance, len(variance) - n)[len(variance) - n]
     order = np.flatnonzero(variance >= least - TIE * least)
     order = order[np.argsort(-variance[order], kind="stable")]
@@ -64,175 +57,132 @@ def largest_first(variance, n):
     return np.array(chosen)
 
 
-class Pick(NamedTuple):
-    """One step of `greedy_picks`.
+def greedy_picks(gp, X_pool, n_picks, block=BLOCK):
+    """Yield row and variance (in the scale of y_train_) of the point of largest variance, n times.
 
-    Attributes
-    ----------
-    index : int
-        Row of the pool.
-    variance : float
-        Predictive variance of that point when its turn came, in the scale of ``y_train_``.
-    mean, extra_mean : ndarray of shape (n_pool,) and (n_extra,), or None
-        Posterior mean, in the unit of y, after the label of the point. NaN for pool points that are
-        gone.
-    largest_left : float
-        Largest predictive variance of what is left in the pool, in the scale of ``y_train_``; NaN
-        if nothing is.
-    unit : float
-        The scale of ``y_train_``, in the unit of y, after the label of the point.
+    Each is picked given those before it; ties go to the lowest row. Takes 8 n_pool (n_pool +
+    n_train) bytes and about n_pool^2 (n_train + n_picks) multiplications.
+    """
+    posterior, rows = HeldCovariance(gp, X_pool, block), np.arange(len(X_pool))
+    for _ in range(n_picks):
+        variance = posterior.variance[posterior.left]
+        first = first_of_largest(variance)
+        yield int(rows[first]), float(variance[first])
+        posterior.condition_on(posterior.left[first])
+        still = np.delete(np.arange(len(rows)), first)
+        posterior.keep(still)
+        rows = rows[still]
+
+
+class HeldCovariance(PoolPosterior):
+    """Posterior that holds the covariance of its points, for conditioning on many of them.
+
+    To condition on one point after another is a Cholesky factorisation of that matrix, and to take
+    the largest variance is to pivot on its diagonal (Harbrecht, Peters, Schneider, Appl. Numer.
+    Math. 62, 428 (2012)). Rows are computed one at a time within a block; the rest of the matrix is
+    updated once a block, by matrix products.
     """
 
-    index: int
-    variance: float
-    mean: np.ndarray = None
-    extra_mean: np.ndarray = None
-    largest_left: float = np.nan
-    unit: float = 1.0
+    def __init__(self, gp, X_pool, block=BLOCK):
+        self._S, self._block = None, block
+        super().__init__(gp, X_pool, max_bytes=np.inf)
+        self._S = self.gp.kernel_(self.X_pool, self.X_pool).T  # Fortran-ordered, for BLAS
+        self._fold()
+
+    def _fold(self):
+        """Subtract the rows of V that are held from the lower triangle of the covariance."""
+        V = self._V[: self._n_rows].T
+        self._S = blas.dsyrk(-1.0, V, 1.0, self._S, lower=1, overwrite_c=1)
+        self._V = np.empty((self._block, len(self.X_pool)))
+        self._n_streamed, self._n_rows = self.n_labels, 0
+
+    def _covariance(self, rows, columns):
+        i, j = (np.arange(len(self.X_pool))[places] for places in (rows, columns))
+        low, high = np.minimum(i[:, None], j), np.maximum(i[:, None], j)
+        V = self._V[: self._n_rows]
+        return self._S[high, low] - V[:, rows].T @ V[:, columns]
+
+    def _append(self, rows, whitened):
+        super()._append(rows, whitened)
+        if self._n_rows >= self._block:
+            self._fold()
+
+    def _let_go(self, columns):
+        super()._let_go(columns)
+        self._S = self._S.T[np.ix_(columns, columns)].T  # one copy, and Fortran-ordered
 
 
-def greedy_picks(gp, X_pool, n_picks, *, y_pool=None, X_extra=None, choose=None, block=BLOCK):
-    """Yield the points of largest posterior variance, each given those before it.
+class IntegratedVariance(PoolPosterior):
+    """Posterior over candidates and targets that also holds their covariance T, as one matrix.
 
-    Parameters
-    ----------
-    gp : GaussianProcessRegressor
-        Fitted. It is not changed.
-    X_pool : ndarray of shape (n_pool, n_features)
-    n_picks : int
-    y_pool : ndarray of shape (n_pool,), default=None
-        Labels, in the unit of y; with them the posterior mean is followed too.
-    X_extra : ndarray of shape (n_extra, n_features), default=None
-        Points, such as a test set, whose mean is followed but which are never picked.
-    choose : callable, default=None
-        Called with the rows that are left, an ndarray, to name the position of another one than
-        that of largest variance; for baselines.
-    block : int, default=64
-        Picks between two updates of the whole matrix; makes no difference to the result.
-
-    Yields
-    ------
-    Pick
-        Ties go to the lowest index.
-
-    Notes
-    -----
-    Takes 8 n_pool (n_pool + n_train + n_extra) bytes and about n_pool^2 (n_train + n_picks)
-    multiplications, most of them in matrix products.
-    """
-    state = _State.of_process(gp, X_pool, y_pool, X_extra)
-    yield from _picks(state, n_picks, choose, block)
-
-
-def _picks(state, n_picks, choose, block):
-    for start in range(0, n_picks, block):
-        n_block = min(block, n_picks - start)
-        rows = np.empty((n_block, len(state.left)))
-        extra_rows = np.empty((n_block, state.n_extra))
-        for k in range(n_block):
-            j = state.position(choose)
-            yield state.pick(j, rows[:k], extra_rows[:k], rows[k], extra_rows[k])
-        state.finish_block(rows, extra_rows)
-
-
-class _State:
-    """Covariance, variance and mean of the points that are left in the pool."""
-
-    def __init__(self, S, variance, noise, T=None):
-        n_pool = len(variance)
-        self.S, self.variance, self.noise = S, variance, noise
-        self.T = np.empty((n_pool, 0)) if T is None else T
-        self.n_extra = self.T.shape[1]
-        self.left = np.arange(n_pool)
-        self.active = np.ones(n_pool, dtype=bool)
-        self.labels = None
-
-    @classmethod
-    def of_process(cls, gp, X_pool, y_pool, X_extra):
-        kernel = gp.kernel_
-        cross = gp.factor_.solve(kernel(gp.X_train_, X_pool), overwrite=True)
-        # A kernel called with two arguments leaves out the noise of a WhiteKernel.
-        covariance = kernel(X_pool, X_pool).T
-        variance = kernel.diag(X_pool) - np.einsum("ij,ij->j", cross, cross)
-        S = blas.dsyrk(-1.0, cross, 1.0, covariance, trans=1, lower=1, overwrite_c=1)
-        X_extra = X_pool[:0] if X_extra is None else X_extra
-        extra_cross = gp.factor_.solve(kernel(gp.X_train_, X_extra), overwrite=True)
-        T = kernel(X_pool, X_extra) - cross.T @ extra_cross
-        state = cls(S, variance, gp.new_noise_, T)
-        if y_pool is not None:
-            state.labels = _Labels(gp, y_pool, cross, extra_cross)
-        return state
-
-    def position(self, choose):
-        """Position, among the points that are held, of the one to pick."""
-        if choose is None:
-            return first_of_largest(np.where(self.active, self.variance, -np.inf))
-        held = np.flatnonzero(self.active)
-        return int(held[choose(self.left[held])])
-
-    def pick(self, j, rows, extra_rows, row, extra_row):
-        """Condition on a point; write its row of the factor into `row`."""
-        variance = max(self.variance[j], 0.0)
-        scale = np.sqrt(variance + self.noise)
-        row[:j], row[j:] = self.S[j, :j], self.S[j:, j]
-        row -= rows[:, j] @ rows
-        row /= scale
-        self.variance -= row**2
-        self.active[j] = False
-        extra_row[:] = (self.T[j] - rows[:, j] @ extra_rows) / scale
-        largest = self.variance[self.active].max() if self.active.any() else np.nan
-        found = int(self.left[j]), variance
-        if self.labels is None:
-            return Pick(*found, largest_left=max(largest, 0.0))
-        self.labels.learn(j, self.left[j], scale, row, extra_row)
-        means = self.labels.means(self.left, self.active)
-        return Pick(*found, *means, max(largest, 0.0), self.labels.unit)
-
-    def finish_block(self, rows, extra_rows):
-        """Bring the matrix up to date; let go of what was picked once that is a fifth of it."""
-        keep = np.flatnonzero(self.active)
-        self.T -= rows.T @ extra_rows
-        self.S = blas.dsyrk(-1.0, rows, 1.0, self.S, trans=1, lower=1, overwrite_c=1)
-        if len(keep) < 0.8 * len(self.active):
-            self.S = self.S.T[np.ix_(keep, keep)].T  # one copy, and Fortran-ordered
-            self.T, self.left = self.T[keep], self.left[keep]
-            self.variance, self.active = self.variance[keep], self.active[keep]
-            if self.labels is not None:
-                self.labels.smooth = self.labels.smooth[:, keep]
-
-
-class _Labels:
-    """The posterior mean over pool and extra points while labels arrive.
-
-    It is linear in the labels. Where the process normalises them, each label moves their mean m and
-    their unit as well, but not the weights W of the labels: the mean is W y + (1 - W 1) m. So both
-    W y and W 1 are followed, y counted from its mean at the beginning.
+    A label at x lowers the variance at t by cov(x, t)^2 / (var(x) + noise). With a new row (a, b)
+    of V over candidates and targets, T becomes T - a b'. `left` are the candidates; without
+    `X_target` (ndarray of shape (n_target, n_features)) they are the targets, too.
     """
 
-    def __init__(self, gp, y_pool, cross, extra_cross):
-        self.origin, self.normalize = float(gp.y_mean_[0]), gp.normalize_y
-        self.n = len(gp.targets_)
-        self.y = np.concatenate([gp.targets_, y_pool]) - self.origin  # learnt ones, then room
-        self.of_pool = np.vstack([y_pool - self.origin, np.ones(len(y_pool))])
-        whitened = gp.factor_.solve(np.column_stack([self.y[: self.n], np.ones(self.n)])).T
-        self.smooth, self.extra_smooth = whitened @ cross, whitened @ extra_cross
-        self.mean, self.unit = 0.0, 1.0
+    def __init__(self, gp, X_pool, X_target=None):
+        self.X_target, self._T = X_target, None
+        n = self._n_candidates = len(X_pool)
+        super().__init__(gp, X_pool if X_target is None else np.vstack([X_pool, X_target]))
+        self.left = np.arange(n)
+        self._is_target = np.arange(len(self.X_pool)) >= (0 if X_target is None else n)
+        T = np.empty((n, len(self._targets(self.X_pool))))
+        for rows in gen_batches(n, 256):
+            T[rows] = self._covariance(rows, self._targets(np.arange(len(self.X_pool))))
+        self._T, self._sums = T, None
 
-    def learn(self, j, index, scale, row, extra_row):
-        """Take in the label of a point: position among those held, row of the pool."""
-        surprise = (self.of_pool[:, index] - self.smooth[:, j])[:, None] / scale
-        self.smooth += surprise * row
-        self.extra_smooth += surprise * extra_row
-        self.y[self.n] = self.of_pool[0, index]
-        self.n += 1
-        if self.normalize:
-            self.mean, self.unit = map(float, mean_and_unit(self.y[: self.n]))
+    def gains(self):
+        """By how much the label of each candidate lowers the mean variance, in the unit squared."""
+        if self._sums is None:
+            self._sums = np.einsum("ij,ij->i", self._T, self._T)
+        variance = self.variance[self.left] + self.gp.new_noise_
+        return self._sums[self.left] / variance / self._is_target.sum() * self._scale()[1] ** 2
 
-    def means(self, left, active):
-        """Posterior mean over the pool, NaN where it is gone, and over the extra points."""
-        pool_mean = np.full(self.of_pool.shape[1], np.nan)
-        pool_mean[left[active]] = self._mean_of(self.smooth[:, active])
-        return pool_mean, self._mean_of(self.extra_smooth)
+    def choose(self, n_instances):
+        """Choose candidates of largest gain one after another, each given those before.
 
-    def _mean_of(self, smooth):
-        return self.origin + smooth[0] + (1 - smooth[1]) * self.mean
+        Returns their positions in `left`, ties by lowest position, and their gains.
+        """
+        state = copy(self)
+        if n_instances > 1:  # what is only supposed must not stay
+            state._T = self._T.copy()
+        indices, gains = [], []
+        for _ in range(n_instances):
+            if indices:
+                state.condition_on(state.left[indices[-1]])
+            gain = state.gains()
+            gain[indices] = -np.inf
+            indices.append(first_of_largest(gain))
+            gains.append(gain[indices[-1]])
+        return np.array(indices), np.array(gains)
+
+    def keep(self, still):
+        """Drop candidates; see `PoolPosterior.keep`."""
+        if self.X_target is None:
+            gone = np.delete(self.left, still)
+            self._is_target[gone] = False
+            self._T[:, gone], self._sums = 0.0, None
+        self.left = self.left[still]
+        if len(self.left) < 0.8 * self._n_candidates:
+            self._let_go(self.left)
+
+    def _let_go(self, candidates):
+        columns = np.concatenate([candidates, np.arange(self._n_candidates, len(self.X_pool))])
+        both = (candidates, slice(None)) if self.X_target is not None else np.ix_(*[candidates] * 2)
+        super()._let_go(columns)
+        self._T, self._sums = self._T[both], None
+        self._is_target = self._is_target[columns]
+        self.left, self._n_candidates = np.arange(len(candidates)), len(candidates)
+
+    def _targets(self, values):
+        return values if self.X_target is None else values[..., self._n_candidates :]
+
+    def _append(self, rows, whitened):
+        super()._append(rows, whitened)
+        if self._T is None:
+            return
+        for row in rows:
+            a, b = row[: self._n_candidates], self._targets(row * self._is_target)
+            # in place, since T.T is Fortran-ordered
+            self._T = blas.dger(-1.0, b, a, a=self._T.T, overwrite_a=1).T
+        self._sums = None

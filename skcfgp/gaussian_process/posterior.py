@@ -20,12 +20,13 @@ __all__ = ["PoolPosterior", "as_process"]
 
 
 def as_process(model):
-    """Take a fitted Gaussian process of scikit-learn's for one of this package, as it is.
+    """Return a fitted Gaussian process of scikit-learn as one of this package, in the same state.
 
     Parameters
     ----------
-    model : GaussianProcessRegressor
-        Of this package (returned as it is) or of scikit-learn.
+    model : sklearn.gaussian_process.GaussianProcessRegressor
+        Fitted, with one target. An instance of `skcfgp.GaussianProcessRegressor` is returned as it
+        is.
 
     Returns
     -------
@@ -34,9 +35,9 @@ def as_process(model):
     Raises
     ------
     TypeError
-        If it is neither.
+        If `model` is not a Gaussian process.
     ValueError
-        If it has several targets.
+        If `model` has several targets.
     """
     if not isinstance(model, SklearnGPR):
         raise TypeError(
@@ -48,14 +49,30 @@ def as_process(model):
         raise ValueError("expected a Gaussian process with one target, got several.")
     if isinstance(model, GaussianProcessRegressor):
         return model
-    process = GaussianProcessRegressor(**model.get_params(deep=False))
-    vars(process).update({name: v for name, v in vars(model).items() if name != "L_"})
+    # A subclass may have parameters of its own; these decide on the posterior.
+    process = GaussianProcessRegressor(
+        model.kernel, alpha=model.alpha, optimizer=None, normalize_y=model.normalize_y
+    )
+    params = model.get_params(deep=False)
+    vars(process).update({k: v for k, v in vars(model).items() if k not in params and k != "L_"})
     process.factor_ = GrowingCholesky(model.L_)
     process.noise_ = np.broadcast_to(model.alpha, len(model.X_train_))
     process.new_noise_ = float(np.mean(model.alpha))
-    process.y_mean_, process.y_scale_ = np.ravel(model._y_train_mean), np.ravel(model._y_train_std)
-    process.targets_ = model.y_train_ * model._y_train_std + model._y_train_mean
+    mean, scale = _scale_of_labels(model)
+    process.y_mean_, process.y_scale_ = np.array([mean]), np.array([scale])
+    process.targets_ = model.y_train_ * scale + mean
     return process
+
+
+def _scale_of_labels(model):
+    """Mean and scale of the labels of a scikit-learn process, from two of its predictions."""
+    if not model.normalize_y:
+        return 0.0, 1.0
+    predicted = model.predict(model.X_train_)
+    rows = [np.argmin(predicted), np.argmax(predicted)]
+    low, high = model.kernel_(model.X_train_[rows], model.X_train_) @ model.alpha_
+    scale = np.ptp(predicted) / (high - low) if high > low else 1.0
+    return predicted[rows[0]] - scale * low, scale
 
 
 class PoolPosterior:
@@ -64,40 +81,50 @@ class PoolPosterior:
     Parameters
     ----------
     gp : GaussianProcessRegressor
-        Fitted, with one target. One of scikit-learn's is taken as it is; what it learns later is
-        not seen.
+        Fitted, with one target. A copy is made of the state of one of scikit-learn's, so what that
+        learns later is not seen.
     X_pool : ndarray of shape (n_pool, n_features)
-        Put a test set below it to follow that too: the columns do not depend on each other.
+        Points of the pool. A test set may be stacked below it: the columns do not depend on each
+        other.
     max_bytes : int, default=2**31
         Largest matrix to hold.
 
     Attributes
     ----------
+    gp : GaussianProcessRegressor
+        The process that is followed.
     X_pool : ndarray of shape (n_pool, n_features)
+        The points that are held.
+    left : ndarray of int
+        Positions in `X_pool` of the points that were not dropped by `keep`.
     n_labels : int
-        Labels that are accounted for.
-    strategy_ : {"held", "streamed"}
-        Whether the rows of V for the first labels are held, or worked out anew, in chunks, whenever
-        they are needed since they would take more than `max_bytes`. The results are the same.
+        Number of labels that are accounted for.
+    streamed : bool
+        Whether the rows of V for the first labels would take more than `max_bytes`, and are
+        computed in chunks whenever they are needed. The results are the same.
     """
 
     def __init__(self, gp, X_pool, max_bytes=2**31):
         self.gp = gp = as_process(gp)
         self.X_pool = X_pool = np.asarray(X_pool, dtype=np.float64)
-        self._kernel = gp.kernel_
-        self._theta = gp.kernel_.theta
-        self._variance = gp.kernel_.diag(X_pool).copy()
-        self._V = np.empty((0, len(X_pool)))
-        self._surprise = np.empty(0)
-        # Labels whose rows of V are not held: the first ones of a large pool.
-        n_train = len(gp.X_train_)
-        self.strategy_ = "held" if 8 * n_train * len(X_pool) <= max_bytes else "streamed"
-        self._n_streamed = 0
-        self.n_labels = 0
-        if self.strategy_ == "streamed":
-            self._variance = (gp.predict(X_pool, return_std=True)[1] / self._unit()) ** 2
-            self._n_streamed = self.n_labels = n_train
-        self.update()
+        self.left = np.arange(len(X_pool))
+        self.n_labels = n = len(gp.X_train_)
+        self.streamed = 8 * n * len(X_pool) > max_bytes
+        self._kernel, self._theta = gp.kernel_, gp.kernel_.theta
+        self._origin, self._given = gp.y_mean_[0], np.empty(0)
+        self._conditioned = False
+        # The weights W of the labels are followed as W y and W 1, with y counted from its first
+        # mean: where labels are normalised, each one moves their mean m, but not the weights, and
+        # the posterior mean is W y + (1 - W 1) m.
+        self._whitened = gp.factor_.solve(self._labels(slice(n)))
+        self._n_streamed, self._n_rows = (n, 0) if self.streamed else (0, n)
+        if self.streamed:
+            self._V = np.empty((0, len(X_pool)))
+            self._variance = (gp.predict(X_pool, return_std=True)[1] / gp.y_scale_[0]) ** 2
+        else:
+            self._V = self._first_rows()
+            self._variance = gp.kernel_.diag(X_pool) - np.einsum("ij,ij->j", self._V, self._V)
+        self._smooth = self._times_V(self._whitened.T)
 
     def is_current(self):
         """Tell whether `update` can follow: the process was not fitted anew in the meantime.
@@ -113,7 +140,7 @@ class PoolPosterior:
         )
 
     def update(self):
-        """Take in the labels that the process has learnt since.
+        """Account for the labels that the process has learnt since.
 
         Returns
         -------
@@ -122,9 +149,9 @@ class PoolPosterior:
         Raises
         ------
         ValueError
-            If the process was fitted anew; make a new posterior then.
+            If the process was fitted anew, or the posterior was conditioned on points of its own.
         """
-        if len(self._surprise):
+        if self._conditioned:
             raise ValueError(
                 "this PoolPosterior was conditioned on its own points; make a new one."
             )
@@ -133,29 +160,34 @@ class PoolPosterior:
         old, new = self.n_labels, len(self.gp.X_train_)
         if new == old:
             return self
-        if old == 0:
-            rows = self._first_rows()
-        else:
-            rows = self.gp.kernel_(self.gp.X_train_[old:], self.X_pool)
-            L = self.gp.L_[old:]
-            rows -= self._times_V(L[:, :old])
-            rows = solve_triangular(L[:, old:], rows, lower=True, check_finite=False)
-        self._append(rows)
-        self._variance -= np.einsum("ij,ij->j", rows, rows)
+        L = self.gp.factor_.L[old:]
+
+        def whiten(values, explained):
+            return solve_triangular(L[:, old:], values - explained, lower=True, check_finite=False)
+
+        cross = self.gp.kernel_(self.gp.X_train_[old:], self.X_pool)
+        rows = whiten(cross, self._times_V(L[:, :old]))
+        whitened = whiten(self._labels(slice(old, new)), L[:, :old] @ self._whitened)
+        self._whitened = np.concatenate([self._whitened, whitened])
         self.n_labels = new
+        self._append(rows, whitened)
         return self
+
+    @property
+    def variance(self):
+        """Posterior variance, ndarray of shape (n_pool,), in the scale of ``y_train_`` squared."""
+        return np.maximum(self._variance, 0.0)
 
     @property
     def mean(self):
         """Posterior mean, ndarray of shape (n_pool,), in the unit of y."""
-        whitened = self.gp.factor_.solve(self.gp.y_train_[: self.n_labels])
-        mean = self._times_V(np.concatenate([whitened, self._surprise])[None])[0]
-        return mean * self._unit() + self.gp.y_mean_[0]
+        of_labels, of_ones = self._smooth
+        return self._origin + of_labels + (1 - of_ones) * (self._scale()[0] - self._origin)
 
     @property
     def std(self):
         """Posterior standard deviation, ndarray of shape (n_pool,), in the unit of y."""
-        return np.sqrt(np.maximum(self._variance, 0.0)) * self._unit()
+        return np.sqrt(self.variance) * self._scale()[1]
 
     def condition_on(self, index, y=None):
         """Suppose that a point of the pool is labelled, without teaching the process.
@@ -163,15 +195,19 @@ class PoolPosterior:
         Parameters
         ----------
         index : int
+            Position in `X_pool`.
         y : float, default=None
-            Its label, in the unit of y. None leaves the mean as it is.
+            Label, in the unit of y: mean and standard deviation become what they would be if the
+            process learnt it. Without it the mean stays as it is.
         """
-        scale = np.sqrt(max(self._variance[index], 0.0) + self.gp.new_noise_)
-        surprise = 0.0 if y is None else (y - self.mean[index]) / self._unit() / scale
+        scale = np.sqrt(self.variance[index] + self.gp.new_noise_)
         row = self._covariance([index], slice(None)) / scale
-        self._append(row)
-        self._variance -= row[0] ** 2
-        self._surprise = np.append(self._surprise, surprise)
+        surprise = np.zeros(2)
+        if y is not None:
+            surprise = (np.array([y - self._origin, 1.0]) - self._smooth[:, index]) / scale
+            self._given = np.append(self._given, y)
+        self._conditioned = True
+        self._append(row, surprise[None])
 
     def covariance(self, rows, columns=slice(None)):
         """Posterior covariance of the values, without noise, of points of the pool.
@@ -179,12 +215,13 @@ class PoolPosterior:
         Parameters
         ----------
         rows, columns : index arrays or slices
+            Positions in `X_pool`.
 
         Returns
         -------
         ndarray of shape (n_rows, n_columns), in the unit of y squared
         """
-        return self._covariance(rows, columns) * self._unit() ** 2
+        return self._covariance(rows, columns) * self._scale()[1] ** 2
 
     def variance_reduction(self, candidates, targets):
         """By how much the label of each candidate lowers the mean variance over the targets.
@@ -192,6 +229,7 @@ class PoolPosterior:
         Parameters
         ----------
         candidates, targets : index arrays or slices
+            Positions in `X_pool`.
 
         Returns
         -------
@@ -203,38 +241,52 @@ class PoolPosterior:
             np.square(self._covariance(positions[rows], targets)).mean(axis=1)
             for rows in gen_batches(len(positions), chunk)
         ]
-        variance = np.maximum(self._variance[candidates], 0.0) + self.gp.new_noise_
-        return np.concatenate(total) / variance * self._unit() ** 2
+        variance = self.variance[candidates] + self.gp.new_noise_
+        return np.concatenate(total) / variance * self._scale()[1] ** 2
 
-    def keep(self, columns):
-        """Forget the other points of the pool.
+    def keep(self, still):
+        """Drop points from `left`; once they are a fifth of those held, hold them no longer.
 
         Parameters
         ----------
-        columns : ndarray of int or bool
+        still : ndarray of int or bool
+            Positions in `left`, or a mask of them, of the points that stay.
         """
-        self.X_pool = self.X_pool[columns]
-        self._variance = self._variance[columns]
-        self._V = self._V[: self._n_held, columns]
+        self.left = self.left[still]
+        if len(self.left) < 0.8 * len(self.X_pool):  # letting go copies what stays
+            self._let_go(self.left)
+            self.left = np.arange(len(self.left))
 
-    @property
-    def _n_held(self):
-        return self.n_labels - self._n_streamed + len(self._surprise)
+    def _let_go(self, columns):
+        self.X_pool, self._variance = self.X_pool[columns], self._variance[columns]
+        self._smooth, self._V = self._smooth[:, columns], self._V[: self._n_rows, columns]
 
-    def _unit(self):
-        return self.gp.y_scale_[0]
+    def _labels(self, rows):
+        """Labels counted from the origin, and as many ones: ndarray of shape (n_rows, 2)."""
+        y = self.gp.targets_[rows]
+        return np.column_stack([y - self._origin, np.ones(len(y))])
+
+    def _scale(self):
+        """Mean and scale of the labels, those supposed included, as the process would set them."""
+        if not (len(self._given) and self.gp.normalize_y):
+            return self.gp.y_mean_[0], self.gp.y_scale_[0]
+        y = np.concatenate([self.gp.targets_[: self.n_labels], self._given])
+        scale = np.std(y)
+        return np.mean(y), 1.0 if scale < 10 * np.finfo(float).eps else scale
 
     def _covariance(self, rows, columns):
         X, n = self.X_pool, self._n_streamed
-        first = self.gp.factor_.solve(self.gp.kernel_(self.gp.X_train_[:n], X[rows])) if n else None
-        held = self._V[: self._n_held, rows]
-        of_rows = held if first is None else np.vstack([first, held])
-        return self.gp.kernel_(X[rows], X[columns]) - self._times_V(of_rows.T, columns)
+        V = self._V[: self._n_rows, rows]
+        if n:
+            V = np.vstack(
+                [self.gp.factor_.solve(self.gp.kernel_(self.gp.X_train_[:n], X[rows])), V]
+            )
+        return self.gp.kernel_(X[rows], X[columns]) - self._times_V(V.T, columns)
 
     def _times_V(self, A, columns=slice(None)):
         """Multiply V from the left, whether it is held or not: ``A @ V[:, columns]``."""
         n = self._n_streamed
-        product = A[:, n:] @ self._V[: self._n_held, columns]
+        product = A[:, n:] @ self._V[: self._n_rows, columns]
         if n:
             # A V = A L^-1 K(X_train, pool)
             weights = self.gp.factor_.solve_transposed(A[:, :n].T).T
@@ -245,24 +297,23 @@ class PoolPosterior:
         return product
 
     def _first_rows(self):
-        """Work out V, in chunks: beside it no other matrix of its size is ever there."""
-        gp, V = self.gp, np.empty((len(self.gp.X_train_), len(self.X_pool)))
+        """Compute V in chunks, without a second matrix of its size."""
+        gp, V = self.gp, np.empty((self.n_labels, len(self.X_pool)))
 
         def fill(columns):
             cross = gp.kernel_(self.X_pool[columns], gp.X_train_)
             V[:, columns] = gp.factor_.solve(cross.T, overwrite=True)
 
-        in_chunks(fill, V.shape[1], row_bytes=16 * max(1, len(V)), n_jobs=gp.n_jobs)
+        in_chunks(fill, V.shape[1], row_bytes=16 * len(V), n_jobs=gp.n_jobs)
         return V
 
-    def _append(self, rows):
-        """Append rows to those of V that are held; the storage grows by a quarter at a time."""
-        n, new = self._n_held, self._n_held + len(rows)
-        if n == 0:
-            self._V = np.ascontiguousarray(rows)
-            return
-        if new > len(self._V):
+    def _append(self, rows, whitened):
+        """Condition on labels: their rows of V, and their whitened values (see `_labels`)."""
+        self._variance = self._variance - np.einsum("ij,ij->j", rows, rows)
+        self._smooth = self._smooth + whitened.T @ rows
+        n, new = self._n_rows, self._n_rows + len(rows)
+        if new > len(self._V):  # the storage grows by a quarter at a time
             larger = np.empty((max(new, len(self._V) * 5 // 4), rows.shape[1]))
             larger[:n] = self._V[:n]
             self._V = larger
-        self._V[n:new] = rows
+        self._V[n:new], self._n_rows = rows, new

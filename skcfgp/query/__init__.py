@@ -2,16 +2,14 @@
 
 A strategy is a callable ``(learner, X_pool, n_instances=1, ...) -> (indices, scores)``. Importing
 this package also makes a plain ``modAL.models.ActiveLearner`` work on current scikit-learn and
-pandas.
+pandas; see `skcfgp.query.modal`.
 """
 
-from ._modal import patch_modal
-from .chunks import plan_in_chunks
 from .diversity import greedy_k_center, spaced_max_std
+from .modal import patch_modal
 from .random import cost_weighted, random_sampling
-from .recommended import recommended
-from .uncertainty import greedy_max_std, max_std, plan
-from .variance import integrated_variance
+from .uncertainty import greedy_max_std, max_std, plan, plan_in_chunks
+from .variance import integrated_variance, recommended
 
 __all__ = [
     "cost_weighted",

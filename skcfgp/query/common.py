@@ -1,14 +1,19 @@
 """What the query strategies share."""
 
+from contextlib import suppress
 from numbers import Integral
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..calibration import CalibratedRegressor
+from ..gaussian_process.common import last_step, last_step_input
+
+#: Posteriors that the last query of a learner left for its next one; they go when it goes.
+_KEPT = WeakKeyDictionary()
 
 
 def check_pool(X_pool, n_instances):
@@ -42,67 +47,75 @@ def check_features(model, X):
     return X
 
 
-def is_calibrated(learner):
-    """Tell whether the standard deviation of the learner is recalibrated."""
-    model = getattr(learner, "estimator", None)
-    if isinstance(model, Pipeline):
-        model = model[-1]
-    return isinstance(model, CalibratedRegressor)
+def private_random_state(random_state):
+    """Return a RandomState; None gives a fresh one, never the global one of NumPy."""
+    return np.random.RandomState() if random_state is None else check_random_state(random_state)
 
 
-def last_step(learner, X_pool=None):
-    """Return the innermost model of the learner's estimator and the features that it works on.
+def estimator_of(learner):
+    """Return the estimator of a learner; a committee or an estimator is its own."""
+    if isinstance(learner, CalibratedRegressor | FrozenEstimator):
+        return learner
+    return getattr(learner, "estimator", learner)
 
-    That of a `CalibratedRegressor` is the regressor that is calibrated, before the calibration. A
-    committee has no estimator, and is its own model.
-    """
-    model = getattr(learner, "estimator", learner)
+
+def innermost(learner, X):
+    """Return the model inside pipelines and calibration, and what it gets for `X`, if not None."""
+    model = estimator_of(learner)
     while True:
-        if isinstance(model, Pipeline):
-            if X_pool is not None and len(model) > 1:
-                X_pool = model[:-1].transform(X_pool)
-            model = model[-1]
-        elif isinstance(model, CalibratedRegressor):
+        if isinstance(model, CalibratedRegressor):
             check_is_fitted(model, "scale_")
             model = model.estimator_
         elif isinstance(model, FrozenEstimator):
             model = model.estimator
+        elif last_step(model) is not model:
+            X = None if X is None else last_step_input(model, X)
+            model = last_step(model)
         else:
-            return model, X_pool
+            return model, X
+
+
+def follow(learner, posterior_class, gp, X_pool, *targets):
+    """Return what the last query left behind, brought up to date, if it fits; or a new one."""
+    kept = {}
+    if learner is not gp:  # a value that holds its key would never go
+        with suppress(TypeError):  # not hashable, or without weak references
+            kept = _KEPT.setdefault(learner, {})
+    # Detach it while it is updated: an interrupt must not leave it half-updated.
+    posterior, old_targets = kept.pop(posterior_class, (None, ()))
+    still = None
+    if (
+        posterior is not None
+        and posterior.gp is gp
+        and posterior.is_current()
+        and len(targets) == len(old_targets)
+        and all(map(np.array_equal, targets, old_targets))
+    ):
+        still = rows_left(posterior.X_pool[posterior.left], X_pool)
+    if still is None:
+        posterior = None  # its memory is free before the new one takes as much
+        targets = [target.copy() for target in targets]
+        posterior = posterior_class(gp, X_pool.copy(), *targets)
+    else:
+        posterior.keep(still)
+        posterior.update()
+    kept[posterior_class] = posterior, targets
+    return posterior
 
 
 def rows_left(old, new):
-    """Find which rows of `old` make up `new`, in order; None if `new` is not what is left of it.
-
-    Parameters
-    ----------
-    old : ndarray of shape (n_old, n_features)
-    new : ndarray of shape (n_new, n_features)
-
-    Returns
-    -------
-    ndarray of int, of shape (n_new,), or None
-    """
+    """Find which rows of `old` make up `new`, in order; None if `new` is not what is left of it."""
     if old.shape[1:] != new.shape[1:]:
         return None
-    left, at, done = np.empty(len(new), dtype=int), 0, 0
-    while done < len(new):
-        at += _count(old[at:], np.broadcast_to(new[done], old[at:].shape), equal=False)
-        if len(old) - at < len(new) - done:
+    old, new = (
+        np.ascontiguousarray(X).view(f"V{X.shape[1] * X.itemsize}").ravel().tolist()
+        for X in (old, new)
+    )
+    left, position = [], -1
+    for row in new:
+        try:
+            position = old.index(row, position + 1)
+        except ValueError:
             return None
-        run = _count(old[at:], new[done:], equal=True)
-        left[done : done + run] = np.arange(at, at + run)
-        at, done = at + run, done + run
-    return left
-
-
-def _count(a, b, equal):
-    """Count the rows at the beginning that are equal in both, or that are not."""
-    n, start, size = min(len(a), len(b)), 0, 4
-    while start < n:
-        rows = slice(start, min(n, start + size))
-        other = np.all(a[rows] == b[rows], axis=1) != equal
-        if other.any():
-            return start + int(np.argmax(other))
-        start, size = rows.stop, 2 * size
-    return n
+        left.append(position)
+    return np.array(left, dtype=int)

@@ -6,9 +6,10 @@ from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
+from ..gaussian_process.greedy import largest_first
 from ..kernels import Laplacian
-from .common import check_features, check_pool, last_step
-from .uncertainty import max_std
+from .common import check_features, check_pool, innermost
+from .uncertainty import pool_std
 
 
 def greedy_k_center(learner, X_pool, n_instances=1):
@@ -20,17 +21,19 @@ def greedy_k_center(learner, X_pool, n_instances=1):
     Parameters
     ----------
     learner : modAL learner or committee
-        Whose ``X_training``, or those of whose members, are the labelled points.
+        Learner whose ``X_training``, or those of whose members, are the labelled points.
     X_pool : array-like of shape (n_pool, ...)
+        Pool, as the estimator takes it.
     n_instances : int, default=1
+        Number of points to choose.
 
     Returns
     -------
     indices : ndarray of shape (n_instances,)
         Positions in the pool, in the order of the choice; ties by lowest position.
     distance : ndarray of shape (n_instances,)
-        Of each to the nearest point that is labelled or chosen before it, in the unit of the
-        features.
+        Distance of each to the nearest point that is labelled or chosen before it, in the unit of
+        the features.
 
     References
     ----------
@@ -38,11 +41,11 @@ def greedy_k_center(learner, X_pool, n_instances=1):
     .. [2] Wu, Lin, Huang, Inf. Sci. 474, 90 (2019). doi:10.1016/j.ins.2018.09.060
     """
     check_pool(X_pool, n_instances)
-    pool = check_features(*last_step(learner, X_pool))
+    pool = check_features(*innermost(learner, X_pool))
     nearest = np.full(len(pool), np.inf)
     for one in getattr(learner, "learner_list", [learner]):
         if one.X_training is not None:
-            labelled = check_features(*last_step(learner, one.X_training))
+            labelled = check_features(*innermost(learner, one.X_training))
             for rows in gen_batches(len(labelled), 1024):
                 nearest = np.minimum(nearest, cdist(pool, labelled[rows]).min(axis=1))
     indices, distances = [], []
@@ -64,13 +67,15 @@ def spaced_max_std(learner, X_pool, n_instances=1, spacing=1.0):
     Parameters
     ----------
     learner : modAL learner
-        Whose estimator, or the last step of whose ``Pipeline``, is a Gaussian process with a kernel
-        that has one length: a `Laplacian`, or one with a ``length_scale``, alone or in a sum or
-        product.
+        Learner whose estimator, or the last step of whose ``Pipeline``, is a Gaussian process with
+        a kernel that has one length: a `Laplacian`, or one with a ``length_scale``, alone or in a
+        sum or product.
     X_pool : array-like of shape (n_pool, ...)
+        Pool, as the estimator takes it.
     n_instances : int, default=1
+        Number of points to choose.
     spacing : float, default=1.0
-        In units of the kernel length.
+        Distance to keep, in units of the kernel length.
 
     Returns
     -------
@@ -86,11 +91,12 @@ def spaced_max_std(learner, X_pool, n_instances=1, spacing=1.0):
     n_pool = check_pool(X_pool, n_instances)
     if not spacing >= 0:
         raise ValueError(f"spacing must be at least 0, got {spacing!r}.")
-    model, pool = last_step(learner, X_pool)
+    model, pool = innermost(learner, X_pool)
     cutoff = spacing * _length_of(model)
+    std = pool_std(learner, X_pool, model, pool)
     pool = check_features(model, pool)
     smallest = 1e-9 * cutoff
-    order, std = max_std(learner, X_pool, n_pool)
+    order = largest_first(np.square(std), n_pool)
     nearest, taken = np.full(n_pool, np.inf), []
     while len(taken) < n_instances:
         far = nearest[order] >= cutoff
@@ -100,8 +106,7 @@ def spaced_max_std(learner, X_pool, n_instances=1, spacing=1.0):
             continue
         taken.append(int(order[np.argmax(far)]))
         nearest = np.minimum(nearest, cdist(pool, pool[taken[-1:]])[:, 0])
-    position = np.argsort(order)
-    return np.array(taken), std[position[taken]]
+    return np.array(taken), std[taken]
 
 
 def _length_of(model):

@@ -1,9 +1,8 @@
 """Strategies to compare with, and one that wraps another."""
 
 import numpy as np
-from sklearn.utils import check_random_state
 
-from .common import check_pool
+from .common import check_pool, private_random_state
 
 
 def random_sampling(learner, X_pool, n_instances=1, random_state=None):
@@ -14,19 +13,22 @@ def random_sampling(learner, X_pool, n_instances=1, random_state=None):
     learner : modAL learner or committee
         Not used.
     X_pool : array-like of shape (n_pool, ...)
+        Pool to draw from.
     n_instances : int, default=1
+        Number of points to choose.
     random_state : int, RandomState or None, default=None
-        An int gives the same choice at each call; pass a ``RandomState`` for a sequence of choices
-        that can be repeated.
+        Controls the draw. An int gives the same choice at each call; pass a ``RandomState`` for a
+        sequence of choices that can be repeated. The global state of NumPy is never used.
 
     Returns
     -------
     indices : ndarray of shape (n_instances,)
+        Positions in the pool.
     probability : ndarray of shape (n_instances,)
-        Of each to have been chosen.
+        Probability of each to have been chosen.
     """
     n_pool = check_pool(X_pool, n_instances)
-    indices = check_random_state(random_state).choice(n_pool, n_instances, replace=False)
+    indices = private_random_state(random_state).choice(n_pool, n_instances, replace=False)
     return indices, np.full(n_instances, n_instances / n_pool)
 
 
@@ -36,15 +38,15 @@ def cost_weighted(strategy, costs):
     Parameters
     ----------
     strategy : callable
-        That can score the whole pool at once, each point on its own, such as `max_std`.
+        Strategy that can score the whole pool at once, each point on its own, such as `max_std`.
     costs : callable
-        Called with the pool; gives what the label of each row costs, > 0, in any unit: for a DFT
-        calculation the number of electrons to the third power, say.
+        Function of the pool that returns the cost of the label of each row, > 0, in any unit: for a
+        DFT calculation, for example, the number of electrons to the third power.
 
     Returns
     -------
     callable
-        A strategy. Its scores are those of `strategy` per unit of cost.
+        Strategy whose scores are those of `strategy` per unit of cost.
 
     Examples
     --------

@@ -2,15 +2,16 @@
 
 import logging
 import warnings
-from weakref import proxy
 
 import numpy as np
 
+from ..calibration import CalibratedRegressor
 from ..gaussian_process import PoolPosterior, as_process
+from ..gaussian_process.common import last_step, last_step_input
 from ..gaussian_process.greedy import greedy_picks, largest_first
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..gaussian_process.shortlist import shortlist_picks
-from .common import check_features, check_pool, is_calibrated, last_step, rows_left
+from .common import check_features, check_pool, estimator_of, follow, innermost
 
 logger = logging.getLogger(__name__)
 
@@ -22,17 +23,18 @@ def max_std(learner, X_pool, n_instances=1):
     """Choose the points of largest posterior standard deviation.
 
     For a Gaussian process this is the choice of largest entropy, H = ln(2 pi e sigma^2) / 2, of the
-    paper. With a `skcfgp.GaussianProcessRegressor` the posterior over the pool is kept between
-    queries: after one new label, and with the same pool or what is left of it, a query costs
-    O(n p).
+    paper. With a `skcfgp.GaussianProcessRegressor` the posterior over the pool is kept between the
+    queries of a learner: after one new label, and with the same pool or what is left of it, a query
+    costs O(n p).
 
     Parameters
     ----------
     learner : modAL learner or committee
-        Whose ``predict(X, return_std=True)`` gives a standard deviation.
+        Learner whose ``predict(X, return_std=True)`` gives a standard deviation.
     X_pool : array-like of shape (n_pool, ...)
+        Pool, as the estimator takes it.
     n_instances : int, default=1
-        Points to choose; those of largest standard deviation, each on its own.
+        Number of points to choose: those of largest standard deviation, each on its own.
 
     Returns
     -------
@@ -55,8 +57,190 @@ def max_std(learner, X_pool, n_instances=1):
     ----------
     .. [1] Allotey, Butler, Thiyagalingam (2021), Section V.
     """
-    n_pool = check_pool(X_pool, n_instances)
-    std = np.asarray(_pool_std(learner, X_pool), dtype=float)
+    check_pool(X_pool, n_instances)
+    return choose_by_std(learner, X_pool, n_instances)
+
+
+def plan(learner, X_pool, n_instances, max_bytes=2**31):
+    """List the next queries of a learner that takes the largest standard deviation.
+
+    With the hyper-parameters fixed, the standard deviation does not depend on the labels. So the
+    whole queue is known before the first label is: equal, one by one, to `n_instances` rounds of
+    `max_std` and ``teach``.
+
+    Parameters
+    ----------
+    learner : modAL learner or Gaussian process
+        Fitted Gaussian process of this package or of scikit-learn, or a learner whose estimator, or
+        the last step of whose ``Pipeline``, is one.
+    X_pool : array-like of shape (n_pool, ...)
+        Pool, as `learner` takes it.
+    n_instances : int
+        Number of queries to list.
+    max_bytes : int, default=2**31
+        Largest matrix to hold. The covariance of the pool takes 8 n_pool^2 bytes; where that is
+        more, or `n_instances` is a small part of the pool, a shortlist is held instead. The result
+        is the same; which way was taken is logged, at the level "debug".
+
+    Returns
+    -------
+    indices : ndarray of shape (n_instances,)
+        Rows of the pool, in the order in which they will be asked for; ties go to the lowest.
+    std : ndarray of shape (n_instances,)
+        Standard deviation of each when its turn comes, in the unit of y.
+
+    Raises
+    ------
+    TypeError
+        If the model is not a Gaussian process.
+    ValueError
+        If the pool is smaller than `n_instances`.
+    MemoryError
+        If neither the covariance nor a shortlist fits.
+
+    References
+    ----------
+    .. [1] Harbrecht, Peters, Schneider, Appl. Numer. Math. 62, 428 (2012).
+       doi:10.1016/j.apnum.2011.10.001
+    .. [2] Krause, Guestrin, "Nonmyopic active learning of Gaussian processes" (ICML 2007): with
+       fixed hyper-parameters a design made beforehand loses nothing.
+    """
+    check_pool(X_pool, n_instances)
+    model, pool = innermost(learner, X_pool)
+    gp = as_process(model)
+    pool = check_features(gp, pool)
+    if 16 * n_instances < len(pool) or 8 * len(pool) ** 2 > max_bytes:
+        logger.debug("%d of %d by a shortlist", n_instances, len(pool))
+        return _in_unit(gp, shortlist_picks(gp, [pool], n_instances, max_bytes=max_bytes))
+    logger.debug("%d of %d by pivoted Cholesky of their covariance", n_instances, len(pool))
+    return _in_unit(gp, greedy_picks(gp, pool, n_instances))
+
+
+def greedy_max_std(learner, X_pool, n_instances=1):
+    """Choose the points of largest standard deviation one after another, each given those before.
+
+    The strategy that asks for what `plan` lists: the batch that `n_instances` rounds of `max_std`
+    and ``teach`` would choose, without near duplicates, and without waiting for labels.
+
+    Parameters
+    ----------
+    learner : modAL learner or Gaussian process
+        See `plan`.
+    X_pool : array-like of shape (n_pool, ...)
+        Pool, as the estimator takes it.
+    n_instances : int, default=1
+        Number of points to choose.
+
+    Returns
+    -------
+    indices : ndarray of shape (n_instances,)
+        Positions in the pool, in the order of the choice.
+    std : ndarray of shape (n_instances,)
+        Standard deviation of each, given the points before it, in the unit of y.
+    """
+    return plan(learner, X_pool, n_instances)
+
+
+def plan_in_chunks(learner, chunks, n_instances, max_bytes=2**31):
+    """List the next queries as `plan` does, from a pool that comes in chunks.
+
+    One pass over the pool keeps the points of largest standard deviation; the batch is chosen among
+    these. Since a standard deviation only falls as labels arrive, no point left out can be better
+    than one chosen as long as that is above the largest standard deviation left out, and this is
+    checked for each pick. When it does not hold, more points are kept, in another pass. So the
+    result is that of `plan`, not an approximation of it.
+
+    Parameters
+    ----------
+    learner : modAL learner or Gaussian process
+        See `plan`.
+    chunks : iterable of array-like of shape (n_rows, ...)
+        Pool, as `learner` takes it, in parts. It is gone through once for each pass, and must give
+        the same each time: a list, or an object with ``__iter__`` that reads files, but not a
+        generator. Of each point 8 bytes are held.
+    n_instances : int
+        Number of queries to list.
+    max_bytes : int, default=2**31
+        Largest matrix to hold: 8 bytes for each point kept times the labels and the picks.
+
+    Returns
+    -------
+    indices : ndarray of shape (n_instances,)
+        Rows of the pool, counted from the first row of the first chunk.
+    std : ndarray of shape (n_instances,)
+        Standard deviation of each when its turn comes, in the unit of y.
+
+    Raises
+    ------
+    TypeError
+        If `chunks` can be gone through only once, or the model is not a Gaussian process.
+    ValueError
+        If the pool is smaller than `n_instances`.
+    MemoryError
+        If more points would have to be kept than `max_bytes` allows.
+
+    References
+    ----------
+    .. [1] Minoux, "Accelerated greedy algorithms for maximizing submodular set functions" (1978).
+       doi:10.1007/BFb0006528
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcfgp import GaussianProcessRegressor
+    >>> from skcfgp.query import plan, plan_in_chunks
+    >>> X = np.random.default_rng(0).normal(size=(5000, 3))
+    >>> gp = GaussianProcessRegressor().fit(X[:50], X[:50, 0])
+    >>> pool = X[50:]
+    >>> chunks = [pool[start:start + 1000] for start in range(0, len(pool), 1000)]
+    >>> bool(np.all(plan_in_chunks(gp, chunks, 20)[0] == plan(gp, pool, 20)[0]))
+    True
+    """
+    if iter(chunks) is chunks:
+        raise TypeError(
+            "chunks can be gone through only once; give a list, or an object whose __iter__ begins "
+            "anew."
+        )
+    gp = as_process(innermost(learner, None)[0])
+    features = _Features(learner, chunks)
+    return _in_unit(gp, shortlist_picks(gp, features, n_instances, max_bytes=max_bytes))
+
+
+class _Features:
+    """The features of chunks, computed anew in each pass."""
+
+    def __init__(self, learner, chunks):
+        self.learner, self.chunks = learner, chunks
+
+    def __iter__(self):
+        for chunk in self.chunks:
+            yield check_features(*innermost(self.learner, chunk))
+
+
+def _in_unit(gp, picks):
+    indices, variance = map(np.array, zip(*picks, strict=True))
+    return indices, np.sqrt(variance) * gp.y_scale_[0]
+
+
+def choose_by_std(learner, X_pool, n_instances, model=None, features=None):
+    """Choose as `max_std` does; `model` and `features` are those of `innermost`, if known."""
+    std = pool_std(learner, X_pool, model, features)
+    indices = largest_first(np.square(std), n_instances)
+    return indices, std[indices]
+
+
+def pool_std(learner, X_pool, model=None, features=None):
+    """Return one finite standard deviation for each row of the pool; warn if all are equal."""
+    estimator = estimator_of(learner)
+    last = last_step(estimator)
+    if isinstance(last, CalibratedRegressor):
+        std = last.predict(last_step_input(estimator, X_pool), return_std=True)[1]
+    else:
+        if model is None:
+            model, features = innermost(learner, X_pool)
+        std = _process_std(learner, model, features)
+    std = np.asarray(std, dtype=float)
+    n_pool = check_pool(X_pool, 1)
     if std.shape != (n_pool,):
         raise ValueError(
             f"expected one standard deviation for each of {n_pool} rows, got an array of shape "
@@ -68,89 +252,14 @@ def max_std(learner, X_pool, n_instances=1):
             f"the model gives a standard deviation that is NaN or infinite (first rows: {rows})."
         )
     _warn_of_equal_std(std)
-    indices = largest_first(np.square(std), n_instances)
-    return indices, std[indices]
+    return std
 
 
-def plan(gp, X_pool, n, max_bytes=2**31, screening="auto"):
-    """List the next queries of a learner that takes the largest standard deviation.
-
-    With the hyper-parameters fixed, the standard deviation does not depend on the labels. So the
-    whole queue is known before the first label is: equal, one by one, to `n` rounds of `max_std`
-    and ``teach``.
-
-    Parameters
-    ----------
-    gp : estimator
-        Fitted Gaussian process: `skcfgp.GaussianProcessRegressor` or scikit-learn's own.
-    X_pool : array-like of shape (n_pool, n_features)
-    n : int
-    max_bytes : int, default=2**31
-        Largest matrix to hold. The covariance of the pool takes 8 n_pool^2 bytes; where that is
-        more, or `n` is a small part of the pool, a shortlist is held instead. The result is the
-        same; which way was taken is logged, at the level "debug".
-    screening : {"auto", "float32", "float64"}, default="auto"
-        Precision of the pass over the pool that makes a shortlist. The result is the same: see
-        `skcfgp.gaussian_process.shortlist.shortlist_picks`.
-
-    Returns
-    -------
-    indices : ndarray of shape (n,)
-        Rows of the pool, in the order in which they will be asked for; ties go to the lowest.
-    std : ndarray of shape (n,)
-        Standard deviation of each when its turn comes, in the unit of y.
-
-    Raises
-    ------
-    ValueError
-        If the pool is smaller than `n`.
-    MemoryError
-        If neither the covariance nor a shortlist fits.
-
-    References
-    ----------
-    .. [1] Harbrecht, Peters, Schneider, Appl. Numer. Math. 62, 428 (2012).
-       doi:10.1016/j.apnum.2011.10.001
-    .. [2] Krause, Guestrin, "Nonmyopic active learning of Gaussian processes" (ICML 2007): with
-       fixed hyper-parameters a design made beforehand loses nothing.
-    """
-    check_pool(X_pool, n)
-    gp = as_process(gp)
-    X_pool = check_features(gp, X_pool)
-    if 16 * n < len(X_pool) or 8 * len(X_pool) ** 2 > max_bytes:
-        logger.debug("%d of %d by a shortlist", n, len(X_pool))
-        picks = shortlist_picks(gp, X_pool, n, max_bytes=max_bytes, screening=screening)
-    else:
-        logger.debug("%d of %d by pivoted Cholesky of their covariance", n, len(X_pool))
-        picks = greedy_picks(gp, X_pool, n)
-    found = [(pick.index, pick.variance) for pick in picks]
-    indices, variance = np.array(found).T
-    return indices.astype(int), np.sqrt(variance) * gp.y_scale_[0]
-
-
-def greedy_max_std(learner, X_pool, n_instances=1):
-    """Choose the points of largest standard deviation one after another, each given those before.
-
-    The batch that `n_instances` rounds of `max_std` and ``teach`` would choose, without near
-    duplicates, and without waiting for labels.
-
-    Parameters
-    ----------
-    learner : modAL learner
-        Whose estimator, or the last step of whose ``Pipeline``, is a Gaussian process; see `plan`.
-    X_pool : array-like of shape (n_pool, ...)
-    n_instances : int, default=1
-
-    Returns
-    -------
-    indices : ndarray of shape (n_instances,)
-        Positions in the pool, in the order of the choice.
-    std : ndarray of shape (n_instances,)
-        Standard deviation of each, given the points before it, in the unit of y.
-    """
-    check_pool(X_pool, n_instances)
-    model, features = last_step(learner, X_pool)
-    return plan(model, features, n_instances)
+def _process_std(learner, model, features):
+    if isinstance(model, GaussianProcessRegressor) and np.ndim(getattr(model, "alpha_", 0)) == 1:
+        posterior = follow(learner, PoolPosterior, model, check_features(model, features))
+        return posterior.std[posterior.left]
+    return model.predict(features, return_std=True)[1]
 
 
 def _warn_of_equal_std(std):
@@ -162,36 +271,5 @@ def _warn_of_equal_std(std):
             "random. The length scale may be far shorter than the distances between the features, "
             "or noise may be all there is: scale the features, widen the bounds of the kernel, or "
             "label some at random and fit again.",
-            stacklevel=3,
+            stacklevel=5,
         )
-
-
-def _pool_std(learner, X_pool):
-    if is_calibrated(learner):
-        return learner.predict(X_pool, return_std=True)[1]
-    model, features = last_step(learner, X_pool)
-    if isinstance(model, GaussianProcessRegressor) and np.ndim(getattr(model, "alpha_", 0)) == 1:
-        posterior, left = _posterior(model, check_features(model, features))
-        return posterior.std[left]
-    return model.predict(features, return_std=True)[1]
-
-
-def _posterior(gp, X_pool):
-    """Return a posterior and which of its points the pool is; that of the last query if it fits."""
-    # Away while it changes, so that an interrupt cannot leave half of a change behind.
-    posterior, left = vars(gp).pop("_pool_posterior", (None, None))
-    still = None
-    if posterior is not None and posterior.is_current():
-        still = rows_left(posterior.X_pool[left], X_pool)
-    if still is None:
-        posterior = None  # its memory is free before the new one takes as much
-        # A weak reference: else the two would keep each other in memory.
-        posterior, left = PoolPosterior(proxy(gp), np.array(X_pool)), np.arange(len(X_pool))
-    else:
-        left = left[still]
-        if len(left) < 0.8 * len(posterior.X_pool):  # to forget is to copy what is left
-            posterior.keep(left)
-            left = np.arange(len(left))
-        posterior.update()
-    gp._pool_posterior = posterior, left
-    return gp._pool_posterior

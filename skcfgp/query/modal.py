@@ -1,68 +1,44 @@
-"""Makes modAL-python 0.4.2.1 work on scikit-learn >= 1.8 and pandas >= 2."""
+"""Repairs of modAL-python 0.4.2.1, which was last released for older scikit-learn and pandas.
+
+This is the one place where this package changes another. Importing `skcfgp.query` applies it, so
+that a plain ``modAL.models.ActiveLearner`` works with these strategies.
+"""
 
 import importlib
 import warnings
-from inspect import signature
 from itertools import chain
-from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from sklearn.utils import check_X_y
+
+__all__ = ["patch_modal", "stack_rows", "take_rows"]
 
 
 def patch_modal():
-    """Make a plain ``modAL.models.ActiveLearner`` work on current scikit-learn and pandas.
+    """Replace what fails in modAL; return what was replaced. To do so again changes nothing.
 
     - ``check_X_y(force_all_finite=)`` became ``ensure_all_finite`` (scikit-learn 1.6, removed in
-      1.8; modAL issue 196);
-    - ``DataFrame.append`` was removed (pandas 2.0), and lists are stacked by way of a 2-D array;
+      1.8; modAL issue 196).
+    - ``DataFrame.append`` was removed (pandas 2.0), and lists are stacked by way of a 2-D array.
     - ``query`` unpacks what a strategy returns, and a bare ``except`` runs the strategy twice when
       that fails; a bare array of exactly two indices loses the second.
     """
-    from sklearn.utils import check_X_y
-
     learners = importlib.import_module("modAL.models.learners")
     base = importlib.import_module("modAL.models.base")
-    if "ensure_all_finite" in signature(check_X_y).parameters:
-        learners.check_X_y = _check_X_y
-    if not _stacks_rows(learners.data_vstack):
-        learners.data_vstack = stack_rows
-    for cls in (base.BaseLearner, base.BaseCommittee):
-        if not _queries_once(cls.query):
-            cls.query = _query_once
-
-
-def _stacks_rows(data_vstack):
-    import pandas as pd
-
-    try:
-        frame = data_vstack((pd.DataFrame({"a": [0]}), pd.DataFrame({"a": [1]})))
-        ragged = data_vstack(([[0], [0, 1]], [[2]]))
-    except (AttributeError, TypeError, ValueError):
-        return False
-    return len(frame) == 2 and len(ragged) == 3
-
-
-def _queries_once(query):
-    calls = []
-
-    def two_indices(learner, X_pool):
-        calls.append(1)
-        return [0, 1]
-
-    indices, _ = query(SimpleNamespace(query_strategy=two_indices), [[0.0], [1.0]])
-    return len(calls) == 1 and list(indices) == [0, 1] if hasattr(indices, "__len__") else False
+    learners.check_X_y = _check_X_y
+    learners.data_vstack = stack_rows
+    base.BaseLearner.query = base.BaseCommittee.query = _query_once
+    return ["check_X_y", "data_vstack", "query"]
 
 
 def _check_X_y(X, y, *, force_all_finite=True, **options):
-    from sklearn.utils import check_X_y
-
     return check_X_y(X, y, ensure_all_finite=force_all_finite, **options)
 
 
 def stack_rows(blocks):
-    """Stack rows: the container is that of the first block."""
-    import numpy as np
-    import pandas as pd
-    import scipy.sparse as sp
-
+    """Stack rows in a container of the kind of the first block."""
     first = blocks[0]
     if any(sp.issparse(block) for block in blocks):
         return sp.vstack(blocks, format="csr")
@@ -85,13 +61,28 @@ def stack_rows(blocks):
     return np.concatenate([np.asarray(block) for block in blocks])
 
 
+def take_rows(X, indices):
+    """Take rows by position from any container."""
+    if isinstance(X, dict):
+        return {key: take_rows(value, indices) for key, value in X.items()}
+    if hasattr(X, "iloc"):
+        return X.iloc[indices]
+    if isinstance(X, list | tuple):
+        if np.ndim(indices) == 0:
+            return X[indices]
+        return [X[i] for i in np.asarray(indices)]
+    if hasattr(X, "tocsr"):
+        return X.tocsr()[indices].asformat(X.format)
+    return X[indices]
+
+
 def _query_once(self, X_pool, *query_args, return_metrics=False, **query_kwargs):
     """Run the query strategy, once, and look up the rows that it chose.
 
     Parameters
     ----------
     X_pool : array-like of shape (n_samples, ...)
-        The pool.
+        Pool of rows without labels.
     *query_args, **query_kwargs
         Passed to the strategy.
     return_metrics : bool, default=False
@@ -113,19 +104,3 @@ def _query_once(self, X_pool, *query_args, return_metrics=False, **query_kwargs)
     if scores is None:
         warnings.warn("The query strategy returns no scores.", UserWarning, stacklevel=2)
     return indices, rows, scores
-
-
-def take_rows(X, indices):
-    import numpy as np
-
-    if isinstance(X, dict):
-        return {key: take_rows(value, indices) for key, value in X.items()}
-    if hasattr(X, "iloc"):
-        return X.iloc[indices]
-    if isinstance(X, list | tuple):
-        if np.ndim(indices) == 0:
-            return X[indices]
-        return [X[i] for i in np.asarray(indices)]
-    if hasattr(X, "tocsr"):
-        return X.tocsr()[indices].asformat(X.format)
-    return X[indices]

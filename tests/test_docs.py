@@ -55,7 +55,7 @@ ONE_LINE = {
     "skcfgp.campaign.results.Refusal",
     "skcfgp.campaign.state.State.counts",
     "skcfgp.campaign.state.State.status_of",
-    "skcfgp.campaign.stopping.Rule",
+    "skcfgp.campaign.monitoring.Rule",
     "skcfgp.campaign.store.Event",
     "skcfgp.screening.pool.Pool.count",
     "skcfgp.screening.predictions.PoolPredictions.has",

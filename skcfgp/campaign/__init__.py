@@ -6,12 +6,10 @@ The commands ``skcfgp campaign ...`` are its methods.
 
 from ..structures.tables import Refusal
 from .campaign import Campaign
-from .results import Result
+from .monitoring import Rule, StoppedError, parse_rule
+from .results import RefusedRowsError, Result, TellResult
 from .state import State, replay
-from .stopping import Rule, parse_rule
 from .store import Event
-from .suggesting import StoppedError
-from .telling import RefusedRowsError, Told
 
 __all__ = [
     "Campaign",
@@ -22,7 +20,7 @@ __all__ = [
     "Rule",
     "State",
     "StoppedError",
-    "Told",
+    "TellResult",
     "parse_rule",
     "replay",
 ]

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
-from .beginning import begin, insert_more, prepare_more
+from .monitoring import StoppedError, alarm, compare
 from .reading import CampaignReader
-from .results import Result, check_results, read_results
-from .store import Store, append_event
-from .telling import RefusedRowsError, Told, tell
+from .results import RefusedRowsError, Result, TellResult, check_results, read_results
+from .settings import check_settings, versions
+from .store import Store
 
 __all__ = ["Campaign"]
+
+#: Times that a suggestion is computed while others may write; after that they wait for it.
+ATTEMPTS = 3
 
 
 class Campaign(CampaignReader):
@@ -20,7 +23,21 @@ class Campaign(CampaignReader):
     Parameters
     ----------
     folder : str or Path
-        Made by `Campaign.init`.
+        Folder that `Campaign.init` made.
+
+    Attributes
+    ----------
+    store : Store
+        The file.
+    settings : dict
+        Arguments of `Campaign.init`, and what follows from them.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no campaign.
+    ValueError
+        If the file is not one of a campaign.
 
     See Also
     --------
@@ -55,7 +72,7 @@ class Campaign(CampaignReader):
         labelled=None,
         recipe="recommended",
         weights="Eform_MP_2019",
-        strategy="integrated_variance",
+        strategy="recommended",
         random_fraction=0.0,
         cost=None,
         until=(),
@@ -67,32 +84,38 @@ class Campaign(CampaignReader):
         Parameters
         ----------
         folder : str or Path
-            Made if needed; must not hold a campaign.
+            Folder, made if needed; it must not hold a campaign.
         pool : DataFrame, list of paths or other crystals
-            See `skcfgp.campaign.inputs.read_pool`. Crystals that cannot be used are listed in
+            DataFrame with a column ``structure``; or list of files and folders, among them CSV
+            files with a column ``file`` of paths relative to the CSV; or whatever else
+            `skcfgp.structures.check_structures` takes. Crystals that cannot be used are listed in
             ``state().refused``.
         target, unit : str
             Name and unit of the property.
         labelled : str, Path, Series or dict, default=None
-            Labels that are known: values by id, or a CSV (`skcfgp.campaign.inputs.read_labelled`).
+            Labels that are known: values by id; or a CSV with a column ``id``, one of values and,
+            for crystals that are not in the pool, a column ``file``.
         recipe : {"recommended", "paper", "paper values", "composition"}, default="recommended"
-            See `skcfgp.campaign.features.make_parts`.
+            Model: one of `skcfgp.make_cfgp`, or ``"composition"``, which needs no network.
         weights : str or Path, default="Eform_MP_2019"
-            The network, see `skcfgp.MEGNetFeaturizer`.
-        strategy : str, default="integrated_variance"
+            Network, see `skcfgp.MEGNetFeaturizer`.
+        strategy : str, default="recommended"
+            Query strategy: "recommended" (with a model, the same as "integrated_variance"),
             "integrated_variance", "greedy_max_std", "max_std", "greedy_k_center" or
             "random_sampling", see `skcfgp.query`.
         random_fraction : float, default=0.0
-            Part of the suggestions that is drawn at random, in order to measure the gain.
+            Fraction of the suggestions that are drawn at random, in order to measure the gain.
         cost : str, default=None
-            What a label costs: a column of `pool`, or ``"nsites^k"`` with a number k. Then crystals
+            Cost of a label: a column of `pool`, or ``"nsites^k"`` with a number k. Then crystals
             are chosen by score per cost.
         until : sequence of str, default=()
             Rules, see `skcfgp.campaign.parse_rule`: when one is met, `suggest` says so and
             suggests nothing.
         overdue_after : float, default=7.0
-            Days after which a pending crystal is overdue.
-        random_state : int, default=0
+            Number of days after which a pending crystal is overdue.
+        random_state : int, RandomState or None, default=0
+            Controls what is drawn at random. The file keeps an integer, so that a suggestion after
+            a crash is the one of an uninterrupted run.
 
         Returns
         -------
@@ -105,6 +128,9 @@ class Campaign(CampaignReader):
         ValueError
             If a parameter or a label is not valid, or no crystal can be used.
         """
+        from .crystals import costs_of, insert_crystals, read_labelled, read_pool
+        from .model import compute_features
+
         settings = {
             "target": str(target),
             "unit": str(unit),
@@ -117,7 +143,32 @@ class Campaign(CampaignReader):
             "overdue_after": overdue_after,
             "random_state": random_state,
         }
-        begin(Store(folder), settings, pool, labelled)
+        check_settings(settings)
+        store = Store(folder)
+        if store.path.exists():  # raises now, and not after the work
+            with store.writing(create=True):
+                pass
+        crystals, labels = read_pool(pool), []
+        if labelled is not None:
+            labels = read_labelled(labelled, crystals, settings["target"], settings["unit"])
+        costs = costs_of(crystals, cost)
+        features, *found = compute_features(crystals, recipe, settings["weights"])
+        settings["standardise"], settings["network_digest"] = found
+        if lost := [id_ for id_, _ in labels if id_ not in set(crystals.ids)]:
+            reasons = {refusal.id: refusal.reason for refusal in crystals.refused}
+            raise ValueError(
+                f"{len(lost)} labelled crystals cannot be used; the first is {lost[0]}: "
+                f"{reasons.get(lost[0])}"
+            )
+        content = {
+            "settings": settings,
+            "labelled": [{"id": id_, "value": value} for id_, value in labels],
+            "refused": _listed(crystals.refused),
+            "versions": versions(),
+        }
+        with store.writing(create=True) as ledger:
+            number = ledger.append("init", content)
+            insert_crystals(ledger.connection, number, crystals, costs, features)
         return cls(folder)
 
     def add(self, pool):
@@ -131,7 +182,7 @@ class Campaign(CampaignReader):
         Returns
         -------
         ids : list of str
-            That came in.
+            Crystals that came in.
         refused : list of Refusal
 
         Raises
@@ -140,10 +191,27 @@ class Campaign(CampaignReader):
             If the network is not the one that the campaign was begun with, or no crystal can be
             used.
         """
-        with self._reading() as (_, state, _events):
-            crystals, costs, features = prepare_more(state, pool)
-        with self._writing() as (connection, state, _events):
-            insert_more(connection, state, crystals, costs, features)
+        from .crystals import costs_of, insert_crystals, read_pool
+        from .model import compute_features
+
+        settings = self.settings
+        with self.store.reading() as ledger:
+            known = ledger.ids
+        crystals = read_pool(pool, known)
+        costs = costs_of(crystals, settings["cost"])
+        features, _, digest = compute_features(crystals, settings["recipe"], settings["weights"])
+        if digest != settings["network_digest"]:
+            raise ValueError(
+                f"the network {settings['weights']!r} has changed since this campaign was begun "
+                f"(digest {digest}, not {settings['network_digest']}): features of two networks "
+                "cannot be mixed. Begin a new campaign with the labels of this one ('export')."
+            )
+        content = {"refused": _listed(crystals.refused), "versions": versions()}
+        with self.store.writing() as ledger:
+            if taken := set(ledger.ids) & set(crystals.ids):
+                raise ValueError(f"somebody else added {min(taken)!r} meanwhile; try again.")
+            first, number = len(ledger.ids), ledger.append("add", content)
+            insert_crystals(ledger.connection, number, crystals, costs, features, first)
         return crystals.ids, crystals.refused
 
     def suggest(self, n=1, *, out=None, fmt="cif", anyway=False):
@@ -152,9 +220,11 @@ class Campaign(CampaignReader):
         Parameters
         ----------
         n : int, default=1
+            Number of crystals.
         out : str or Path, default=None
             Folder for input files of calculations.
         fmt : {"cif", "poscar"}, default="cif"
+            Format of these files.
         anyway : bool, default=False
             Whether to go on although a rule to stop is met.
 
@@ -171,13 +241,14 @@ class Campaign(CampaignReader):
         StoppedError
             If a rule to stop is met.
         ValueError
-            If the pool is not that large.
+            If the pool has fewer than `n` crystals.
         """
-        from .suggesting import StoppedError, suggest
+        from .engine import make_suggestion, record_suggestion
 
-        with self._writing() as (connection, state, _events):
-            engine = self._engine(connection, state, keep=True)
-            picks, met = suggest(connection, engine, n, out, fmt, anyway)
+        picks, met = self._compute(
+            lambda ledger, engine: make_suggestion(ledger, engine, n, out, fmt, anyway),
+            record_suggestion,
+        )
         if met:  # after the transaction, which an exception would roll back
             raise StoppedError(f"the campaign has come to its end: {'; '.join(met)}.")
         return picks
@@ -188,19 +259,21 @@ class Campaign(CampaignReader):
         Parameters
         ----------
         results : str, Path, dict, Series or list of Result, default=None
-            A CSV file (see `skcfgp.campaign.results.read_results`), or values by id.
+            Values by id, or a CSV with a column ``id``; the values, as ``value``, under the name of
+            the target or as the only other column; optionally ``unit`` and ``failed``, a reason why
+            there is no value.
         id, value : str and float, default=None
             One label, instead of `results`.
         unit : str, default=None
-            Of the values that come without one, if it is to be checked.
+            Unit of the values that come without one; it is compared with that of the campaign.
         replace : bool, default=False
             Whether a value may take the place of another one.
         source : str, default=None
-            Where they come from, for the history.
+            Origin of the labels, for the history.
 
         Returns
         -------
-        Told
+        TellResult
 
         Raises
         ------
@@ -215,16 +288,14 @@ class Campaign(CampaignReader):
             results = {id: value}
         if isinstance(results, str | Path):
             source = source or str(results)
-            with self._reading() as (_, state, _events):
-                target = state.settings["target"]
-            results, refused = read_results(results, target)
+            results, refused = read_results(results, self.settings["target"])
         elif hasattr(results, "items"):
             results = [Result(None, str(id_), value) for id_, value in results.items()]
         results = [result._replace(unit=result.unit or unit) for result in results]
         return self._tell(results, refused, replace, source)
 
     def fail(self, id, reason, *, replace=False):
-        """Say that there will be no label.
+        """Record that there will be no label.
 
         Parameters
         ----------
@@ -235,18 +306,23 @@ class Campaign(CampaignReader):
 
         Returns
         -------
-        Told
+        TellResult
         """
         if not str(reason).strip():
             raise ValueError("say why it failed.")
         return self._tell([Result(None, str(id), None, None, str(reason))], [], replace, None)
 
     def _tell(self, results, refused, replace, source):
-        with self._writing() as (connection, state, _events):
-            new, failed, repeated, more = check_results(results, state, replace)
-            alarm = tell(connection, state, new, failed, source)
+        with self.store.writing() as ledger:
+            new, failed, repeated, more = check_results(results, ledger.state, replace)
+            estimates = ledger.state.estimates
+            if new or failed:
+                content = compare(ledger, new, failed, source)
+                estimates = content["estimates"]
+                ledger.append("tell", content)
         refused = sorted([*refused, *more], key=lambda r: -1 if r.line is None else r.line)
-        told = Told([i for i, _ in new], [i for i, _ in failed], repeated, refused, alarm)
+        labelled, gone = [id_ for id_, _ in new], [id_ for id_, _ in failed]
+        told = TellResult(labelled, gone, repeated, refused, alarm(estimates))
         if refused:
             raise RefusedRowsError(told)
         return told
@@ -264,13 +340,14 @@ class Campaign(CampaignReader):
             If one is neither pending nor failed; then nothing is done.
         """
         ids = [ids] if isinstance(ids, str) else list(ids)
-        with self._writing() as (connection, state, _events):
+        with self.store.writing() as ledger:
+            state = ledger.state
             for id_ in ids:
                 if id_ not in state.pending and id_ not in state.failures:
                     known = state.status_of(id_) if id_ in set(state.ids) else "not known"
                     raise ValueError(f"{id_!r} is neither pending nor failed, but {known}.")
             if ids:
-                append_event(connection, "release", {"ids": ids})
+                ledger.append("release", {"ids": ids})
 
     def undo(self):
         """Take back the last `tell` (or `fail`) that was not taken back.
@@ -285,12 +362,12 @@ class Campaign(CampaignReader):
         ValueError
             If there is none.
         """
-        with self._writing() as (connection, _state, events):
-            undone = {event.content["event"] for event in events if event.verb == "undo"}
-            left = [e for e in events if e.verb == "tell" and e.number not in undone]
+        with self.store.writing() as ledger:
+            undone = {event.content["event"] for event in ledger.events if event.verb == "undo"}
+            left = [e for e in ledger.events if e.verb == "tell" and e.number not in undone]
             if not left:
                 raise ValueError("there is no tell to undo.")
-            append_event(connection, "undo", {"event": left[-1].number})
+            ledger.append("undo", {"event": left[-1].number})
         return left[-1]
 
     def predict(self, *, rescale=False):
@@ -307,9 +384,27 @@ class Campaign(CampaignReader):
         pandas.DataFrame
             Columns ``id``, ``formula``, ``status``, ``prediction``, ``std``, ``unit``.
         """
-        from .tables import prediction_table, record_predictions
+        from .tables import predict_all, record_predictions
 
-        with self._writing() as (connection, state, events):
-            engine = self._engine(connection, state, keep=True)
-            record_predictions(connection, state, events, engine.predict())
-            return prediction_table(connection, engine, rescale)
+        return self._compute(
+            lambda ledger, engine: predict_all(ledger, engine, rescale), record_predictions
+        )
+
+    def _compute(self, compute, record):
+        """Compute while others may write; record it if nobody did, else compute again."""
+        from .engine import Engine
+
+        for _ in range(ATTEMPTS):
+            with self.store.reading() as ledger:
+                engine = Engine(ledger)
+                found = compute(ledger, engine)
+            with self.store.writing() as ledger:
+                engine.keep_fits(ledger.connection)
+                if ledger.n_events == engine.state.n_events:
+                    return record(ledger, found)
+        with self.store.writing() as ledger:
+            return record(ledger, compute(ledger, Engine(ledger)))
+
+
+def _listed(refused):
+    return [{"name": refusal.id, "reason": refusal.reason} for refusal in refused]

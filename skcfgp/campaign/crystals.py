@@ -1,24 +1,246 @@
-"""The crystals in the file of a campaign: written once, never changed."""
+"""The crystals of a campaign: read from files and tables, kept in its file, written for jobs."""
 
+import hashlib
 import json
+import math
+import re
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
 
-__all__ = ["details", "insert_crystals", "read_arrays", "read_structures"]
+import numpy as np
+
+from ..structures.io import atomic_write
+from .results import (
+    ID_COLUMNS,
+    Refusal,
+    Result,
+    check_results,
+    find_value_column,
+    read_table,
+    result_of_row,
+)
+from .state import State
+
+__all__ = [
+    "FORMATS",
+    "Pool",
+    "costs_of",
+    "details",
+    "insert_crystals",
+    "job_path",
+    "job_text",
+    "read_arrays",
+    "read_labelled",
+    "read_pool",
+    "read_structures",
+    "write_job",
+]
+
+TABLES = (".csv", ".csv.txt")
+PATH_COLUMNS = ("file", "path", "structure")
+FORMATS = ("cif", "poscar")
+
+
+@dataclass
+class Pool:
+    """Crystals that can be used, and why the others cannot; `taken` are ids of crystals before."""
+
+    ids: list = field(default_factory=list)
+    structures: list = field(default_factory=list)
+    columns: list = field(default_factory=list)  # of the tables that they came from
+    refused: list = field(default_factory=list)
+    taken: set = field(default_factory=set)
+
+    def append(self, id_, structure, columns=None, line=None):
+        """Add a crystal; its id becomes text, and one that is there already is refused."""
+        id_ = str(id_)
+        as_stored = id_.encode(errors="replace").decode()
+        if not id_.strip() or id_ != id_.strip() or "\n" in id_ or id_ != as_stored:
+            self.refuse(id_, "an id must be Unicode text on one line", line)
+        elif id_ in self.taken:
+            self.refuse(id_, "there are two crystals of this id", line)
+        else:
+            self.taken.add(id_)
+            self.ids.append(id_)
+            self.structures.append(structure)
+            self.columns.append(columns or {})
+
+    def refuse(self, id_, reason, line=None):
+        """List what cannot be used."""
+        self.refused.append(Refusal(line, str(id_), " ".join(reason.split())))
+
+    def refuse_rows(self, reasons):
+        """Move crystals that came in, by position, to what cannot be used."""
+        for row in sorted(reasons):
+            self.refuse(self.ids[row], reasons[row])
+        for name in ("ids", "structures", "columns"):
+            left = [x for row, x in enumerate(getattr(self, name)) if row not in reasons]
+            setattr(self, name, left)
+
+    def check_not_empty(self):
+        """Raise if no crystal can be used, and say why."""
+        if not self.ids:
+            reasons = "".join(f"\n  {refusal}" for refusal in self.refused[:20])
+            raise ValueError(f"there is no crystal that can be used.{reasons}")
+
+
+def read_pool(source, known=()):
+    """Read crystals into a `Pool`; `known` are ids that are taken.
+
+    The source is a DataFrame with a column ``structure``; or a list of files and folders, among
+    them CSV files with a column ``file``, ``path`` or ``structure`` of paths relative to the CSV;
+    or whatever else `skcfgp.structures.check_structures` takes.
+    """
+    from ..structures import Structures
+
+    pool = Pool(taken=set(known))
+    if isinstance(source, str | Path):
+        source = [source]
+    if hasattr(source, "columns") and "structure" in source.columns:
+        _read_frame(source, pool)
+    elif isinstance(source, list | tuple) and all(isinstance(s, str | Path) for s in source):
+        for path in map(Path, source):
+            if path.name.lower().endswith(TABLES):
+                _read_table(path, pool)
+                continue
+            found = _check(path if path.is_dir() else [path])
+            if found.ids.tolist() == [path.name] and path.name in pool.taken:
+                found = found._replace(ids=[str(path)])  # POSCAR in several folders
+            _append_found(pool, found)
+    else:
+        _append_found(pool, source if isinstance(source, Structures) else _check(source))
+    return pool
+
+
+def read_labelled(source, pool, target, unit):
+    """Read the labels that are known at the beginning, as a list of (id, value).
+
+    The source is a CSV with a column ``id``, one of values and, where the crystals are not in the
+    pool, one of paths (these crystals are added to it); or values by id. An error names each row
+    that cannot be used.
+    """
+    if isinstance(source, str | Path):
+        path = Path(source)
+        rows, refused = read_table(path)
+        columns = list(rows[0][1]) if rows else []
+        if not rows and not refused:
+            raise ValueError(f"{path} holds no labels.")
+        if not set(columns) & {*ID_COLUMNS, *PATH_COLUMNS}:
+            raise ValueError(f"{path}: expected a column 'id' or 'file', got {columns}.")
+        value_column = find_value_column(path, columns, target)
+        results = []
+        for line, row in rows:
+            if _row_id(row) not in pool.taken and _row_path(row):
+                _append_row(pool, path, line, row)
+            results.append(result_of_row(line, _row_id(row), row, value_column))
+    else:
+        path, refused = "labelled", []
+        results = [Result(None, str(id_), value) for id_, value in source.items()]
+    reasons = {r.id: r.reason for r in pool.refused if r.id not in pool.taken}
+    refused += [Refusal(r.line, r.id, reasons[r.id]) for r in results if r.id in reasons]
+    results = [result for result in results if result.id not in reasons]
+    new, failed, _, more = check_results(results, State(ids=pool.ids, settings={"unit": unit}))
+    refused += more
+    refused += [Refusal(None, id_, f"it has failed: {reason}") for id_, reason in failed]
+    if refused:
+        lines = "\n".join(f"  {refusal}" for refusal in refused[:20])
+        raise ValueError(f"{path}: {len(refused)} rows cannot be used:\n{lines}")
+    return new
+
+
+def _read_frame(frame, pool):
+    name = next((name for name in ID_COLUMNS if name in frame.columns), None)
+    ids = frame.index if name is None else frame[name]
+    others = [column for column in frame.columns if column not in ("structure", name)]
+    for id_, row in zip(ids, frame.to_dict("records"), strict=True):
+        _append_one(pool, id_, row["structure"], {column: row[column] for column in others})
+
+
+def _read_table(path, pool):
+    rows, refused = read_table(path)
+    pool.refused += [r._replace(id=f"{path.name}: {r.id}") for r in refused]
+    if rows and _row_path(rows[0][1]) is None:
+        raise ValueError(
+            f"{path}: expected a column 'file' with the paths of crystals, got the columns "
+            f"{list(rows[0][1])}."
+        )
+    for line, row in rows:
+        _append_row(pool, path, line, row)
+
+
+def _append_row(pool, table, line, row):
+    _append_one(pool, _row_id(row), table.parent / _row_path(row), row, line)
+
+
+def _append_one(pool, id_, item, columns, line=None):
+    """Add the crystal of a row; a file that is named there must hold exactly one."""
+    found = _check([item])
+    if len(found.ids) != 1:
+        pool.refuse(id_, f"{item} holds {len(found.ids)} crystals; one is needed", line)
+    elif found.failures:
+        pool.refuse(id_, found.failures[0].reason, line)
+    else:
+        pool.append(id_, found.structures[0], columns, line)
+
+
+def _append_found(pool, found):
+    reasons = {failure.index: failure.reason for failure in found.failures}
+    for index, (id_, structure) in enumerate(zip(found.ids, found.structures, strict=True)):
+        if index in reasons:
+            pool.refuse(id_, reasons[index])
+        else:
+            pool.append(id_, structure)
+
+
+def _row_path(row):
+    return next((row[name] for name in PATH_COLUMNS if name in row), None)
+
+
+def _row_id(row):
+    name = next((row[name] for name in ID_COLUMNS if row.get(name)), None)
+    return name or Path(_row_path(row) or "").name
+
+
+def _check(source):
+    from ..structures import check_structures
+
+    with warnings.catch_warnings():
+        # Digits and symmetries that the writer of a CIF left out, and what is refused by name.
+        for about in ("Issues encountered while", "No _symmetry_equiv_pos", "No structure parsed"):
+            warnings.filterwarnings("ignore", about)
+        return check_structures(source, on_error="collect")
+
+
+def costs_of(pool, cost):
+    """Return what a label of each crystal costs, by id: 1, or a column, or ``"nsites^k"``.
+
+    Crystals whose cost is not a positive number move to ``pool.refused``.
+    """
+    if cost is None:
+        return dict.fromkeys(pool.ids, 1.0)
+    if match := re.fullmatch(r"nsites(?:\^|\*\*)(\d+(?:\.\d+)?)", cost.replace(" ", "")):
+        sizes = map(len, pool.structures)
+        return {id_: float(n) ** float(match[1]) for id_, n in zip(pool.ids, sizes, strict=True)}
+    if pool.ids and not any(cost in columns for columns in pool.columns):
+        raise ValueError(
+            f"no crystal has a column {cost!r}: cost must be a column of the pool's table, or a "
+            "model such as 'nsites^3'."
+        )
+    costs, reasons = {}, {}
+    for row, (id_, columns) in enumerate(zip(pool.ids, pool.columns, strict=True)):
+        try:
+            costs[id_] = float(columns.get(cost, ""))
+        except (TypeError, ValueError):
+            costs[id_] = math.nan
+        if not (math.isfinite(costs[id_]) and costs[id_] > 0):
+            reasons[row] = f"its cost is {columns.get(cost)!r}, and must be a positive number"
+    pool.refuse_rows(reasons)
+    return costs
 
 
 def insert_crystals(connection, event, pool, costs, features, first=0):
-    """Write crystals, their structures and their features.
-
-    Parameters
-    ----------
-    connection : sqlite3.Connection
-    event : int
-        Number of the event with which they came in.
-    pool : Pool
-    costs : dict of str to float
-    features : ndarray of shape (n_crystals, n_features)
-    first : int, default=0
-        Position of the first one.
-    """
+    """Write crystals that came in with an event, from position `first` on."""
     from ..structures import structure_digest
 
     for position, (id_, crystal, vector) in enumerate(
@@ -27,16 +249,24 @@ def insert_crystals(connection, event, pool, costs, features, first=0):
         formula, digest = crystal.composition.reduced_formula, structure_digest(crystal)
         row = (position, id_, event, formula, len(crystal), costs[id_], digest)
         connection.execute("INSERT INTO crystals VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        row = (position, structure_text(crystal))
+        row = (position, _as_json(crystal))
         connection.execute("INSERT INTO structures VALUES (?, ?)", row)
         row = (position, vector.tobytes())
         connection.execute("INSERT INTO features VALUES (?, ?)", row)
 
 
-def structure_text(crystal):
+def _as_json(crystal):
     """Write a crystal as JSON: pymatgen's ``Structure.as_dict``."""
     structure = crystal.to_structure() if hasattr(crystal, "to_structure") else crystal
     return json.dumps(structure.as_dict(), default=_plain, separators=(",", ":"))
+
+
+def _plain(value):
+    """Turn what JSON does not know, in the bookkeeping of a structure, into what it does."""
+    for method in ("tolist", "as_dict"):
+        if hasattr(value, method):
+            return getattr(value, method)()
+    return str(value)
 
 
 def read_structures(connection, ids):
@@ -51,15 +281,7 @@ def read_structures(connection, ids):
 
 
 def read_arrays(connection):
-    """Read the features and the costs.
-
-    Returns
-    -------
-    features : ndarray of shape (n_crystals, n_features)
-    cost : ndarray of shape (n_crystals,)
-    """
-    import numpy as np
-
+    """Read the features, of shape (n_crystals, n_features), and the costs."""
     vectors = [v for (v,) in connection.execute("SELECT vector FROM features ORDER BY position")]
     costs = [c for (c,) in connection.execute("SELECT cost FROM crystals ORDER BY position")]
     features = np.frombuffer(b"".join(vectors), dtype="<f8").reshape(len(vectors), -1)
@@ -67,21 +289,44 @@ def read_arrays(connection):
 
 
 def details(connection):
-    """Read what is known of each crystal beside its structure.
-
-    Returns
-    -------
-    dict of str to dict
-        By id, in order: ``formula``, ``n_sites``, ``cost``, ``digest``.
-    """
+    """Read ``formula``, ``n_sites``, ``cost`` and ``digest`` of each crystal, by id, in order."""
     names = ("formula", "n_sites", "cost", "digest")
     query = f"SELECT id, {', '.join(names)} FROM crystals ORDER BY position"
     return {id_: dict(zip(names, row, strict=True)) for id_, *row in connection.execute(query)}
 
 
-def _plain(value):
-    """Turn what JSON does not know, in the bookkeeping of a structure, into what it does."""
-    for method in ("tolist", "as_dict"):
-        if hasattr(value, method):
-            return getattr(value, method)()
-    return str(value)
+def job_path(folder, id_, fmt):
+    """Name the file of a crystal: ``ID.cif``, or ``POSCAR`` in a folder of its own."""
+    if fmt not in FORMATS:
+        raise ValueError(f"the format must be one of {FORMATS}, got {fmt!r}.")
+    name = re.sub(r"[^A-Za-z0-9._+-]", "_", id_).lstrip(".")
+    if name != id_ or not name:  # another crystal may have the cleaned name
+        name = f"{name}-{hashlib.blake2b(id_.encode(), digest_size=4).hexdigest()}"
+    if fmt == "poscar":
+        return Path(folder) / name / "POSCAR"
+    return Path(folder) / (name if name.lower().endswith(".cif") else f"{name}.cif")
+
+
+def job_text(structure, id_, fmt):
+    """Write a pymatgen structure as a CIF or, with its id on the first line, as a POSCAR."""
+    with warnings.catch_warnings():
+        # It is about the order of elements.
+        warnings.filterwarnings("ignore", "No Pauling electronegativity")
+        if fmt == "poscar":
+            from pymatgen.io.vasp import Poscar
+
+            return Poscar(structure.get_sorted_structure(), comment=id_).get_str()
+        from pymatgen.io.cif import CifWriter
+
+        return str(CifWriter(structure))
+
+
+def write_job(path, text):
+    """Write a file whole or not at all; a file with another content is not replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        if path.is_file() and path.read_bytes() == text.encode():
+            return
+        raise FileExistsError(f"{path} is there already, with another content; name a new folder.")
+    with atomic_write(path) as part:
+        part.write_bytes(text.encode())

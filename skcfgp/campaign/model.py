@@ -1,4 +1,4 @@
-"""The Gaussian process of a campaign, as a function of its features and labels.
+"""The model of a campaign: its recipe, its features and its hyper-parameters.
 
 The hyper-parameters are found on the first m labels in their order of arrival, where m grows by a
 tenth at a time. So they follow from the labels alone: whoever asks again, after a crash or on
@@ -12,24 +12,98 @@ import math
 
 import numpy as np
 
-from .features import make_parts
+from .settings import RECIPES
 
-__all__ = ["MIN_LABELS", "MIN_SEARCH", "fit_process", "on_one_thread", "searched_labels"]
+__all__ = ["MIN_SEARCH", "choose_kernel", "compute_features", "make_model", "on_one_thread"]
 
-#: With fewer labels there is no spread to scale a model by.
-MIN_LABELS = 2
-
-#: With fewer labels the hyper-parameters are those of the scale of the data.
+#: With fewer labels the lengths are median distances, and nothing is searched for.
 MIN_SEARCH = 20
 
 #: A search on more labels takes them evenly from all.
 MAX_SEARCH = 800
 
 
+def make_model(recipe, weights):
+    """Make the pipeline of a recipe, from crystals to a mean and a standard deviation.
+
+    Those of `skcfgp.make_cfgp`, or ``"composition"``, which needs no network.
+    """
+    if recipe not in RECIPES:
+        raise ValueError(f"recipe must be one of {RECIPES}, got {recipe!r}.")
+    if recipe != "composition":
+        from ..models.cfgp import make_cfgp
+
+        return make_cfgp(weights, recipe=recipe, random_state=0)
+    from sklearn.gaussian_process.kernels import WhiteKernel
+    from sklearn.pipeline import Pipeline, make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from ..features.composition import CompositionFeaturizer
+    from ..gaussian_process.regressor import GaussianProcessRegressor
+    from ..kernels import Laplacian
+
+    laplacian = Laplacian(1.0, 100.0, length_scale_bounds=(1e-2, 1e6), metric="cityblock")
+    gp = GaussianProcessRegressor(
+        laplacian + WhiteKernel(1e-2, (1e-6, 1e1)), normalize_y=True, objective="leave_one_out"
+    )
+    features = make_pipeline(CompositionFeaturizer(), StandardScaler())
+    return Pipeline([("features", features), ("gp", gp)])
+
+
+def compute_features(pool, recipe, weights):
+    """Compute the features of crystals, not standardised; move what has none to ``pool.refused``.
+
+    Returns the features of the crystals that are left, whether the process wants them standardised,
+    and the digest of the network, if there is one.
+    """
+    from sklearn.pipeline import make_union
+    from sklearn.preprocessing import StandardScaler
+
+    from ..features import CompositionFeaturizer, MEGNetFeaturizer
+    from ..structures import object_array
+
+    pool.check_not_empty()
+    parts = make_model(recipe, weights)[:-1].get_params().values()
+    # The campaign standardises over all its crystals, also those that come later; so not here.
+    standardise = any(isinstance(part, StandardScaler) for part in parts)
+    featurizers = make_union(
+        *(
+            part.set_params(on_error="nan")
+            for part in parts
+            if isinstance(part, CompositionFeaturizer | MEGNetFeaturizer)
+        )
+    )
+    crystals = object_array(pool.structures)
+    X = featurizers.fit(crystals).transform(crystals)
+    errors, digest = {}, None
+    for _, part in featurizers.transformer_list:
+        errors |= {failure.index: failure.reason for failure in part.failures_}
+        digest = part.network_.digest() if hasattr(part, "network_") else digest
+    left = np.setdiff1d(np.arange(len(pool.ids)), list(errors)).astype(int)
+    pool.refuse_rows(errors)
+    pool.check_not_empty()
+    return X[left].astype(np.float64), standardise, digest
+
+
+def searched_labels(n_labels):
+    """Return the number of first labels on which the hyper-parameters are found; 0 for no search.
+
+    >>> from skcfgp.campaign.model import searched_labels
+    >>> [searched_labels(n) for n in (19, 20, 21, 22, 100)]
+    [0, 20, 20, 22, 94]
+    """
+    if n_labels < MIN_SEARCH:
+        return 0
+    m = MIN_SEARCH
+    while (larger := m + m // 10) <= n_labels:
+        m = larger
+    return m
+
+
 def on_one_thread(function):
     """Let BLAS use one thread, so that sums are the same to the last bit at every call.
 
-    With several threads the order of a sum depends on how many are there, and on a busy machine
+    With several threads the order of a sum depends on how many there are, and on a busy machine
     they wait for each other.
     """
 
@@ -44,100 +118,29 @@ def on_one_thread(function):
     return on_one
 
 
-def searched_labels(n_labels):
-    """Tell on how many labels the hyper-parameters are found, when there are so many.
+def choose_kernel(gp, X, rows, y, recipe, fits):
+    """Return the kernel of a process with its hyper-parameters, given labels of rows of `X`.
 
-    Parameters
-    ----------
-    n_labels : int
-
-    Returns
-    -------
-    int
-        0 if they are not searched for. It grows by a tenth at a time.
-
-    Examples
-    --------
-    >>> from skcfgp.campaign.model import searched_labels
-    >>> [searched_labels(n) for n in (19, 20, 21, 22, 100)]
-    [0, 20, 20, 22, 94]
+    `fits` holds hyper-parameters that were found before; what is found now is added to it.
     """
-    if n_labels < MIN_SEARCH:
-        return 0
-    m = MIN_SEARCH
-    while (larger := m + m // 10) <= n_labels:
-        m = larger
-    return m
+    if not gp.kernel.theta.size:
+        return gp.kernel
+    if not (m := searched_labels(len(y))):
+        return gp.kernel.clone_with_theta(_scale_of_data(gp.kernel, X))
+    content = json.dumps([list(X.shape), rows[:m], y[:m].tolist(), recipe])
+    key = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+    if key not in fits:
+        from sklearn import clone
+
+        some = slice(0, m, math.ceil(m / MAX_SEARCH))
+        found = clone(gp).fit(X[rows[some]], y[some]).kernel_.theta
+        fits[key] = json.dumps(found.tolist())
+    return gp.kernel.clone_with_theta(np.array(json.loads(fits[key])))
 
 
-def scale_features(features, standardise):
-    """Standardise, if asked to, the columns over all crystals of the campaign, labelled or not."""
-    if not standardise:
-        return features
-    from sklearn.preprocessing import StandardScaler
-
-    return StandardScaler().fit_transform(features)
-
-
-@on_one_thread
-def fit_process(features, rows, y, settings, connection, keep=False):
-    """Fit the process to labels.
-
-    Parameters
-    ----------
-    features : ndarray of shape (n_crystals, n_features)
-        Scaled, of all crystals of the campaign.
-    rows : list of int
-        Labelled crystals, in the order of arrival.
-    y : list of float
-    settings : dict
-        Of the campaign.
-    connection : sqlite3.Connection
-        To the file of the campaign, for hyper-parameters that were found before.
-    keep : bool, default=False
-        Whether to write those that were found now there; this needs a transaction.
-
-    Returns
-    -------
-    GaussianProcessRegressor
-    """
-    _, _, gp = make_parts(settings["recipe"], settings["weights"])
-    X, y = features[rows], np.array(y, dtype=float)
-    kernel = gp.kernel
-    if kernel.theta.size:
-        m = searched_labels(len(y))
-        key = _key(features.shape, rows[:m], y[:m], settings["recipe"])
-        theta = _recall(connection, key) if m else _scale_of_data(kernel, features)
-        if theta is None:
-            theta = _search(gp, X[:m], y[:m])
-            if keep:
-                row = [key, json.dumps(theta)]
-                connection.execute("INSERT OR IGNORE INTO fits VALUES (?, ?)", row)
-        kernel = kernel.clone_with_theta(np.array(theta))
-    return gp.set_params(kernel=kernel, optimizer=None).fit(X, y)
-
-
-def _search(gp, X, y):
-    from sklearn import clone
-
-    step = math.ceil(len(y) / MAX_SEARCH)
-    return clone(gp).fit(X[::step], y[::step]).kernel_.theta.tolist()
-
-
-def _scale_of_data(kernel, features):
+def _scale_of_data(kernel, X):
     """Lengths that are median distances, and unit variance."""
     from ..gaussian_process.covariance import covariance_of
 
-    some = features[:: math.ceil(len(features) / 500)]
-    covariance = covariance_of(kernel, some)
-    return np.clip(covariance.start(1.0), *kernel.bounds.T).tolist()
-
-
-def _key(shape, rows, y, recipe):
-    content = json.dumps([list(shape), list(map(int, rows)), y.tolist(), recipe])
-    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
-
-
-def _recall(connection, key):
-    row = connection.execute("SELECT theta FROM fits WHERE labels = ?", [key]).fetchone()
-    return None if row is None else json.loads(row[0])
+    covariance = covariance_of(kernel, X[:: math.ceil(len(X) / 500)])
+    return np.clip(covariance.start(1.0), *kernel.bounds.T)

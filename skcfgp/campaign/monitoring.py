@@ -1,19 +1,96 @@
-"""How good the predictions were that stood before each label came.
+"""How good the predictions were that stood before each label came, and when to stop.
 
-Prequential: every label is first an exam question and then a lesson (Dawid, J. R. Stat. Soc. A 147,
-278 (1984), doi:10.2307/2981683). No label is spent on a test set.
+Prequential: each label is compared with the prediction on record before the model learns it (Dawid,
+J. R. Stat. Soc. A 147, 278 (1984), doi:10.2307/2981683), so no label is spent on a test set.
 """
 
 import math
+import re
+from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["ALARM_MIN", "alarm", "estimates", "measured_gain"]
+__all__ = [
+    "ALARM_MIN",
+    "Rule",
+    "StoppedError",
+    "alarm",
+    "compare",
+    "estimate",
+    "expected_error",
+    "measured_gain",
+    "parse_rule",
+    "reasons_to_stop",
+    "rules_met",
+    "spent",
+]
 
-#: Labels with a prediction before there is an alarm.
+#: Number of labels with a prediction from which there can be an alarm.
 ALARM_MIN = 20
 
 N_RESAMPLES = 1000
+
+_NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
+_PATTERNS = (
+    r"(max-std|mean-std|expected-error)\s*<\s*" + _NUMBER,
+    r"(labels|cost)\s*>=\s*" + _NUMBER,
+    r"(no-gain)",
+)
+
+
+class StoppedError(RuntimeError):
+    """A rule to stop is met, so that nothing was suggested."""
+
+
+class Rule(NamedTuple):
+    """A quantity and the limit at which to stop."""
+
+    quantity: str
+    limit: float | None
+
+    def __str__(self):
+        sign = "<" if self.quantity in ("max-std", "mean-std", "expected-error") else ">="
+        return self.quantity if self.limit is None else f"{self.quantity} {sign} {self.limit:g}"
+
+
+def compare(ledger, new, failed, source=None):
+    """Compare checked labels with the predictions on record; return the content of a `tell`."""
+    state = ledger.state
+    rows = [
+        {
+            "id": id_,
+            "value": value,
+            "was": state.labels.get(id_),
+            "comparison": None if id_ in state.labels else _on_record(ledger, id_),
+        }
+        for id_, value in new
+    ]
+    comparisons = state.comparisons | {
+        row["id"]: row["comparison"] for row in rows if row["comparison"] is not None
+    }
+    for id_, _ in failed:
+        comparisons.pop(id_, None)
+    return {
+        "rows": rows,
+        "failed": [{"id": id_, "reason": reason} for id_, reason in failed],
+        "source": source,
+        "estimates": estimate(comparisons, state.labels | dict(new)),
+    }
+
+
+def _on_record(ledger, id_):
+    """Return the newest prediction that was recorded for a crystal, or None."""
+    state = ledger.state
+    record = state.records.get(id_)
+    if state.predicted_at is not None and (record is None or state.predicted_at > record["event"]):
+        found = ledger.connection.execute(
+            "SELECT mean, std FROM predictions JOIN crystals USING (position) "
+            "WHERE predictions.event = ? AND id = ?",
+            [state.predicted_at, id_],
+        ).fetchone()
+        if found is not None:
+            record = {"prediction": found[0], "std": found[1], "event": state.predicted_at}
+    return None if record is None else {**record, "arm": state.arms.get(id_)}
 
 
 def compared(comparisons, labels, arm="all"):
@@ -26,22 +103,13 @@ def compared(comparisons, labels, arm="all"):
     return np.array(rows).T if rows else None
 
 
-def estimates(comparisons, labels):
-    """Sum up the predictions on record against the labels that came.
+def estimate(comparisons, labels):
+    """Summarise the predictions on record against the labels that came.
 
-    Parameters
-    ----------
-    comparisons : dict of str to dict
-        ``prediction``, ``std`` and ``arm``, see `State`.
-    labels : dict of str to float
-
-    Returns
-    -------
-    dict
-        For ``"all"``, ``"strategy"`` (chosen crystals) and ``"random"`` (drawn at random: what
-        holds for the whole pool), where there are any: ``n``, ``mae`` (unit of the labels),
-        ``coverage`` (of 2 standard deviations) and ``mean_squared_z``, the last two with 95 %
-        intervals.
+    The keys are ``"all"``, ``"strategy"`` (chosen crystals) and ``"random"`` (drawn at random: what
+    holds for the whole pool), where there are any. The values have ``n``, ``mae`` (in the unit of
+    the labels), ``coverage`` (of 2 standard deviations) and ``mean_squared_z``, the last two with
+    95 % intervals.
     """
     from ..calibration import coverage, coverage_interval, mean_squared_z, mean_squared_z_interval
 
@@ -63,19 +131,9 @@ def estimates(comparisons, labels):
     return result
 
 
-def alarm(of):
-    """Tell whether the error bars have stopped being honest, and what to do.
-
-    Parameters
-    ----------
-    of : dict
-        What `estimates` returns.
-
-    Returns
-    -------
-    str or None
-    """
-    if (enough := _enough(of)) is None:
+def alarm(estimates):
+    """Say whether the error bars have stopped being honest, and what to do; None if not."""
+    if (enough := _enough(estimates)) is None:
         return None
     value, (low, high) = enough["mean_squared_z"], enough["mean_squared_z_interval"]
     if low <= 1 <= high:
@@ -98,77 +156,153 @@ def alarm(of):
     )
 
 
-def rescaling(of):
-    """Return what makes the mean squared z of `estimates` 1; None with too few labels."""
-    enough = _enough(of)
+def rescaling(estimates):
+    """Return what makes the mean squared z of the estimates 1; None with too few labels."""
+    enough = _enough(estimates)
     return None if enough is None else math.sqrt(enough["mean_squared_z"])
 
 
-def _enough(of):
+def _enough(estimates):
     """Estimates of the random arm, which speaks for the pool, else of all; None with few labels."""
-    arms = (of[arm] for arm in ("random", "all") if arm in of)
+    arms = (estimates[arm] for arm in ("random", "all") if arm in estimates)
     return next((found for found in arms if found["n"] >= ALARM_MIN), None)
 
 
-def measured_gain(gp, X, y, start, strategy, random, *, n_folds=5, seed=0):
+def measured_gain(gp, X, y, start, strategy, random, *, n_folds=5, random_state=0):
     """Measure what the strategy gained over random choice, with equally many labels of each.
 
-    One process learns the labels at the start and those drawn at random, but for a part of them;
-    another one the labels at the start and equally many that the strategy chose. Both predict the
-    part that was left out. Part by part, every label that was drawn at random is predicted by both.
+    One process learns the labels at the start and those drawn at random, except for a fold of them;
+    another one learns the labels at the start and equally many that the strategy chose. Both
+    predict the fold, so that fold by fold every label drawn at random is predicted by both. The
+    hyper-parameters are those of `gp`. `start`, `strategy` and `random` are rows of `X` and `y`, in
+    the order of arrival.
 
-    Parameters
-    ----------
-    gp : GaussianProcessRegressor
-        Fitted; its hyper-parameters are used for both.
-    X : ndarray of shape (n_crystals, n_features)
-    y : ndarray of shape (n_crystals,)
-        NaN where there is no label.
-    start, strategy, random : list of int
-        Labelled crystals by where they came from, each in the order of arrival.
-    n_folds : int, default=5
-    seed : int, default=0
-
-    Returns
-    -------
-    dict or None
-        ``gain``: mean of the absolute errors with random labels minus that with chosen ones, in the
-        unit of y, positive where the strategy is better; ``interval``: 95 %, by bootstrap over the
-        crystals; ``n`` of these; ``n_taught``; ``mae_random``, ``mae_strategy``. None with fewer
-        than 10 labels of either kind.
-
-    Notes
-    -----
-    The crystals drawn at random come from what the strategy had left in the pool, so the exam holds
-    few of the crystals that the strategy would choose.
+    The result has ``gain`` (mean of the absolute errors with random labels minus that with chosen
+    ones, in the unit of y, positive where the strategy is better), ``interval`` (95 %, by bootstrap
+    over the crystals), ``n`` of these, ``n_taught``, ``mae_random`` and ``mae_strategy``. It is
+    None with fewer than 10 labels of either kind. The crystals drawn at random come from what the
+    strategy had left in the pool, so the folds hold few crystals that the strategy would choose.
     """
     from sklearn import clone
+    from sklearn.utils import check_random_state
 
     if min(len(random), len(strategy)) < 2 * n_folds:
         return None
-    rng = np.random.default_rng(seed)
+    rng = check_random_state(random_state)
     fixed = clone(gp).set_params(kernel=gp.kernel_, optimizer=None)
     order = rng.permutation(len(random))
-    difference, both = [], []
-    n_taught = 0
+    errors = []
     for fold in range(n_folds):
-        exam = [random[i] for i in order[fold::n_folds]]
-        lessons = [row for row in random if row not in set(exam)]
-        n_taught = min(len(lessons), len(strategy))
-        errors = []
-        for rows in (lessons[:n_taught], strategy[:n_taught]):
-            taught = [*start, *rows]
-            errors.append(np.abs(clone(fixed).fit(X[taught], y[taught]).predict(X[exam]) - y[exam]))
-        both += list(zip(*errors, strict=True))
-        difference += list(errors[0] - errors[1])
-    means = np.mean(rng.choice(difference, (N_RESAMPLES, len(difference))), axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    mae_random, mae_strategy = np.mean(both, axis=0)
+        held_out = [random[i] for i in order[fold::n_folds]]
+        taught = [row for row in random if row not in set(held_out)]
+        n_taught = min(len(taught), len(strategy))
+        predictions = [
+            clone(fixed).fit(X[rows], y[rows]).predict(X[held_out])
+            for rows in ([*start, *taught[:n_taught]], [*start, *strategy[:n_taught]])
+        ]
+        errors.append(np.abs(predictions - y[held_out]))
+    errors = np.hstack(errors)
+    difference = errors[0] - errors[1]
+    means = rng.choice(difference, (N_RESAMPLES, len(difference))).mean(axis=1)
+    mae_random, mae_strategy = errors.mean(axis=1).tolist()
     return {
-        "gain": float(np.mean(difference)),
-        "interval": [float(low), float(high)],
+        "gain": float(difference.mean()),
+        "interval": np.quantile(means, [0.025, 0.975]).tolist(),
         "n": len(difference),
         "n_taught": n_taught,
-        "mae_random": float(mae_random),
-        "mae_strategy": float(mae_strategy),
+        "mae_random": mae_random,
+        "mae_strategy": mae_strategy,
     }
+
+
+def parse_rule(text):
+    """Read a rule.
+
+    Parameters
+    ----------
+    text : str
+        ``"max-std < 0.05"``, ``"mean-std < 0.02"`` or ``"expected-error < 0.03"``, in the unit of
+        the labels; ``"labels >= 500"``; ``"cost >= 1e6"``; ``"no-gain"``.
+
+    Returns
+    -------
+    Rule
+
+    Raises
+    ------
+    ValueError
+        If it is not one of these.
+
+    Examples
+    --------
+    >>> from skcfgp.campaign import parse_rule
+    >>> print(parse_rule("max-std<0.05"))
+    max-std < 0.05
+    """
+    for pattern in _PATTERNS:
+        if match := re.fullmatch(pattern, re.sub(r"(?<=[a-z])[ _](?=[a-z])", "-", text.strip())):
+            limit = float(match[2]) if match.re.groups > 1 else None
+            return Rule(match[1], limit)
+    raise ValueError(
+        f"a rule is one of 'max-std < X', 'mean-std < X', 'expected-error < X', 'labels >= N', "
+        f"'cost >= C' and 'no-gain', got {text!r}."
+    )
+
+
+def expected_error(mean_std, estimates):
+    """Mean absolute error to expect from a mean standard deviation, in the same unit.
+
+    That is sqrt(2 / pi) times the standard deviation for a Gaussian, corrected where the error bars
+    were found to be too small or too large.
+    """
+    return math.sqrt(2 / math.pi) * mean_std * (rescaling(estimates) or 1.0)
+
+
+def rules_met(ledger, curve=None, gain=None):
+    """List the rules to stop that are met; those about `curve` and `gain` only if these are given.
+
+    The standard deviations in `curve` follow from which crystals are labelled, not from the values.
+    """
+    state = ledger.state
+    if not state.settings["until"]:
+        return []
+    values = {"labels": len(state.labels), "cost": spent(ledger), "no-gain": gain}
+    if curve:
+        values |= {"max-std": curve["max_std"], "mean-std": curve["mean_std"]}
+        values["expected-error"] = expected_error(curve["mean_std"], state.estimates)
+    return reasons_to_stop([parse_rule(rule) for rule in state.settings["until"]], values)
+
+
+def reasons_to_stop(rules, values):
+    """List the rules that are met by values, which are None where they are not known."""
+    met = []
+    for rule in rules:
+        value = values.get(rule.quantity)
+        if value is None:
+            continue
+        if rule.quantity == "no-gain":
+            low, high = value["interval"]
+            if value["n"] >= 30 and low <= 0:
+                met.append(
+                    f"no-gain: over {value['n']} crystals the strategy gained {value['gain']:.3g} "
+                    f"on random choice (95 % interval {low:.3g} to {high:.3g})"
+                )
+        elif rule.quantity in ("labels", "cost"):
+            if value >= rule.limit:
+                met.append(f"{rule}: there are {value:g}")
+        elif value < rule.limit:
+            met.append(f"{rule}: it is {value:.4g}")
+    return met
+
+
+def spent(ledger):
+    """Add up the costs of the crystals that were suggested and not put back into the pool.
+
+    Pending ones count, so that a budget is not overdrawn by what runs.
+    """
+    state = ledger.state
+    return sum(
+        cost
+        for id_, cost in ledger.connection.execute("SELECT id, cost FROM crystals")
+        if id_ in state.arms and state.status_of(id_) != "pool"
+    )

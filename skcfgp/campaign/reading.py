@@ -1,40 +1,32 @@
 """Opening the file of a campaign, and the verbs that change nothing."""
 
-import os
-from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
-from .crystals import read_arrays, read_structures
-from .state import replay
-from .store import Store, read_events
+from .monitoring import alarm, rules_met, spent
+from .store import Store
 
 __all__ = ["CampaignReader"]
 
 
 class CampaignReader:
-    """A campaign that is looked at; see `Campaign`.
-
-    Parameters
-    ----------
-    folder : str or Path
-    """
+    """The verbs of a `Campaign` that change nothing."""
 
     def __init__(self, folder):
-        self._store = Store(folder)
-        self._arrays = None
-        with self._reading():
-            pass  # is it one?
+        self.store = Store(folder)
+        with self.store.reading() as ledger:
+            self.settings = ledger.settings
 
     def plan(self, n):
-        """List the next `n` choices at once, with what will be left to know after each.
+        """List the next `n` choices at once, with the uncertainty remaining after each.
 
         Nothing is marked. If the hyper-parameters stayed, it is the order in which `suggest` would
-        choose, whatever the labels, but for those drawn at random.
+        choose, whatever the labels, except for those drawn at random.
 
         Parameters
         ----------
         n : int
+            Number of choices.
 
         Returns
         -------
@@ -42,19 +34,21 @@ class CampaignReader:
             Columns ``id``, ``formula``, ``std`` (when its turn comes), and ``max_std``,
             ``mean_std`` and ``expected_error`` of all crystals that are in the pool then.
         """
+        from .engine import Engine
         from .tables import plan_table
 
-        with self._reading() as (connection, state, _events):
-            return plan_table(connection, self._engine(connection, state), n)
+        with self.store.reading() as ledger:
+            return plan_table(ledger, Engine(ledger), n)
 
     def screen(self, *, below=None, above=None, between=None, cut=0.5, rescale=False):
-        """Ask of each crystal how probably it meets a condition.
+        """Compute for each crystal the probability that it meets a condition.
 
         Parameters
         ----------
         below, above : float, default=None
+            Limit, in the unit of the target.
         between : (float, float), default=None
-            The condition, in the unit of the target.
+            Both limits. Give one of the three conditions.
         cut : float, default=0.5
             Probability from which a crystal is called found.
         rescale : bool, default=False
@@ -65,12 +59,9 @@ class CampaignReader:
         skcfgp.screening.Screening
         """
         from ..screening import Condition, screen
-        from .tables import export_table
 
         condition = Condition.of(below=below, above=above, between=between)
-        with self._reading() as (connection, state, _events):
-            table = export_table(connection, self._engine(connection, state), rescale)
-        return screen(table, condition, cut)
+        return screen(self.export(rescale=rescale), condition, cut)
 
     def export(self, out=None, *, rescale=False):
         """Make a table of all crystals, and write it.
@@ -78,7 +69,7 @@ class CampaignReader:
         Parameters
         ----------
         out : str or Path, default=None
-            A file ``.csv`` or ``.json``. None writes nothing.
+            File to write, ``.csv`` or ``.json``.
         rescale : bool, default=False
             See `predict`.
 
@@ -89,10 +80,11 @@ class CampaignReader:
             labelled crystal what was on record before its label), ``unit``, ``arm``, ``cost``,
             ``reason``.
         """
+        from .engine import Engine
         from .tables import export_table, write_table
 
-        with self._reading() as (connection, state, _events):
-            table = export_table(connection, self._engine(connection, state), rescale)
+        with self.store.reading() as ledger:
+            table = export_table(ledger, Engine(ledger), rescale)
         if out is not None:
             write_table(table, Path(out))
         return table
@@ -108,43 +100,46 @@ class CampaignReader:
         -------
         Path
         """
+        from .engine import Engine
         from .report import write_report
 
-        with self._reading() as (connection, state, events):
-            return write_report(connection, self._engine(connection, state), events, Path(out))
+        with self.store.reading() as ledger:
+            return write_report(ledger, Engine(ledger), Path(out))
 
     def status(self):
-        """Sum up where the campaign stands; quick, since no model is asked.
+        """Summarise where the campaign stands; quick, since no model is asked.
 
         Returns
         -------
         dict
             ``counts`` (``labelled``, ``pending``, ``failed`` and ``pool``), ``total``, ``refused``
-            (how many did not come in), ``estimates`` (see `skcfgp.campaign.monitoring.estimates`),
-            ``alarm``, ``overdue`` (ids), ``spent`` (cost of what was suggested; None without
-            costs), ``curve`` (largest and mean standard deviation at the last
+            (number of crystals that did not come in), ``estimates`` (errors of the predictions on
+            record, by arm), ``alarm``, ``overdue`` (ids), ``spent`` (cost of what was suggested;
+            None without costs), ``curve`` (largest and mean standard deviation at the last
             suggestion), ``gain``, ``stop`` (rules that are met), ``settings``, ``n_events``.
         """
-        from .suggesting import rules_met, spent
-
-        with self._reading() as (connection, state, _events):
+        with self.store.reading() as ledger:
+            state = ledger.state
             curve = state.curve[-1] if state.curve else None
-            stop = rules_met(connection, state, curve, state.gain)
-            cost = spent(connection, state) if state.settings["cost"] else None
-        from .monitoring import alarm
-
+            stop = rules_met(ledger, curve, state.gain)
+            cost = spent(ledger) if self.settings["cost"] else None
+        now, seconds = datetime.now(timezone.utc), 86400 * self.settings["overdue_after"]
         return {
             "counts": state.counts(),
             "total": len(state.ids),
             "refused": len(state.refused),
             "estimates": state.estimates,
             "alarm": alarm(state.estimates),
-            "overdue": self._overdue(state),
+            "overdue": [
+                id_
+                for id_, job in state.pending.items()
+                if (now - datetime.fromisoformat(job["time"])).total_seconds() > seconds
+            ],
             "spent": cost,
             "curve": curve,
             "gain": state.gain,
             "stop": stop,
-            "settings": state.settings,
+            "settings": self.settings,
             "n_events": state.n_events,
         }
 
@@ -157,8 +152,8 @@ class CampaignReader:
             ``number``, ``time`` (UTC), ``who`` ("user@host"), ``verb``, ``version`` (of skcfgp),
             ``content``.
         """
-        with self._reading() as (_, _state, events):
-            return events
+        with self.store.reading() as ledger:
+            return ledger.events
 
     def state(self, at=None):
         """Replay the events.
@@ -166,14 +161,14 @@ class CampaignReader:
         Parameters
         ----------
         at : int, default=None
-            Number of the last event to replay; None means all.
+            Number of the last event to replay; by default that of the last one.
 
         Returns
         -------
         State
         """
-        with self._store.reading() as connection:
-            return _load(connection, at)[0]
+        with self.store.reading() as ledger:
+            return ledger.state_at(at)
 
     def structure(self, id):
         """Return the structure of a crystal.
@@ -186,46 +181,12 @@ class CampaignReader:
         -------
         pymatgen.core.Structure
         """
-        with self._reading() as (connection, state, _events):
-            if id not in set(state.ids):
+        from .crystals import read_structures
+
+        with self.store.reading() as ledger:
+            if id not in ledger.ids:
                 raise ValueError(f"there is no crystal {id!r}.")
-            return read_structures(connection, [id])[0]
-
-    def _overdue(self, state):
-        now, days = datetime.now(timezone.utc), state.settings["overdue_after"]
-        return [
-            id_
-            for id_, job in state.pending.items()
-            if (now - datetime.fromisoformat(job["time"])).total_seconds() > 86400 * days
-        ]
-
-    @contextmanager
-    def _reading(self):
-        with self._store.reading() as connection:
-            yield connection, *_load(connection)
-
-    @contextmanager
-    def _writing(self):
-        with self._store.writing() as connection:
-            yield connection, *_load(connection)
-
-    def _engine(self, connection, state, keep=False):
-        from .engine import Engine
-
-        if self._arrays is None or len(self._arrays[0]) != len(state.ids):
-            self._arrays = read_arrays(connection)
-        return Engine(state, *self._arrays, connection, keep)
+            return read_structures(ledger.connection, [id])[0]
 
     def __repr__(self):
-        return f"{type(self).__name__}({os.fspath(self._store.path.parent)!r})"
-
-
-def _load(connection, until=None):
-    """Read events and replay them."""
-    events = read_events(connection, until)
-    if not events:
-        raise ValueError("the campaign was not begun: 'campaign init' did not come to its end.")
-    ids = {}
-    for id_, number in connection.execute("SELECT id, event FROM crystals ORDER BY position"):
-        ids.setdefault(number, []).append(id_)
-    return replay(events, ids), events
+        return f"{type(self).__name__}({str(self.store.path.parent)!r})"

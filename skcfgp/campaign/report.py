@@ -8,7 +8,7 @@ from importlib.resources import files
 import numpy as np
 
 from ..structures.io import atomic_write
-from .crystals import details, read_structures
+from .crystals import read_structures
 from .monitoring import alarm, compared
 from .settings import versions
 from .tables import export_table
@@ -16,25 +16,28 @@ from .wording import estimate_rows, what_happened, why
 
 __all__ = ["write_report"]
 
-#: Crystals of the queue that are shown, and how many of them would be suggested next.
+#: Number of crystals in the queue, and of those in it that would be suggested next.
 N_QUEUE, N_NEXT = 100, 10
 
+#: Number of events that are listed.
 N_HISTORY = 500
 
-#: Labels that are looked ahead, after the pending ones.
+#: Number of labels in the forecast, after the pending ones.
 N_FORECAST = 50
 
 
-def write_report(connection, engine, events, path):
+def write_report(ledger, engine, path):
     """Write the page; see `Campaign.report`."""
     state = engine.state
-    content = _content(connection, engine, events)
+    xy, variance = _map(engine.X)
+    content = _content(ledger, engine) | _queue(ledger, engine)
+    content["crystals"] |= {"x": _numbers(xy[:, 0]), "y": _numbers(xy[:, 1])}
     page = files(__package__) / "page"
     filled = {
         "title": html.escape(f"{state.settings['target']}: {len(state.ids)} crystals"),
         "map": (
             "The crystals in the space of the features, by principal component analysis: "
-            f"{content.pop('variance'):.0%} of the variance."
+            f"{variance:.0%} of the variance."
         ),
         "style": (page / "report.css").read_text(encoding="utf-8"),
         "script": (page / "report.js").read_text(encoding="utf-8"),
@@ -48,10 +51,9 @@ def write_report(connection, engine, events, path):
     return path
 
 
-def _content(connection, engine, events):
-    state = engine.state
-    table = export_table(connection, engine)
-    xy, variance = _map(engine.X)
+def _content(ledger, engine):
+    state, events = engine.state, ledger.events
+    table = export_table(ledger, engine)
     columns = {name: table[name].tolist() for name in ("id", "formula", "status", "arm")}
     columns |= {name: _numbers(table[name]) for name in ("value", "prediction", "std")}
     settings = state.settings
@@ -64,8 +66,7 @@ def _content(connection, engine, events):
         ),
         "counts": counts,
         "alarm": alarm(state.estimates),
-        "crystals": columns | {"x": _numbers(xy[:, 0]), "y": _numbers(xy[:, 1])},
-        "variance": variance,
+        "crystals": columns,
         "comparisons": [engine.row[id_] for id_ in state.labels if id_ in state.comparisons],
         "curve": state.curve,
         "forecast": _forecast(engine),
@@ -80,33 +81,33 @@ def _content(connection, engine, events):
             [event.number, event.time, event.who, what_happened(event)[:300]]
             for event in reversed(events[-N_HISTORY:])
         ],
-    } | _queue(connection, engine, events, table)
+    }
 
 
-def _queue(connection, engine, events, table):
+def _queue(ledger, engine):
     """Pending crystals and the next ones, with structures."""
-    state, known = engine.state, details(connection)
+    state = engine.state
+    table = export_table(ledger, engine).set_index("id")
     reasons = {
         pick["id"]: why(pick)
-        for event in events
+        for event in ledger.events
         if event.verb == "suggest"
         for pick in event.content["picks"]
     }
     queue = [(id_, "pending", reasons.get(id_, "")) for id_ in state.pending][: N_QUEUE - N_NEXT]
     n_next = min(N_NEXT, state.counts()["pool"])
     if n_next:
-        seed = [state.settings["random_state"], state.n_suggested]
-        picks, _ = engine.suggest(n_next, state.settings["strategy"], 0, seed)
+        picks, _ = engine.suggest(n_next)
         queue += [(pick["id"], "next", why(pick)) for pick in picks]
     elements, rows = {}, []
     for (id_, what, reason), structure in zip(
-        queue, read_structures(connection, [id_ for id_, *_ in queue]), strict=True
+        queue, read_structures(ledger.connection, [id_ for id_, *_ in queue]), strict=True
     ):
-        row = table.iloc[engine.row[id_]]
+        row = table.loc[id_]
         rows.append(
             {
                 "id": id_,
-                "formula": known[id_]["formula"],
+                "formula": row["formula"],
                 "state": what,
                 "prediction": _number(row["prediction"]),
                 "std": _number(row["std"]),
@@ -118,13 +119,12 @@ def _queue(connection, engine, events, table):
 
 
 def _forecast(engine):
-    """List what the standard deviations will be with the pending labels and so many more."""
+    """List the standard deviations that remain with the pending labels and so many more."""
     state = engine.state
     n = min(N_FORECAST, state.counts()["pool"] - 1)
     if not engine.can_predict or n < 1:
         return []
-    seed = [state.settings["random_state"], state.n_suggested]
-    steps = engine.plan(n, state.settings["strategy"], seed)
+    steps = engine.plan(n)
     first = len(state.labels) + len(state.pending) + 1
     return [
         {"n_labels": n_labels, "max_std": step["max_std"], "mean_std": step["mean_std"]}
@@ -162,11 +162,13 @@ def _drawable(structure, elements):
 
 def _map(X):
     """First two principal components, and their part of the variance."""
-    centred = X - X.mean(axis=0)
-    values, vectors = np.linalg.eigh(centred.T @ centred)
-    total = values.sum()
-    xy = centred @ vectors[:, [-1, -2]] if X.shape[1] > 1 else np.column_stack([centred] * 2)
-    return xy, float(values[-2:].sum() / total) if total > 0 else 1.0
+    from sklearn.decomposition import PCA
+
+    if np.ptp(X, axis=0).max() == 0:
+        return np.zeros((len(X), 2)), 1.0
+    pca = PCA(min(2, *X.shape))
+    xy = pca.fit_transform(X)
+    return np.column_stack([xy[:, 0], xy[:, -1]]), float(pca.explained_variance_ratio_.sum())
 
 
 def _calibration(state):

@@ -1,4 +1,4 @@
-"""Reading labels as they come from a laboratory: row by row, each with its line."""
+"""Labels as they come from a laboratory: read row by row, each with its line, and checked."""
 
 import math
 from pathlib import Path
@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 from ..structures.tables import Refusal, read_table
 
-__all__ = ["Result", "check_results", "read_results"]
+__all__ = ["RefusedRowsError", "Result", "TellResult", "check_results", "read_results"]
 
 ID_COLUMNS = ("id", "material_id")
 OTHER_COLUMNS = {*ID_COLUMNS, "unit", "failed", "formula", "prediction", "std", "cost"}
 OTHER_COLUMNS |= {"file", "path", "structure"}
 
-#: Squares of larger values, of which a model takes sums, overflow. They mark what is missing.
+#: Larger values mark what is missing; their squares, of which a model takes sums, overflow.
 LARGEST = 1e100
 
 
@@ -22,14 +22,14 @@ class Result(NamedTuple):
     Attributes
     ----------
     line : int or None
-        Of the file.
+        Line of the file.
     id : str
     value : object
         Text or number; ``""`` or None if there is none.
     unit : str or None
-        None if nothing was said.
+        Unit of the value; None if the row has none.
     failed : str
-        Why there is no value, or ``""``.
+        Reason why there is no value, or ``""``.
     """
 
     line: int | None
@@ -39,27 +39,45 @@ class Result(NamedTuple):
     failed: str = ""
 
 
-def read_results(path, target):
-    """Read a CSV of results.
+class TellResult(NamedTuple):
+    """What `Campaign.tell` did.
 
-    Parameters
+    Attributes
     ----------
-    path : str or Path
-        With a header line. Columns: ``id``; the values, as ``value``, under the name of the target
-        or as the only other column; if wanted ``unit`` and ``failed``, a reason why there is no
-        value.
-    target : str
-
-    Returns
-    -------
-    results : list of Result
+    labelled, failed, repeated : list of str
+        Ids with a new label, with a new failure, and with one that was known.
     refused : list of Refusal
-        Lines that are not rows of the table.
+        ``line``, ``id`` and ``reason``.
+    alarm : str or None
+        What is wrong with the error bars, and what to do.
+    """
 
-    Raises
-    ------
-    ValueError
-        If a column is missing, or the file is not a CSV in UTF-8.
+    labelled: list
+    failed: list
+    repeated: list
+    refused: list
+    alarm: str | None
+
+
+class RefusedRowsError(ValueError):
+    """Some rows were refused; the others were taken in.
+
+    Attributes
+    ----------
+    told : TellResult
+    """
+
+    def __init__(self, told):
+        self.told = told
+        rows = "".join(f"\n  {refusal}" for refusal in told.refused)
+        super().__init__(f"{len(told.refused)} rows were refused:{rows}")
+
+
+def read_results(path, target):
+    """Read a CSV of results; return them and the `Refusal` of each line that is not a row.
+
+    Columns are ``id``; the values, as ``value``, under the name of the target or as the only other
+    column; optionally ``unit`` and ``failed``, a reason why there is no value.
     """
     path = Path(path)
     rows, refused = read_table(path)
@@ -76,7 +94,7 @@ def read_results(path, target):
 
 
 def result_of_row(line, id_, row, value_column):
-    """Take a `Result` from a row of a CSV, some of whose columns may not be there."""
+    """Make a `Result` from a row of a CSV, which may lack some columns."""
     unit = row.get("unit") or None
     return Result(line, id_, row.get(value_column, ""), unit, row.get("failed", ""))
 
@@ -98,23 +116,10 @@ def find_value_column(path, columns, target):
 
 
 def check_results(results, state, replace=False):
-    """Sort results into what is new, what is known and what is refused.
+    """Sort results into new values, new failures, what is known already and what is refused.
 
-    Parameters
-    ----------
-    results : list of Result
-    state : State
-    replace : bool, default=False
-        Whether a value may take the place of another one.
-
-    Returns
-    -------
-    new : list of (str, float)
-    failed : list of (str, str)
-        Id and reason.
-    repeated : list of str
-        Ids whose value, or failure, is known already.
-    refused : list of Refusal
+    Returns lists of (id, value), of (id, reason), of ids and of `Refusal`. With `replace` a value
+    may take the place of another one.
     """
     new, failed, repeated, refused = {}, {}, [], []
     known_ids = set(state.ids)
@@ -128,7 +133,7 @@ def check_results(results, state, replace=False):
                 if result.id in new or (result.id in state.labels and not replace):
                     value = new.get(result.id, state.labels.get(result.id))
                     raise ValueError(
-                        f"it has the value {value!r} and is now told to have failed; to take the "
+                        f"it has the value {value!r} and is now reported as failed; to take the "
                         "value back, use --replace"
                     )
                 if state.failures.get(result.id) == result.failed or result.id in failed:
@@ -160,14 +165,14 @@ def _number(result, unit):
     try:
         value = float(result.value)
     except (TypeError, ValueError, OverflowError):
-        problem = f"{result.value!r} is no number"
+        problem = f"{result.value!r} is not a number"
         if result.value is None or str(result.value) == "":
             problem = "there is no value"
         raise ValueError(problem) from None
     if not math.isfinite(value):
         raise ValueError(f"the value {result.value!r} is not finite")
     if abs(value) > LARGEST:
-        raise ValueError(f"the value {result.value!r} is too large to be one")
+        raise ValueError(f"the value {result.value!r} is larger than {LARGEST:g}")
     return value
 
 

@@ -1,33 +1,26 @@
-"""What a campaign is told at its beginning."""
+"""The settings of a campaign, which stay from its beginning to its end."""
 
 import math
-import re
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from numbers import Integral, Real
 
-from .stopping import parse_rule
+from .monitoring import parse_rule
 
-__all__ = ["check_settings", "costs_of", "versions"]
+__all__ = ["RECIPES", "STRATEGIES", "WITHOUT_MODEL", "check_settings", "versions"]
+
+RECIPES = ("recommended", "paper", "paper values", "composition")
+
+#: Strategies of `skcfgp.query` that need no labels.
+WITHOUT_MODEL = ("greedy_k_center", "random_sampling")
+
+STRATEGIES = ("recommended", "integrated_variance", "greedy_max_std", "max_std", *WITHOUT_MODEL)
 
 PACKAGES = ("skcfgp", "numpy", "scipy", "scikit-learn", "pymatgen", "megnet", "tensorflow")
 
 
 def check_settings(settings):
-    """Refuse settings that are not valid.
-
-    Parameters
-    ----------
-    settings : dict
-        Of `Campaign.init`.
-
-    Raises
-    ------
-    ValueError
-    """
-    from .features import RECIPES
-    from .selection import STRATEGIES, WITHOUT_MODEL
-
+    """Raise if settings are not valid; make plain JSON values of those that are."""
     if not settings["target"].strip():
         raise ValueError("the target needs a name.")
     for name, known in (("recipe", RECIPES), ("strategy", STRATEGIES)):
@@ -37,59 +30,30 @@ def check_settings(settings):
         raise ValueError(
             f"cost is for a strategy with a model; {settings['strategy']!r} chooses without one."
         )
-    is_whole = isinstance(settings["random_state"], Integral)
     for name, expected, is_good in (
         ("random_fraction", "between 0 and 1", lambda value: _is_real(value) and 0 <= value <= 1),
         ("overdue_after", "a positive number of days", lambda value: _is_real(value) and value > 0),
-        ("random_state", "an integer of at least 0", lambda value: is_whole and value >= 0),
     ):
         if not is_good(settings[name]):
             raise ValueError(f"{name} must be {expected}, got {settings[name]!r}.")
-    # JSON knows no numbers of numpy.
-    settings["random_state"] = int(settings["random_state"])
-    for name in ("random_fraction", "overdue_after"):
         settings[name] = float(settings[name])
+    settings["random_state"] = _seed(settings["random_state"])
     settings["until"] = [str(parse_rule(rule)) for rule in settings["until"]]
 
 
-def costs_of(pool, cost):
-    """Work out what a label of each crystal costs; without a cost every one costs 1.
+def _seed(random_state):
+    """Return an integer for the file, from a random state of scikit-learn's kind."""
+    from sklearn.utils import check_random_state
 
-    Crystals whose cost is not known move to ``pool.refused``.
-
-    Parameters
-    ----------
-    pool : Pool
-    cost : str or None
-        A column, or ``"nsites^k"``.
-
-    Returns
-    -------
-    dict of str to float
-        By id.
-    """
-    if cost is None:
-        return dict.fromkeys(pool.ids, 1.0)
-    if match := re.fullmatch(r"nsites(?:\^|\*\*)(\d+(?:\.\d+)?)", cost.replace(" ", "")):
-        power = float(match[1])
-        return {
-            id_: float(len(s)) ** power for id_, s in zip(pool.ids, pool.structures, strict=True)
-        }
-    if pool.ids and not any(cost in columns for columns in pool.columns):
+    try:
+        rng = check_random_state(random_state)
+    except ValueError as error:
         raise ValueError(
-            f"no crystal has a column {cost!r}: cost must be a column of the pool's table, or a "
-            "model such as 'nsites^3'."
-        )
-    costs, reasons = {}, {}
-    for row, (id_, columns) in enumerate(zip(pool.ids, pool.columns, strict=True)):
-        try:
-            costs[id_] = float(columns.get(cost, ""))
-        except (TypeError, ValueError):
-            costs[id_] = math.nan
-        if not (math.isfinite(costs[id_]) and costs[id_] > 0):
-            reasons[row] = f"its cost is {columns.get(cost)!r}, and must be a positive number"
-    pool.refuse_rows(reasons)
-    return costs
+            "random_state must be an integer between 0 and 2**32 - 1, a RandomState or None, got "
+            f"{random_state!r}."
+        ) from error
+    whole = isinstance(random_state, Integral)
+    return int(random_state) if whole else int(rng.randint(2**31 - 1))
 
 
 @lru_cache

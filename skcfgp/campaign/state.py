@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 
 __all__ = ["State", "replay"]
 
-STATUSES = ("labelled", "pending", "failed", "pool")
-
 
 @dataclass
 class State:
@@ -14,37 +12,36 @@ class State:
     Attributes
     ----------
     n_events : int
-        How many events led here.
+        Number of events that led here.
     settings : dict
-        What `Campaign.init` was told.
+        Arguments of `Campaign.init`.
     ids : list of str
-        Of all crystals, in the order in which they came in.
+        All crystals, in the order in which they came in.
     refused : list of dict
-        ``name`` and ``reason`` of what was meant to come in and did not.
+        ``name`` and ``reason`` of each crystal that could not come in.
     labels : dict of str to float
-        In the unit of the target, in the order in which they arrived.
+        Labels in the unit of the target, in the order in which they arrived.
     pending : dict of str to dict
-        Crystals that were suggested and are waited for: ``time``, ``event``.
+        Suggested crystals that have no label yet: ``time``, ``event``.
     failures : dict of str to str
-        Why there will be no label.
+        Reason why there will be no label.
     arms : dict of str to str
-        Of each crystal that was suggested, whether it was chosen (``"strategy"``) or drawn
-        (``"random"``).
+        Whether each suggested crystal was chosen (``"strategy"``) or drawn (``"random"``).
     records : dict of str to dict
-        The prediction that `suggest` recorded last of each crystal: ``prediction``, ``std``,
+        The prediction that `suggest` recorded last for each crystal: ``prediction``, ``std``,
         ``event``.
     predicted_at : int or None
-        Number of the last event that recorded predictions of all.
+        Number of the last event that recorded predictions of all crystals.
     comparisons : dict of str to dict
         Labels that had a prediction on record: ``prediction``, ``std``, ``arm``.
     estimates : dict
         Errors of these predictions, as of the last label.
     n_suggested, n_random : int
-        Suggestions so far, and those of them that were drawn at random.
+        Number of suggestions so far, and of those that were drawn at random.
     curve : list of dict
         ``n_labels``, ``max_std`` and ``mean_std`` at each suggestion.
     gain : dict or None
-        Of the strategy over random choice, as of the last suggestion.
+        Gain of the strategy over random choice, as of the last suggestion.
     """
 
     n_events: int = 0
@@ -88,12 +85,12 @@ class State:
 
 
 def replay(events, ids_by_event):
-    """Work out the state after some events.
+    """Derive the state after some events.
 
     Parameters
     ----------
     events : sequence of Event
-        The first ones of a campaign, in order.
+        The first events of a campaign, in order.
     ids_by_event : dict of int to list of str
         Crystals that came in with each event.
 
@@ -162,10 +159,6 @@ def _predict(state, event):
     state.predicted_at = event.number
 
 
-def _undo(state, event):
-    pass  # what it undid is left out
-
-
 _APPLY = {
     "init": _init,
     "add": _add,
@@ -173,5 +166,5 @@ _APPLY = {
     "tell": _tell,
     "release": _release,
     "predict": _predict,
-    "undo": _undo,
+    "undo": lambda state, event: None,  # what it undid is left out
 }

@@ -1,7 +1,7 @@
-"""One SQLite file: events that are only ever appended, and the crystals that they speak of.
+"""One SQLite file: events that are only ever appended, and the crystals that they are about.
 
-Nothing but events changes the state of a campaign, so the state is what comes out of replaying
-them. Each verb is one transaction: it is in the file altogether, on the disk, or not at all.
+Nothing but events changes the state of a campaign. Each verb is one transaction: it is in the file
+altogether, on the disk, or not at all.
 """
 
 import getpass
@@ -11,19 +11,22 @@ import sqlite3
 import time
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["FILE_NAME", "MIGRATIONS", "Event", "Store", "append_event", "read_events"]
+from .state import replay
+
+__all__ = ["FILE_NAME", "MIGRATIONS", "Event", "Ledger", "Store"]
 
 FILE_NAME = "campaign.sqlite"
 
-#: Marks the file as one of a campaign, in its header.
+#: Marks the file, in its header, as a campaign.
 APPLICATION_ID = 0x736B6366
 
 _NEVER = "BEGIN SELECT RAISE(ABORT, 'a campaign only ever appends'); END"
 
-#: What makes each version of the format from the one before. Version n is that after the first n.
+#: SQL that leads from each version of the format to the next; version n is after the first n.
 MIGRATIONS = (
     [
         """CREATE TABLE events (
@@ -80,13 +83,68 @@ class Event(NamedTuple):
     content: dict
 
 
+class Ledger:
+    """The file as one transaction sees it; events and state are read once, when first used."""
+
+    def __init__(self, connection):
+        self.connection = connection
+
+    @property
+    def n_events(self):
+        """Number of events in the file."""
+        return self.connection.execute("SELECT COUNT(*) FROM events").fetchone()[0]
+
+    @cached_property
+    def events(self):
+        """All events, in order."""
+        rows = self.connection.execute("SELECT * FROM events ORDER BY number")
+        return [Event(*row[:5], json.loads(row[5])) for row in rows]
+
+    @property
+    def ids(self):
+        """Ids of all crystals, in the order in which they came in."""
+        query = "SELECT id FROM crystals ORDER BY position"
+        return [id_ for (id_,) in self.connection.execute(query)]
+
+    @property
+    def settings(self):
+        """Settings of the campaign, without replaying its events."""
+        query = "SELECT content FROM events WHERE number = 1"
+        return json.loads(self.connection.execute(query).fetchone()[0])["settings"]
+
+    @cached_property
+    def state(self):
+        """State after all events."""
+        return self.state_at()
+
+    def state_at(self, number=None):
+        """State after the event of a number; after all of them without one."""
+        ids, query = {}, "SELECT id, event FROM crystals ORDER BY position"
+        for id_, event in self.connection.execute(query):
+            ids.setdefault(event, []).append(id_)
+        events = [event for event in self.events if number is None or event.number <= number]
+        if not events:
+            raise ValueError(f"there is no event {number}: the first one is 1.")
+        return replay(events, ids)
+
+    def append(self, verb, content):
+        """Append an event with a content of plain JSON values; return its number."""
+        from .. import __version__
+
+        number = self.n_events + 1
+        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        row = (number, now, _whoami(), verb, __version__, json.dumps(content, allow_nan=False))
+        self.connection.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", row)
+        return number
+
+
 class Store:
     """The file of a campaign.
 
     Parameters
     ----------
     folder : str or Path
-        Of the campaign; the file in it is ``campaign.sqlite``.
+        Folder with the file ``campaign.sqlite``.
     timeout : float, default=600.0
         Seconds to wait for another process that is writing.
     migrations : sequence of list of str, default=MIGRATIONS
@@ -100,21 +158,35 @@ class Store:
 
     @contextmanager
     def reading(self):
-        """Connect, for one consistent look at the file."""
+        """Give a `Ledger` for one consistent look at the file; others may write meanwhile."""
         with self._connection(create=False) as connection:
             connection.execute("BEGIN")
-            yield connection
+            yield self._begun(connection)
 
     @contextmanager
     def writing(self, create=False):
-        """Connect, for one transaction; nobody else writes meanwhile.
+        """Give a `Ledger` for one transaction; nobody else writes meanwhile.
 
-        When the ``with`` block ends without an exception, what it wrote is on the disk.
+        When the ``with`` block ends without an exception, what it wrote is on the disk. With
+        `create` there must not be a campaign yet.
         """
         with self._connection(create) as connection:
             self._begin(connection)
-            yield connection
+            yield self._empty(connection) if create else self._begun(connection)
             connection.execute("COMMIT")
+
+    def _begun(self, connection):
+        if not (ledger := Ledger(connection)).n_events:
+            raise ValueError(self._interrupted())
+        return ledger
+
+    def _empty(self, connection):
+        if (ledger := Ledger(connection)).n_events:
+            raise FileExistsError(f"there is a campaign in {self.path.parent} already.")
+        return ledger
+
+    def _interrupted(self):
+        return f"{self.path} holds no campaign: 'campaign init' was interrupted. Run it again."
 
     @contextmanager
     def _connection(self, create):
@@ -133,27 +205,26 @@ class Store:
                 connection.close()  # an open transaction is rolled back
         except sqlite3.Error as error:
             raise OSError(
-                f"the campaign file {self.path} cannot be used: {error}. Nothing was changed. Is "
-                "the disk full, or the folder read-only?"
+                f"the campaign file {self.path} cannot be used: {error}. Nothing was changed."
+                f"{_advice(str(error))}"
             ) from error
 
     def _prepare(self, connection, create):
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA fullfsync = ON")  # of macOS
+        connection.execute("PRAGMA fullfsync = ON")  # for macOS
         version = self._version(connection)
         if version == 0 and not create:
-            raise ValueError(
-                f"{self.path} holds no campaign: 'campaign init' did not come to its end. Run it "
-                "again."
-            )
+            raise ValueError(self._interrupted())
         if version < len(self.migrations):
-            self._patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
+            self._wait_for_lock(lambda: connection.execute("PRAGMA journal_mode = WAL"))
             self._migrate(connection)
 
     def _version(self, connection):
         version, mark = (
-            self._patiently(lambda name=name: connection.execute(f"PRAGMA {name}").fetchone()[0])
+            self._wait_for_lock(
+                lambda name=name: connection.execute(f"PRAGMA {name}").fetchone()[0]
+            )
             for name in ("user_version", "application_id")
         )
         if mark not in (0, APPLICATION_ID) or (version and not mark):
@@ -176,10 +247,10 @@ class Store:
         connection.execute("COMMIT")
 
     def _begin(self, connection):
-        self._patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
+        self._wait_for_lock(lambda: connection.execute("BEGIN IMMEDIATE"))
 
-    def _patiently(self, action):
-        """Wait for a lock in short naps, between which an interrupt is heard."""
+    def _wait_for_lock(self, action):
+        """Wait in short naps, between which an interrupt is heard."""
         end = time.monotonic() + self.timeout
         while True:
             try:
@@ -191,49 +262,18 @@ class Store:
             time.sleep(0.01)
 
 
-def append_event(connection, verb, content):
-    """Append an event; return its number.
-
-    Parameters
-    ----------
-    connection : sqlite3.Connection
-        Of `Store.writing`.
-    verb : str
-    content : dict
-        Plain JSON values.
-    """
-    from .. import __version__
-
-    (last,) = connection.execute("SELECT COALESCE(MAX(number), 0) FROM events").fetchone()
-    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-    connection.execute(
-        "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
-        (last + 1, now, whoami(), verb, __version__, json.dumps(content, allow_nan=False)),
-    )
-    return last + 1
+def _advice(message):
+    """Return the question that an error of SQLite suggests, if any."""
+    if "full" in message or "disk I/O" in message:
+        return " Is the disk full?"
+    if "readonly" in message or "unable to open" in message:
+        return " Is the folder read-only?"
+    if "locked" in message:
+        return " Another process is writing; try again."
+    return ""
 
 
-def read_events(connection, until=None):
-    """Read events in order.
-
-    Parameters
-    ----------
-    connection : sqlite3.Connection
-    until : int, default=None
-        Number of the last one; None means all.
-
-    Returns
-    -------
-    list of Event
-    """
-    rows = connection.execute(
-        "SELECT * FROM events WHERE number <= ? ORDER BY number",
-        [2**62 if until is None else until],
-    )
-    return [Event(*row[:5], json.loads(row[5])) for row in rows]
-
-
-def whoami():
+def _whoami():
     """Name the person and the machine: ``user@host``."""
     try:
         user = getpass.getuser()

@@ -6,65 +6,64 @@ import numpy as np
 
 from ..structures.io import atomic_write
 from .crystals import details
-from .monitoring import rescaling
-from .store import append_event
+from .monitoring import ALARM_MIN, rescaling
 
 __all__ = [
     "export_table",
     "plan_table",
-    "prediction_table",
+    "predict_all",
     "record_predictions",
     "write_table",
 ]
 
 
-def record_predictions(connection, state, events, predictions):
-    """Put predictions on record, unless nothing has changed since those that are there.
+def predict_all(ledger, engine, rescale=False):
+    """Predict what `Campaign.predict` returns; the second result is what is to be recorded.
 
-    Parameters
-    ----------
-    connection : sqlite3.Connection
-        Of a transaction.
-    state : State
-    events : list of Event
-    predictions : (rows, mean, std)
-        See `Engine.predict`.
+    That is None if nothing has changed since the predictions that are on record.
     """
-    last = state.predicted_at or 0
-    if last and not any(e.verb in ("tell", "undo", "add") for e in events if e.number > last):
-        return
-    number = append_event(connection, "predict", {"n": len(predictions[0])})
-    columns = (column.tolist() for column in predictions)
-    connection.executemany(
-        "INSERT INTO predictions VALUES (?, ?, ?, ?)",
-        [(number, *row) for row in zip(*columns, strict=True)],
-    )
-
-
-def prediction_table(connection, engine, rescale=False):
-    """Make the table of `Campaign.predict`."""
-    table = export_table(connection, engine, rescale)
+    table = export_table(ledger, engine, rescale)
     columns = ["id", "formula", "status", "prediction", "std", "unit"]
-    return table.loc[table["status"] != "labelled", columns].reset_index(drop=True)
+    table = table.loc[table["status"] != "labelled", columns].reset_index(drop=True)
+    rows, mean, std = engine.predictions
+    last = engine.state.predicted_at or 0
+    changes = ("tell", "undo", "add")
+    if last and not any(e.verb in changes for e in ledger.events if e.number > last):
+        return table, None
+    return table, list(zip(rows.tolist(), mean.tolist(), std.tolist(), strict=True))
 
 
-def export_table(connection, engine, rescale=False):
+def record_predictions(ledger, found):
+    """Put predictions on record, in a transaction; return their table."""
+    table, rows = found
+    if rows is not None:
+        number = ledger.append("predict", {"n": len(rows)})
+        ledger.connection.executemany(
+            "INSERT INTO predictions VALUES (?, ?, ?, ?)", [(number, *row) for row in rows]
+        )
+    return table
+
+
+def export_table(ledger, engine, rescale=False):
     """Make the table of `Campaign.export`."""
     import pandas as pd
 
     state = engine.state
     factor = 1.0
     if rescale and (factor := rescaling(state.estimates)) is None:
-        raise ValueError("there are too few labels with a prediction before them to rescale by.")
+        raise ValueError(
+            f"rescaling needs {ALARM_MIN} labels that were predicted before they came; there are "
+            "too few labels of this kind."
+        )
     n = len(state.ids)
     mean, std = np.full((2, n), np.nan)
     if engine.can_predict:
-        rows, *columns = engine.predict()
-        mean[rows], std[rows] = columns
+        rows, mean_, std_ = engine.predictions
+        mean[rows], std[rows] = mean_, std_
     for id_, comparison in state.comparisons.items():
         row = engine.row[id_]
         mean[row], std[row] = comparison["prediction"], comparison["std"]
-    known = details(connection)
+    known = details(ledger.connection)
     return pd.DataFrame(
         {
             "id": state.ids,
@@ -81,7 +80,7 @@ def export_table(connection, engine, rescale=False):
     )
 
 
-def plan_table(connection, engine, n):
+def plan_table(ledger, engine, n):
     """Make the table of `Campaign.plan`."""
     import pandas as pd
 
@@ -89,8 +88,7 @@ def plan_table(connection, engine, n):
     n_pool = state.counts()["pool"]
     if not 1 <= n <= n_pool:
         raise ValueError(f"n must be between 1 and the size of the pool, {n_pool}, got {n}.")
-    seed = [state.settings["random_state"], state.n_suggested, 1]
-    steps, known = engine.plan(n, state.settings["strategy"], seed), details(connection)
+    steps, known = engine.plan(n), details(ledger.connection)
     ids = [state.ids[step.pop("row")] for step in steps]
     formulas = [known[id_]["formula"] for id_ in ids]
     names = ("std", "max_std", "mean_std", "expected_error")
@@ -99,14 +97,7 @@ def plan_table(connection, engine, n):
 
 
 def write_table(table, path):
-    """Write a table as CSV or JSON; the file is there altogether or not at all.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-    path : Path
-        Its suffix is the format.
-    """
+    """Write a table whole or not at all, as CSV or JSON by the suffix of the path."""
     if path.suffix.lower() == ".csv":
         text = table.to_csv(index=False, lineterminator="\n")
     elif path.suffix.lower() == ".json":

@@ -12,17 +12,7 @@ _REASONS = {
 
 
 def why(pick):
-    """Say why a crystal was suggested.
-
-    Parameters
-    ----------
-    pick : dict
-        Of `Campaign.suggest`.
-
-    Returns
-    -------
-    str
-    """
+    """Say why a crystal was suggested."""
     parts = [_REASONS[pick["strategy"]]]
     if pick["std_rank"] is not None:
         parts.append(f"std is no. {pick['std_rank']} of the pool")
@@ -35,16 +25,7 @@ def why(pick):
 
 
 def what_happened(event):
-    """Say what an event did.
-
-    Parameters
-    ----------
-    event : Event
-
-    Returns
-    -------
-    str
-    """
+    """Say what an event did."""
     content = event.content
     if event.verb == "init":
         return f"init with {len(content['labelled'])} labels"
@@ -62,29 +43,19 @@ def what_happened(event):
 
 
 def status_lines(found):
-    """Say where a campaign stands.
-
-    Parameters
-    ----------
-    found : dict
-        Of `Campaign.status`.
-
-    Yields
-    ------
-    str
-    """
+    """Say where a campaign stands."""
     unit, counts = found["settings"]["unit"], found["counts"]
     yield (
         ", ".join(f"{counts[name]} {name}" for name in ("labelled", "pending", "failed"))
         + f", {counts['pool']} in the pool; {found['total']} in all, {found['refused']} refused"
     )
-    for arm, of in found["estimates"].items():
-        low, high = of["coverage_interval"]
-        z_low, z_high = of["mean_squared_z_interval"]
+    for arm, row in found["estimates"].items():
+        low, high = row["coverage_interval"]
+        z_low, z_high = row["mean_squared_z_interval"]
         yield (
-            f"{arm}: of {of['n']} predictions before their label: MAE {of['mae']:.4g} {unit}, "
-            f"{of['coverage']:.0%} within 2 std ({low:.0%} to {high:.0%}; 95 % is right), "
-            f"mean squared z {of['mean_squared_z']:.2f} ({z_low:.2f} to {z_high:.2f}; 1 is right)"
+            f"{arm}: of {row['n']} predictions before their label: MAE {row['mae']:.4g} {unit}, "
+            f"{row['coverage']:.0%} within 2 std ({low:.0%} to {high:.0%}; 95 % is right), "
+            f"mean squared z {row['mean_squared_z']:.2f} ({z_low:.2f} to {z_high:.2f}; 1 is right)"
         )
     if found["curve"]:
         curve = found["curve"]
@@ -111,22 +82,16 @@ def status_lines(found):
 
 
 def estimate_rows(estimates):
-    """Make a table of `State.estimates`.
-
-    Returns
-    -------
-    list of list
-        Arm, n, MAE, coverage, its interval, mean squared z, its interval.
-    """
+    """Make a table of `State.estimates`."""
     return [
         [
             arm,
-            of["n"],
-            of["mae"],
-            f"{of['coverage']:.1%}",
-            "{:.1%} to {:.1%}".format(*of["coverage_interval"]),
-            of["mean_squared_z"],
-            "{:.2f} to {:.2f}".format(*of["mean_squared_z_interval"]),
+            row["n"],
+            row["mae"],
+            f"{row['coverage']:.1%}",
+            "{:.1%} to {:.1%}".format(*row["coverage_interval"]),
+            row["mean_squared_z"],
+            "{:.2f} to {:.2f}".format(*row["mean_squared_z_interval"]),
         ]
-        for arm, of in estimates.items()
+        for arm, row in estimates.items()
     ]

@@ -45,18 +45,16 @@ def _opened(command):
     "--pool",
     multiple=True,
     type=FILES,
-    help="Files or folders of "
-    "crystals, or CSV files with a column 'file'; several times, if need be.",
+    help="Files or folders of crystals, or CSV files with a column 'file'; may be given several "
+    "times.",
 )
-@click.option(
-    "--optimade", metavar="URL", help="Instead of --pool: a database that speaks OPTIMADE."
-)
-@click.option("--filter", "question", default="", help="Which of its crystals.")
+@click.option("--optimade", metavar="URL", help="OPTIMADE database to read instead of --pool.")
+@click.option("--filter", "question", default="", help="OPTIMADE filter, for --optimade.")
 @click.option(
     "--materials-project",
     "query",
     metavar="JSON",
-    help="Instead of --pool: search terms of mp-api, such as "
+    help="Search terms of mp-api, instead of --pool, such as "
     '\'{"elements": ["Ga", "N"], "num_elements": 2}\'. The key is taken from MP_API_KEY.',
 )
 @click.option(
@@ -77,16 +75,17 @@ def _opened(command):
 )
 @click.option(
     "--strategy",
-    default="integrated_variance",
+    default="recommended",
     show_default=True,
-    help="Or greedy_max_std, max_std, greedy_k_center, random_sampling.",
+    help="Query strategy: recommended, integrated_variance, greedy_max_std, max_std, "
+    "greedy_k_center or random_sampling.",
 )
 @click.option(
     "--random-fraction",
     type=float,
     default=0.0,
     show_default=True,
-    help="Part of the suggestions drawn at random, to measure the gain.",
+    help="Fraction of the suggestions drawn at random, to measure the gain.",
 )
 @click.option("--cost", help="Column of the pool's CSV, or nsites^K: suggest by score per cost.")
 @click.option(
@@ -95,8 +94,16 @@ def _opened(command):
     help="Rule to stop: 'max-std < X', 'mean-std < X', "
     "'expected-error < X', 'labels >= N', 'cost >= C', no-gain.",
 )
-@click.option("--overdue-after", type=float, default=7.0, show_default=True, help="Days.")
-@click.option("--random-state", type=int, default=0, show_default=True)
+@click.option(
+    "--overdue-after",
+    type=float,
+    default=7.0,
+    show_default=True,
+    help="Days until a label is overdue.",
+)
+@click.option(
+    "--random-state", type=int, default=0, show_default=True, help="Seed of the random draws."
+)
 def init(folder, pool, optimade, question, query, **options):
     """Begin a campaign.
 
@@ -156,14 +163,13 @@ def add(opened, pool):
 @click.option(
     "--format", "fmt", type=click.Choice(["cif", "poscar"]), default="cif", show_default=True
 )
-@click.option("--anyway", is_flag=True, help="Although a rule to stop is met.")
+@click.option("--anyway", is_flag=True, help="Go on although a rule to stop is met.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def suggest(opened, n, out, fmt, anyway, as_json):
     """Choose the next crystals, given the pending ones, and mark them pending."""
     from ..campaign import StoppedError
     from ..campaign.wording import why
 
-    unit = opened.state().settings["unit"]
     try:
         picks = opened.suggest(n, out=out, fmt=fmt, anyway=anyway)
     except StoppedError as error:
@@ -171,7 +177,7 @@ def suggest(opened, n, out, fmt, anyway, as_json):
     if as_json:
         click.echo(json.dumps(picks, indent=1))
         return
-    rows = [["id", "formula", f"prediction ({unit})", "std", "why"]]
+    rows = [["id", "formula", f"prediction ({opened.settings['unit']})", "std", "why"]]
     for pick in picks:
         numbers = [_number(pick[name]) for name in ("prediction", "std")]
         rows.append([pick["id"], pick["formula"], *numbers, why(pick)])
@@ -185,12 +191,12 @@ def suggest(opened, n, out, fmt, anyway, as_json):
 @campaign.command()
 @_opened
 @click.argument("results", required=False, type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--id", "id_", help="One crystal, instead of a file.")
+@click.option("--id", "id_", help="Id of one crystal, instead of a file.")
 @click.option("--value", type=float, help="Its value.")
 @click.option("--failed", "failed", help="Id of a crystal that will have no value.")
 @click.option("--reason", help="Why it failed.")
-@click.option("--unit", help="Unit of values without one, to be checked.")
-@click.option("--replace", is_flag=True, help="Let a value take the place of another one.")
+@click.option("--unit", help="Unit of the values without one; it is checked.")
+@click.option("--replace", is_flag=True, help="Replace known values.")
 def tell(opened, results, id_, value, failed, reason, unit, replace):
     """Take in labels: a CSV with columns id and value, or one by --id and --value.
 
@@ -300,7 +306,7 @@ def export(opened, rescale):
 @_makes_table
 @click.option("-n", type=int, default=10, show_default=True)
 def plan(opened, n):
-    """List the next choices at once, and what will be left to know after each."""
+    """List the next choices at once, and the uncertainty remaining after each."""
     return opened.plan(n)
 
 
@@ -329,7 +335,7 @@ def _number(value):
 
 
 def _table(rows):
-    """Print rows in columns; the last one is as wide as it is."""
+    """Print rows in columns."""
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]) - 1)]
     for row in rows:
         cells = [text.ljust(width) for text, width in zip(row, widths, strict=False)]

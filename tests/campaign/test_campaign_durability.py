@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from skcfgp.campaign import Campaign
-from skcfgp.campaign.store import MIGRATIONS, Store, append_event, read_events
+from skcfgp.campaign.store import MIGRATIONS, Store
 from skcfgp.datasets import load_formation_energy
 
 SCRIPT = Path(__file__).with_name("campaign_processes.py")
@@ -181,24 +181,25 @@ def test_migration_is_all_or_nothing(folder):
     ):
         pass
     assert Campaign(folder).state() == before
-    with Store(folder, migrations=more).reading() as connection:
-        assert connection.execute("SELECT text FROM notes").fetchall() == [("new",)]
-        assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
-        assert len(read_events(connection)) == before.n_events
+    with Store(folder, migrations=more).reading() as ledger:
+        execute = ledger.connection.execute
+        assert execute("SELECT text FROM notes").fetchall() == [("new",)]
+        assert execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
+        assert len(ledger.events) == before.n_events
     with pytest.raises(ValueError, match=r"newer skcfgp.*Upgrade"):
         Campaign(folder)
 
 
 def test_the_file_is_as_durable_as_sqlite_can_make_it(folder):
-    with Store(folder).writing() as connection:
+    with Store(folder).writing() as ledger:
         for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)):
-            assert connection.execute(f"PRAGMA {pragma}").fetchone() == (value,)
+            assert ledger.connection.execute(f"PRAGMA {pragma}").fetchone() == (value,)
 
 
 def test_an_exception_rolls_back(folder):
     def interrupted():
-        with Store(folder).writing() as connection:
-            append_event(connection, "release", {"ids": []})
+        with Store(folder).writing() as ledger:
+            ledger.append("release", {"ids": []})
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -211,7 +212,7 @@ def test_files_that_are_no_campaign(tmp_path):
     with pytest.raises(FileNotFoundError, match="campaign init"):
         Campaign(tmp_path)
     path.write_bytes(b"")
-    with pytest.raises(ValueError, match="did not come to its end"):
+    with pytest.raises(ValueError, match="was interrupted"):
         Campaign(tmp_path)
     path.write_bytes(b"something else, and longer than the header of a database" * 10)
     with pytest.raises(OSError, match="not a database"):

@@ -11,8 +11,7 @@ import pytest
 from pymatgen.core import Structure
 
 from skcfgp.campaign import Campaign, RefusedRowsError
-from skcfgp.campaign.inputs import read_labelled, read_pool
-from skcfgp.campaign.job_files import job_path, write_job
+from skcfgp.campaign.crystals import job_path, read_labelled, read_pool, write_job
 from skcfgp.campaign.results import read_results
 from skcfgp.campaign.tables import write_table
 from skcfgp.structures import structure_digest
@@ -66,7 +65,7 @@ def test_every_kind_of_mistake_is_refused_by_its_line_and_the_good_rows_are_kept
         4: "there is no such id",
         5: "the unit is 'kJ/mol', and this campaign has 'eV/atom'",
         7: "there is no value",
-        8: "'abc' is no number",
+        8: "'abc' is not a number",
         9: "the value 0.7 contradicts the known one, 0.5; to replace it, use --replace",
         11: "3 fields where the header has 4",
         12: "the value 1.6 contradicts the known one, 1.5, further up",
@@ -263,7 +262,7 @@ def test_job_files_hold_the_crystal(campaign, tmp_path, fmt):
         assert structure_digest(again) == structure_digest(original) or original.matches(again)
 
 
-def test_job_files_stay_in_their_folder_and_replace_nothing(salt, tmp_path):
+def test_job_files_stay_in_their_folder_and_replace_nothing(tmp_path):
     for id_ in ("../../etc/passwd", "a/b", "a_b", ".", "", "x" * 20, "\u00c4 b"):
         path = job_path(tmp_path, id_, "cif")
         assert path.parent == tmp_path
@@ -273,11 +272,11 @@ def test_job_files_stay_in_their_folder_and_replace_nothing(salt, tmp_path):
     path = job_path(tmp_path, "mine.cif", "cif")
     write(path, "mine")
     with pytest.raises(FileExistsError, match="another content"):
-        write_job(salt, path, "mine")
+        write_job(path, "theirs")
     assert path.read_text() == "mine"
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(FileExistsError, match="another content"):
-        write_job(salt, path, "mine")
+        write_job(path, "theirs")
 
 
 def test_no_job_file_means_nothing_pending(campaign, tmp_path):

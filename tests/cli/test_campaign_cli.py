@@ -161,7 +161,7 @@ def test_interrupt_while_another_process_writes(begun):
     """Ctrl-C ends the wait for a lock, and nothing is lost."""
     command = [sys.executable, "-W", "ignore", "-m", "skcfgp.cli", "campaign", "tell", str(begun)]
     with (
-        Campaign(begun)._store.writing(),
+        Campaign(begun).store.writing(),
         subprocess.Popen(
             [*command, "--id", "c20.vasp", "--value", "1"],
             stderr=subprocess.PIPE,

@@ -1,6 +1,7 @@
 """Real processes that the durability tests start, kill and starve; run as a script.
 
-Modules are imported once, and every worker is a fork: a hundred of them take seconds.
+Modules are imported once, and every task and every worker is a fork: a hundred take seconds. Tasks
+come on standard input, as JSON [name, folder, number]; the last line of an answer is "end STATUS".
 """
 
 import json
@@ -14,6 +15,7 @@ import time
 from pathlib import Path
 
 from skcfgp.campaign import Campaign
+from skcfgp.campaign.engine import Engine
 
 
 def value_of(id_):
@@ -131,9 +133,33 @@ def resume(folder, n_kills):
         print(json.dumps([interrupted, Campaign(copy).history()[-1].content["picks"]]))
 
 
+def tell_while_suggesting(folder, seconds):
+    """Tell labels while another process takes so many seconds to choose; print what was waited."""
+    suggest = Engine.suggest
+
+    def work(acknowledge):
+        def slowly(engine, *args):
+            acknowledge("computing")
+            time.sleep(seconds)
+            return suggest(engine, *args)
+
+        Engine.suggest = slowly
+        acknowledge("suggest", [pick["id"] for pick in Campaign(folder).suggest(3)])
+
+    pid, readable = fork(work)
+    wait_for(readable, 1)
+    start = time.monotonic()
+    ids = Campaign(folder).state().pool[:5]
+    Campaign(folder).tell({id_: value_of(id_) for id_ in ids})
+    waited = time.monotonic() - start
+    alive = os.waitpid(pid, os.WNOHANG) == (0, 0)
+    done = acknowledged(readable)
+    status = os.waitpid(pid, 0)[1] if alive else None
+    print(json.dumps([waited, status, ids, done]))
+
+
 def full(folder, limit):
     """Let no file grow beyond a limit, as on a full disk, and tell."""
-    warm_up(folder)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     try_to_tell(folder)
@@ -141,7 +167,6 @@ def full(folder, limit):
 
 def read_only(folder, user):
     """Become a user who must not write, and tell."""
-    warm_up(folder)
     if user:
         os.setuid(user)
     try_to_tell(folder)
@@ -170,7 +195,18 @@ def try_to_tell(folder):
             print(error)
 
 
+def main(template):
+    warm_up(template)
+    for line in sys.stdin:
+        name, folder, number = json.loads(line)
+        pid = os.fork()
+        if not pid:
+            signal.alarm(600)
+            globals()[name](folder, number)
+            sys.stdout.flush()
+            os._exit(0)  # after an exception the interpreter ends with a traceback
+        print("end", os.waitpid(pid, 0)[1], flush=True)
+
+
 if __name__ == "__main__":
-    what, where, number = sys.argv[1:]
-    warm_up(where) if what in ("kill", "race", "resume") else None
-    globals()[what](where, int(number))
+    main(sys.argv[1])

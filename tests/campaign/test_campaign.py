@@ -1,8 +1,10 @@
 """`Campaign`: the verbs, the ledger, and what the choices are worth."""
 
 import csv
+import gzip
 import json
 import sqlite3
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ import pytest
 
 from skcfgp import query
 from skcfgp.campaign import Campaign, RefusedRowsError, StoppedError
+from skcfgp.campaign.campaign import ATTEMPTS
 from skcfgp.campaign.engine import Engine
 from skcfgp.campaign.model import MIN_SEARCH, searched_labels
 from skcfgp.datasets import load_formation_energy
@@ -72,11 +75,23 @@ def test_the_loop(make, data):
 
 def test_a_second_suggestion_gives_others_given_the_pending_ones(make):
     """One batch of six equals two of three: the second is chosen given the first."""
-    for strategy in ("integrated_variance", "greedy_max_std", "greedy_k_center"):
-        whole = make(name=f"{strategy}-1", strategy=strategy).suggest(6)
-        parts = make(name=f"{strategy}-2", strategy=strategy)
+    for strategy, cost in (
+        ("recommended", None),
+        ("integrated_variance", "nsites^1"),
+        ("greedy_max_std", None),
+        ("greedy_max_std", "nsites^1"),
+        ("greedy_k_center", None),
+    ):
+        name = f"{strategy}-{cost}"
+        whole = make(name=f"{name}-1", strategy=strategy, cost=cost).suggest(6)
+        parts = make(name=f"{name}-2", strategy=strategy, cost=cost)
         both = [*parts.suggest(3), *parts.suggest(3)]
         assert [p["id"] for p in both] == [p["id"] for p in whole]
+        np.testing.assert_allclose(
+            [p["score"] for p in both], [p["score"] for p in whole], rtol=1e-6
+        )
+        for pick, same in zip(both, whole, strict=True):  # of the labels alone
+            assert pick["std"] == pytest.approx(same["std"])
 
 
 @pytest.mark.parametrize("strategy", ["max_std", "greedy_max_std", "integrated_variance"])
@@ -84,15 +99,35 @@ def test_the_choice_is_that_of_the_query_strategy(make, strategy):
     campaign = make(strategy=strategy)
     engine = engine_of(campaign)
     pool = engine.rows(campaign.state().pool)
-    learner = type("Learner", (), {"estimator": engine.gp})
-    options = {} if strategy != "integrated_variance" else {"X_target": engine.X[engine.targets]}
-    expected, scores = getattr(query, strategy)(learner, engine.X[pool], 5, **options)
+    # All 120 crystals are the targets of the variance, labelled or not.
+    options = {"X_target": engine.X} if strategy == "integrated_variance" else {}
+    expected, scores = getattr(query, strategy)(engine.learner, engine.X[pool], 5, **options)
     picks = campaign.suggest(5)
     assert [p["id"] for p in picks] == [campaign.state().ids[pool[i]] for i in expected]
     np.testing.assert_allclose([p["score"] for p in picks], scores, rtol=1e-8)
 
 
+def test_the_default_strategy_is_the_recommended_one(make):
+    campaign = make()
+    assert campaign.settings["strategy"] == "recommended"
+    picks = campaign.suggest(3)
+    assert {p["strategy"] for p in picks} == {"integrated_variance"}
+    same = make(name="same", strategy="integrated_variance").suggest(3)
+    assert [p["id"] for p in picks] == [p["id"] for p in same]
+
+
 @pytest.mark.parametrize("strategy", ["integrated_variance", "greedy_max_std", "max_std"])
+def test_equal_costs_do_not_change_the_choice(make, data, strategy):
+    frame = pd.DataFrame({"structure": data[0], "hours": 2.0})
+    plain = make(name="plain", strategy=strategy).suggest(4)
+    costly = make(crystals=frame, cost="hours", strategy=strategy).suggest(4)
+    assert [p["id"] for p in costly] == [p["id"] for p in plain]
+    np.testing.assert_allclose(
+        [2 * p["score"] for p in costly], [p["score"] for p in plain], rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("strategy", ["recommended", "greedy_max_std", "max_std"])
 def test_plan_is_so_many_rounds_of_one(make, data, strategy):
     """Law 3, between two searches for the hyper-parameters, with labels of any value."""
     campaign = make(30, strategy=strategy)
@@ -396,6 +431,7 @@ def test_settings_are_checked(make):
         ({"cost": "nsites^2", "strategy": "greedy_k_center"}, "chooses without one"),
         ({"overdue_after": 0}, "positive number of days"),
         ({"random_state": -1}, "random_state must be an integer"),
+        ({"random_state": "x"}, "random_state must be an integer"),
         ({"labelled": {"nope": 1.0}}, "there is no such id"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -408,6 +444,115 @@ def test_settings_are_checked(make):
 def test_settings_may_be_numbers_of_numpy(make):
     campaign = make(random_state=np.int64(3), random_fraction=np.float32(0.5))
     assert campaign.state().settings["random_state"] == 3
+
+
+def test_a_random_state_of_any_kind_becomes_an_integer_in_the_file(make):
+    """So that whoever goes on draws the same."""
+    seeds = [
+        make(name=f"{k}", random_state=state).settings["random_state"]
+        for k, state in enumerate((5, None, np.random.RandomState(5), np.random.RandomState(5)))
+    ]
+    assert seeds[0] == 5
+    assert all(isinstance(seed, int) for seed in seeds)
+    assert seeds[2] == seeds[3] != seeds[1]
+    draws = [
+        [
+            p["id"]
+            for p in make(
+                name=f"d{seed}{k}", strategy="random_sampling", random_state=seed
+            ).suggest(5)
+        ]
+        for k, seed in enumerate((0, 0, 1))
+    ]
+    assert draws[0] == draws[1] != draws[2]
+
+
+def test_every_verb_replays_the_events_once(make, data, tmp_path, monkeypatch):
+    from skcfgp.campaign import store
+
+    campaign = make(until="labels >= 500", cost="nsites^3")
+    calls, replay = [], store.replay
+    monkeypatch.setattr(store, "replay", lambda *args: calls.append(1) or replay(*args))
+    first, second = (p["id"] for p in campaign.suggest(2, out=tmp_path / "jobs"))
+    assert len(calls) == 1
+    for verb in (
+        lambda: Campaign(campaign.store.path.parent).tell(id=first, value=0.0),
+        lambda: campaign.fail(second, "lost"),
+        lambda: campaign.release(second),
+        campaign.predict,
+        campaign.export,
+        campaign.status,
+        campaign.state,
+        lambda: campaign.plan(2),
+        lambda: campaign.report(tmp_path / "report.html"),
+        lambda: campaign.screen(below=0.0),
+    ):
+        calls.clear()
+        verb()
+        assert len(calls) == 1
+
+
+def test_a_label_that_comes_while_a_suggestion_is_computed_counts(make, data, monkeypatch):
+    """The suggestion is that of the campaign with the label."""
+    campaign, other = make(random_fraction=0.3), make(name="other", random_fraction=0.3)
+    label = {data[1].index[50]: float(data[1].iloc[50])}
+    suggest, n_calls = Engine.suggest, []
+
+    def interrupted(engine, *args):
+        n_calls.append(1)
+        if len(n_calls) == 1:
+            Campaign(campaign.store.path.parent).tell(label)
+        return suggest(engine, *args)
+
+    monkeypatch.setattr(Engine, "suggest", interrupted)
+    picks = campaign.suggest(4)
+    assert len(n_calls) == 2
+    assert [event.verb for event in campaign.history()] == ["init", "tell", "suggest"]
+    other.tell(label)
+    assert other.suggest(4) == picks
+
+
+def test_a_suggestion_among_many_who_write_comes_to_an_end(make, data, monkeypatch):
+    campaign = make()
+    labels = iter(data[1].items())
+    suggest, told = Engine.suggest, []
+
+    def interrupted(engine, *args):
+        if len(told) < ATTEMPTS:  # after that nobody else may write
+            told.append(next(labels))
+            Campaign(campaign.store.path.parent).fail(told[-1][0], "wrong", replace=True)
+        return suggest(engine, *args)
+
+    monkeypatch.setattr(Engine, "suggest", interrupted)
+    assert len(campaign.suggest(2)) == 2
+    assert [event.verb for event in campaign.history()] == ["init", *["tell"] * ATTEMPTS, "suggest"]
+    assert campaign.state().counts()["failed"] == ATTEMPTS
+
+
+def test_a_campaign_of_an_older_version_goes_on(tmp_path):
+    """Begun, suggested, told, failed, predicted and undone by commit 015ac3c."""
+    with sqlite3.connect(tmp_path / "campaign.sqlite") as connection:
+        script = Path(__file__).with_name("campaign_015ac3c.sql.gz").read_bytes()
+        connection.executescript(gzip.decompress(script).decode())
+    connection.close()
+    campaign = Campaign(tmp_path)
+    check_ledger(campaign.state())
+    assert campaign.status()["counts"] == {"labelled": 6, "pending": 3, "failed": 0, "pool": 3}
+    assert campaign.settings["strategy"] == "integrated_variance"
+    verbs = [event.verb for event in campaign.history()]
+    assert verbs == ["init", "suggest", "tell", "tell", "predict", "suggest", "undo"]
+    assert campaign.state(at=4).failures == {"c10": "time limit"}
+    picks = campaign.suggest(2)
+    assert [(p["id"], p["arm"]) for p in picks] == [("c5", "strategy"), ("c9", "strategy")]
+    for name, expected in (  # what 015ac3c suggests
+        ("prediction", [-0.5316005993368831, -0.04124161749814029]),
+        ("std", [0.5323617336607034, 0.37143409748077333]),
+        ("score", [0.02166056789849828, 0.010541544403306227]),
+    ):
+        np.testing.assert_allclose([p[name] for p in picks], expected, rtol=1e-6)
+    campaign.tell({p["id"]: 0.0 for p in picks})
+    assert len(campaign.predict()) == 4
+    campaign.report(tmp_path / "report.html")
 
 
 def test_structures_come_back_as_they_went_in(make, data):

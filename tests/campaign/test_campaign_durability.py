@@ -19,6 +19,9 @@ from skcfgp.datasets import load_formation_energy
 
 SCRIPT = Path(__file__).with_name("campaign_processes.py")
 
+#: More of what is done at random, on a machine that has the night for it.
+NIGHTLY = os.environ.get("SKCFGP_NIGHTLY", "") == "1"
+
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
@@ -43,14 +46,25 @@ def folder(template, tmp_path):
     return Path(shutil.copytree(template, tmp_path / "campaign"))
 
 
-def run(what, folder, number):
+@pytest.fixture(scope="module")
+def run(template):
+    """Run a task of `campaign_processes` in a process of its own; return the lines it prints."""
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "ignore", str(SCRIPT), what, str(folder), str(number)]
-    result = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment, timeout=600
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-    return result.stdout.splitlines()
+    command = [sys.executable, "-W", "ignore", str(SCRIPT), str(template)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
+
+        def run(name, folder, number):
+            print(json.dumps([name, str(folder), number]), file=process.stdin, flush=True)
+            lines = []
+            while not (line := process.stdout.readline().rstrip("\n")).startswith("end "):
+                assert process.poll() is None or line, "the process has ended"
+                lines.append(line)
+            assert line == "end 0", lines
+            return lines
+
+        yield run
+        process.stdin.close()
 
 
 def check_intact(folder):
@@ -74,9 +88,10 @@ def verb_and_ids(event):
     return ["tell", [row["id"] for row in content["rows"]]]
 
 
-def test_killed_at_random_moments_nothing_acknowledged_is_lost(folder):
-    lines = [json.loads(line) for line in run("kill", folder, 120)]
-    assert sum(number == 9 for *_, number in lines) >= 100
+def test_killed_at_random_moments_nothing_acknowledged_is_lost(folder, run):
+    n_kills = 120 if NIGHTLY else 35
+    lines = [json.loads(line) for line in run("kill", folder, n_kills)]
+    assert sum(number == 9 for *_, number in lines) >= (100 if NIGHTLY else 30)
     events = Campaign(folder).history()[1:]
     position, n_unacknowledged = 0, 0
     for done, counts, n_crystals, n_events, _ in lines:
@@ -87,18 +102,18 @@ def test_killed_at_random_moments_nothing_acknowledged_is_lost(folder):
         assert of_worker[: len(done)] == done
         assert len(of_worker) - len(done) in (0, 1)
         n_unacknowledged += len(of_worker) - len(done)
-    assert position == len(events) > 100
+    assert position == len(events) > n_kills * 5 // 6
     check_intact(folder)
     from campaign_processes import value_of
 
     state = Campaign(folder).state()
     told = [id_ for id_ in state.labels if id_ in state.arms]
-    assert len(told) > 20
+    assert len(told) > n_kills // 6
     assert all(state.labels[id_] == value_of(id_) for id_ in told)
 
 
-def test_two_processes_at_once(folder):
-    (line,) = run("race", folder, 60)
+def test_two_processes_at_once(folder, run):
+    (line,) = run("race", folder, 60 if NIGHTLY else 30)
     done, statuses = json.loads(line)
     assert statuses == [0, 0]
     assert min(map(len, done)) > 2
@@ -117,7 +132,23 @@ def test_two_processes_at_once(folder):
     check_intact(folder)
 
 
-def test_the_next_suggestion_after_a_crash_is_that_of_an_uninterrupted_run(template, tmp_path):
+def test_a_label_does_not_wait_for_a_suggestion(folder, run):
+    (line,) = run("tell_while_suggesting", folder, 2)
+    waited, status, told, done = json.loads(line)
+    assert waited < 1
+    assert status == 0
+    # It was computed twice: the second time with the labels that had come.
+    assert [what for what, *_ in done] == ["computing", "suggest"]
+    history = Campaign(folder).history()
+    assert [event.verb for event in history] == ["init", "tell", "suggest"]
+    picks = [pick["id"] for pick in history[-1].content["picks"]]
+    assert picks == done[-1][1]
+    assert not set(picks) & set(told)
+    assert set(told) <= set(Campaign(folder).state().labels)
+    check_intact(folder)
+
+
+def test_the_next_suggestion_after_a_crash_is_that_of_an_uninterrupted_run(run, tmp_path):
     """Bit for bit: ids, predictions, reasons."""
     data = load_formation_energy(split="train", structures="arrays")
     pool = pd.Series(data.structures[:200], data.material_id[:200].astype(object))
@@ -131,16 +162,16 @@ def test_the_next_suggestion_after_a_crash_is_that_of_an_uninterrupted_run(templ
         random_fraction=0.34,
         labelled=dict(zip(pool.index[:40], data.target[:40], strict=True)),
     )
-    lines = [json.loads(line) for line in run("resume", start, 12)]
+    lines = [json.loads(line) for line in run("resume", start, 12 if NIGHTLY else 8)]
     campaign.suggest(3)
     expected = campaign.history()[-1].content["picks"]
     assert [pick["arm"] for pick in expected] == ["strategy", "strategy", "random"]
-    assert sum(interrupted for interrupted, _ in lines) >= 3
+    assert sum(interrupted for interrupted, _ in lines) >= 2
     for _, picks in lines:
         assert picks == expected
 
 
-def test_a_full_disk_is_an_error_and_leaves_the_file_intact(folder):
+def test_a_full_disk_is_an_error_and_leaves_the_file_intact(folder, run):
     before = Campaign(folder).state()
     for limit in (0, 4096, 12_000):
         lines = run("full", folder, limit)
@@ -151,7 +182,7 @@ def test_a_full_disk_is_an_error_and_leaves_the_file_intact(folder):
     Campaign(folder).suggest()
 
 
-def test_a_read_only_folder_is_an_error_and_leaves_the_file_intact(template):
+def test_a_read_only_folder_is_an_error_and_leaves_the_file_intact(template, run):
     """Root may write anywhere, so the process becomes nobody, in a folder that nobody may read."""
     with tempfile.TemporaryDirectory() as place:
         place = Path(place)
@@ -215,7 +246,7 @@ def test_files_that_are_no_campaign(tmp_path):
     with pytest.raises(ValueError, match="was interrupted"):
         Campaign(tmp_path)
     path.write_bytes(b"something else, and longer than the header of a database" * 10)
-    with pytest.raises(OSError, match="not a database"):
+    with pytest.raises(OSError, match=r"not a database\. Nothing was changed\.$"):
         Campaign(tmp_path)
     path.unlink()
     connection = sqlite3.connect(path)

@@ -1,38 +1,56 @@
-"""The command ``skcfgp predict``: crystals in files to a table."""
+"""The command ``skcfgp predict``, and the options of the model that it shares with ``screen``."""
 
-import csv
 import sys
 from pathlib import Path
 
 import click
 
-__all__ = ["predict"]
+__all__ = ["fit_model", "model_options", "predict"]
+
+MODEL_OPTIONS = [
+    click.option(
+        "--train",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="CSV of your labelled crystals: a column 'file' (paths, relative to the CSV) and one "
+        "with the values. Default: the bundled formation energies.",
+    ),
+    click.option("--target", help="Column of --train with the values, if there are several."),
+    click.option("--unit", default="", help="Unit of the values in --train, for the output."),
+    click.option(
+        "--weights",
+        help="Network: a published name, a bundled name or a path. Default: formation_energy_1800, "
+        "or Eform_MP_2019 with --train.",
+    ),
+    click.option(
+        "--layer",
+        type=click.Choice(["set2set", "readout_0", "readout_1"]),
+        default="set2set",
+        show_default=True,
+        help="Layer of the network that gives the latent vectors.",
+    ),
+]
+
+
+def model_options(command):
+    """Add the options of `fit_model` to a command."""
+    for option in reversed(MODEL_OPTIONS):
+        command = option(command)
+    return command
+
+
+def fit_model(train, target, unit, weights, layer):
+    """Fit the model that the options ask for; return it with the unit of its predictions."""
+    from ..models.predictor import fit_predictor
+    from ..structures.tables import read_labelled
+
+    return fit_predictor(read_labelled(train, target), weights, layer, unit)
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option(
-    "--weights",
-    help="Network: a published name, a bundled name or a path. Default: formation_energy_1800, or "
-    "Eform_MP_2019 with --train.",
-)
-@click.option(
-    "--layer",
-    type=click.Choice(["set2set", "readout_0", "readout_1"]),
-    default="set2set",
-    show_default=True,
-    help="Layer of the network that gives the latent vectors.",
-)
-@click.option(
-    "--train",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="CSV of your labelled crystals: a column 'file' (paths, relative to the CSV) and one with "
-    "the values. Default: the bundled formation energies.",
-)
-@click.option("--target", help="Column of --train with the values, if there are several.")
-@click.option("--unit", default="", help="Unit of the values in --train, for the output.")
+@model_options
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: print.")
-def predict(files, weights, layer, train, target, unit, out):
+def predict(files, out, **options):
     """Predict your own crystals, with error bars.
 
     FILES are CIF, POSCAR, XYZ, JSON or ASE database files, or folders of them. A crystal that
@@ -44,23 +62,17 @@ def predict(files, weights, layer, train, target, unit, out):
       skcfgp predict new/*.cif --train labelled.csv --unit GPa
     """  # noqa: D301  click looks for the backspace
     from ..models.predictor import predict_files
-    from ..structures.tables import read_labelled
 
-    weights = weights or ("Eform_MP_2019" if train else "formation_energy_1800")
-    rows = predict_files(files, read_labelled(train, target), weights, layer, unit)
+    model, unit = fit_model(**options)
+    table = predict_files(model, files, unit)
     if out is None:
-        _write_csv(rows, sys.stdout)
+        table.to_csv(sys.stdout, index=False)
     else:
-        with out.open("w", newline="", encoding="utf-8") as file:
-            _write_csv(rows, file)
-    failed = sum(bool(row["error"]) for row in rows)
-    if failed:
+        from ..structures.io import atomic_write
+
+        with atomic_write(out) as path:
+            table.to_csv(path, index=False)
+    if failed := int((table["error"] != "").sum()):
         raise click.ClickException(
-            f"{failed} of {len(rows)} crystals could not be used; see 'error'."
+            f"{failed} of {len(table)} crystals could not be used; see 'error'."
         )
-
-
-def _write_csv(rows, file):
-    writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)

@@ -1,22 +1,22 @@
-"""The command ``skcfgp screen``: which crystals meet a condition, and who to ask next."""
+"""The command ``skcfgp screen``: which crystals meet a condition, and which to label next."""
 
 from pathlib import Path
 
 import click
 
+from .predict import fit_model, model_options
+
 __all__ = ["screen"]
 
-#: Crystals that could not be used and are named.
+#: Number of unusable crystals that are named.
 SHOWN = 10
-
-OF_POOL = "Crystals in top.csv: the most probable, or without a condition those of largest std."
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--below", type=float, help="The value is below this.")
-@click.option("--above", type=float, help="The value is above this.")
-@click.option("--between", type=float, nargs=2, help="The value is between these two.")
+@click.option("--below", type=float, help="Upper bound of the value.")
+@click.option("--above", type=float, help="Lower bound of the value.")
+@click.option("--between", type=float, nargs=2, help="Both bounds of the value.")
 @click.option(
     "--cut",
     type=float,
@@ -24,26 +24,39 @@ OF_POOL = "Crystals in top.csv: the most probable, or without a condition those 
     show_default=True,
     help="Probability from which a crystal counts as found.",
 )
-@click.option("--edge-cases", type=int, default=5, show_default=True, help="How many to name.")
-@click.option("--rescale", is_flag=True, help="As in 'campaign predict'; of a campaign only.")
 @click.option(
-    "--weights", default="formation_energy_1800", show_default=True, help="Network, for files."
+    "--edge-cases",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    help="Number of edge cases to print.",
 )
-@click.option(
-    "--train",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="As in 'predict', for files. Default: the bundled formation energies, in eV/atom.",
-)
-@click.option("--target", help="Column of --train with the values, if there are several.")
+@click.option("--rescale", is_flag=True, help="As in 'campaign predict'; only for a campaign.")
+@model_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     help="Table, .csv or .json; or a folder, for a pool that does not fit into memory.",
 )
-@click.option("--top", type=click.IntRange(min=1), default=100, show_default=True, help=OF_POOL)
-@click.option("--workers", type=click.IntRange(min=1), help="Local processes.  [default: 1]")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Number of crystals in top.csv of --out FOLDER: the most probable or, without a "
+    "condition, those with the largest std.",
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Number of local processes.  [default: 1]"
+)
 @click.option("--scheduler", help="Address of a Dask cluster, such as tcp://10.0.0.1:8786.")
-@click.option("--chunk-size", type=click.IntRange(min=1), default=500, show_default=True)
+@click.option(
+    "--chunk-size",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    help="Number of crystals in a part of --out FOLDER.",
+)
 def screen(
     files,
     below,
@@ -52,14 +65,12 @@ def screen(
     cut,
     edge_cases,
     rescale,
-    weights,
-    train,
-    target,
     out,
     top,
     workers,
     scheduler,
     chunk_size,
+    **model,
 ):
     """Find the crystals that probably meet a condition.
 
@@ -69,7 +80,7 @@ def screen(
 
     With --out FOLDER the pool, one file or folder, is predicted in chunks, by several processes or
     on a Dask cluster if asked, and the predictions are written there as Parquet; the same command
-    goes on with a run that was stopped. A condition is not needed then.
+    continues a run that was stopped. A condition is not needed then.
 
     \b
     Examples:
@@ -79,20 +90,21 @@ def screen(
     """  # noqa: D301  click looks for the backspace
     from ..campaign.tables import write_table
     from ..screening import Condition
-    from ..screening import screen as find
 
-    given = below is not None or above is not None or between is not None
     in_folder = out is not None and out.suffix.lower() not in (".csv", ".json")
     condition = None
-    if given or not in_folder:
+    if not in_folder or below is not None or above is not None or between is not None:
         condition = Condition.of(below=below, above=above, between=between)
     if not in_folder and (workers or scheduler):
         raise click.UsageError("--workers and --scheduler need --out FOLDER.")
+    is_campaign = _is_campaign(files)
+    if rescale and not is_campaign:
+        raise click.UsageError("--rescale needs a campaign: files have no labels to compare with.")
     if in_folder:
-        if rescale:
-            raise ValueError("--rescale is for a campaign: files have no labels to compare with.")
-        predictions, unit = _screen_pool(
-            files, out, weights, train, target, scheduler, workers or 1, chunk_size
+        if is_campaign or len(files) != 1:
+            raise click.UsageError("--out FOLDER takes one pool: a file or a folder of crystals.")
+        predictions, unit = _predict_pool(
+            files[0], out, model, chunk_size, scheduler=scheduler, n_workers=workers or 1
         )
         path = out / "top.csv"
         write_table(predictions.top(top, condition or "std"), path)
@@ -101,7 +113,10 @@ def screen(
             return
         found = predictions.screen(condition, cut, max(1, edge_cases))
     else:
-        found, unit = _screen(files, condition, cut, rescale, weights, train, target, find)
+        from ..screening import screen as screen_table
+
+        table, unit = _campaign_table(files[0], rescale) if is_campaign else _table(files, model)
+        found = screen_table(table, condition, cut)
     click.echo(str(found))
     if found.n_unknown:
         click.echo(f"{found.n_unknown} crystals have no prediction and are in none of the numbers.")
@@ -117,28 +132,37 @@ def screen(
         click.echo(f"wrote {len(found.table)} rows to {out}")
 
 
-def _screen_pool(files, out, weights, train, target, scheduler, workers, chunk_size):
-    """Predict a pool into a folder; say how far it is, and what could not be used."""
+def _is_campaign(files):
+    from ..campaign.store import FILE_NAME
+
+    return len(files) == 1 and (files[0] / FILE_NAME).exists()
+
+
+def _campaign_table(folder, rescale):
+    from ..campaign import Campaign
+
+    campaign = Campaign(folder)
+    return campaign.export(rescale=rescale), campaign.state().settings["unit"]
+
+
+def _table(files, options):
+    from ..models.predictor import predict_files
+
+    model, unit = fit_model(**options)
+    return predict_files(model, files, unit), unit
+
+
+def _predict_pool(path, out, options, chunk_size, **workers):
+    """Predict a pool into a folder, with a progress bar; name what could not be used."""
     from tqdm import tqdm
 
-    from ..campaign.store import FILE_NAME
-    from ..models.predictor import fit_predictor
-    from ..screening import Pool, screen_pool
-    from ..structures.tables import read_labelled
+    from ..screening import Pool, predict_pool
 
-    if len(files) != 1 or (files[0] / FILE_NAME).exists():
-        raise ValueError("--out FOLDER takes one pool: a file or a folder of crystals.")
-    n = Pool(files[0]).count()  # an unknown format is said before the work
-    model, unit = fit_predictor(read_labelled(train, target), weights)
+    n = Pool(path).count()  # refuses an unknown format before the work
+    model, unit = fit_model(**options)
     with tqdm(total=n, unit="crystal", disable=None) as bar:
-        found = screen_pool(
-            model,
-            files[0],
-            out,
-            chunk_size=chunk_size,
-            scheduler=scheduler,
-            n_workers=workers,
-            progress=bar.update,
+        found = predict_pool(
+            model, path, out, unit=unit, chunk_size=chunk_size, progress=bar.update, **workers
         )
     failures = 0
     for id_, reason in found.failures():
@@ -148,26 +172,3 @@ def _screen_pool(files, out, weights, train, target, scheduler, workers, chunk_s
     if failures > SHOWN:
         click.echo(f"and {failures - SHOWN} more; see 'error' in the parts.", err=True)
     return found, unit
-
-
-def _screen(files, condition, cut, rescale, weights, train, target, find):
-    from ..campaign.store import FILE_NAME
-
-    if len(files) == 1 and (files[0] / FILE_NAME).exists():
-        from ..campaign import Campaign
-
-        campaign = Campaign(files[0])
-        table = campaign.export(rescale=rescale)
-        return find(table, condition, cut), campaign.state().settings["unit"]
-    if rescale:
-        raise ValueError("--rescale is for a campaign: files have no labels to compare with.")
-    import pandas as pd
-
-    from ..models.predictor import predict_files
-    from ..structures.tables import read_labelled
-
-    labelled = read_labelled(train, target)
-    table = pd.DataFrame(predict_files(files, labelled, weights, "set2set"))
-    for name in ("prediction", "std"):
-        table[name] = pd.to_numeric(table[name])
-    return find(table, condition, cut), table["unit"].iloc[0]

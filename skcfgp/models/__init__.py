@@ -1,8 +1,8 @@
 """Estimators from crystals to a mean and a standard deviation: `make_cfgp` and its baselines."""
 
 from .cfgp import make_cfgp
-from .ensemble import MEGNetEnsemble
-from .megnet import MEGNetRegressor
+from .megnet import MEGNetEnsemble, MEGNetRegressor
+from .predictor import featurize, predict_crystals, unseen_mask
 from .tables import DummyRegressor, ExtraTreesRegressor
 
 __all__ = [
@@ -10,5 +10,8 @@ __all__ = [
     "ExtraTreesRegressor",
     "MEGNetEnsemble",
     "MEGNetRegressor",
+    "featurize",
     "make_cfgp",
+    "predict_crystals",
+    "unseen_mask",
 ]

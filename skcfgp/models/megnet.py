@@ -1,14 +1,15 @@
-"""The network's own prediction as a regressor, with the error bars that one network can give.
+"""The network's own prediction as a regressor, with the error bars that networks can give.
 
-The standard deviation of a `MEGNetRegressor` is one number for all crystals, the error on the
-validation rows, or, trained with dropout, the spread over passes in which units are dropped. The
-Gaussian process on the latent vectors is to be compared with it.
+The standard deviation of a `MEGNetRegressor` is the error on the validation rows, one number for
+all crystals, or, trained with dropout, the spread over passes in which units are dropped. That of a
+`MEGNetEnsemble` is the spread over networks from different seeds. The Gaussian process on the
+latent vectors is to be compared with these.
 """
 
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -18,7 +19,7 @@ from ..network.dropout import thinned_networks
 from ..network.graphs import fold_graphs
 from ..structures import check_structures
 
-__all__ = ["MEGNetRegressor"]
+__all__ = ["MEGNetEnsemble", "MEGNetRegressor"]
 
 
 class MEGNetRegressor(CrystalInputMixin, RegressorMixin, BaseEstimator):
@@ -27,39 +28,43 @@ class MEGNetRegressor(CrystalInputMixin, RegressorMixin, BaseEstimator):
     Parameters
     ----------
     weights : str, Path or None, default="Eform_MP_2019"
-        The network to start from: a published or bundled one, a path, or None (random weights);
-        see `skcfgp.MEGNetFeaturizer`. If it was trained on another property, its last layer is
-        fitted to the new one by least squares before the first step.
+        Network to start from: a published or bundled one, a path, or None (random weights); see
+        `skcfgp.MEGNetFeaturizer`. If it was trained on another property, its last layer is fitted
+        to the new one by least squares before the first step.
     epochs : int, default=60
-        Epochs for which `fit` trains the network. With 0 it predicts what it was trained on.
+        Number of epochs for which `fit` trains the network. With 0 it predicts the property that
+        it was trained on.
     batch_size : int, default=32
     learning_rate : float, default=2e-3
     weight_decay, distance_noise : float, default=0.0
-        Of the training, as in `skcfgp.MEGNetFeaturizer`.
+        Settings of the training, as in `skcfgp.MEGNetFeaturizer`.
     dropout : float, default=0.0
         Probability with which each unit is dropped, in every training step and in every pass of
-        `predict` (Monte-Carlo dropout [1]_). Only for ``epochs > 0``.
+        `predict` (Monte-Carlo dropout [1]_). Needs ``epochs > 0``.
     n_passes : int, default=30
-        Passes of `predict` with ``dropout > 0``; without dropout there is one.
+        Number of passes of `predict` with ``dropout > 0``; without dropout there is one.
     validation_fraction : float, default=0.1
     patience : int or None, default=None
     cutoff : float, default=4.0
     embedding : {"elements", "random"}, default="elements"
     device : str or None, default=None
-        As in `skcfgp.MEGNetFeaturizer`.
+        Further settings, as in `skcfgp.MEGNetFeaturizer`.
     random_state : int, RandomState or None, default=None
-        Initial weights, validation part, order of training and dropped units.
+        Controls the initial weights, the validation rows, the order of training and the dropped
+        units.
     verbose : int, default=1
-        0 for no progress bar.
+        Verbosity; with 0 there is no progress bar.
 
     Attributes
     ----------
     network_ : skcfgp.network.MEGNet
-        The network, with all its units.
+        The trained network, with all its units.
     history_ : dict of str to list of float
         Training and validation error of each epoch (if ``epochs > 0``).
     validation_indices_ : ndarray of int
         Rows of `fit` that were set aside; with ``epochs=0`` all rows.
+    dropout_seed_ : int
+        Seed of the units that `predict` drops.
     residual_std_ : float
         Root mean square error on those rows, in the unit of y; NaN if there are none. They chose
         the epoch, so it is a little too small; much too small if the network that training started
@@ -67,14 +72,14 @@ class MEGNetRegressor(CrystalInputMixin, RegressorMixin, BaseEstimator):
 
     See Also
     --------
-    skcfgp.models.MEGNetEnsemble : Several of them.
-    skcfgp.MEGNetFeaturizer : The activations of a layer instead, for a Gaussian process.
+    skcfgp.models.MEGNetEnsemble : Mean and spread of several such networks.
+    skcfgp.MEGNetFeaturizer : The activations of a layer, as features of a Gaussian process.
 
     Notes
     -----
     The standard deviation over passes is that of the network alone. Gal and Ghahramani add the
     noise of the labels to its square, for which ``residual_std_**2`` can stand. A pass drops the
-    same units for all crystals, and all calls of `predict` the same in their passes: a prediction
+    same units for all crystals, and every call of `predict` uses the same passes: a prediction
     depends on the crystal and the fit alone.
 
     References
@@ -97,6 +102,8 @@ class MEGNetRegressor(CrystalInputMixin, RegressorMixin, BaseEstimator):
     >>> print(f"{energy[0]:.2f} +- {std[0]:.2f} eV/atom")
     -2.10 +- 0.03 eV/atom
     """
+
+    __metadata_request__predict = {"return_std": True}  # noqa: RUF012
 
     def __init__(
         self,
@@ -141,6 +148,7 @@ class MEGNetRegressor(CrystalInputMixin, RegressorMixin, BaseEstimator):
         X : array-like of shape (n_samples,)
             Crystals, in any form that `skcfgp.structures.check_structures` takes.
         y : array-like of shape (n_samples,)
+            Labels.
 
         Returns
         -------
@@ -154,16 +162,13 @@ class MEGNetRegressor(CrystalInputMixin, RegressorMixin, BaseEstimator):
         self._check_parameters()
         X = read_crystals(X)
         y = check_labels(y, len(X))
-        parameters = self.get_params()
-        del parameters["n_passes"]
-        featurizer = MEGNetFeaturizer(**parameters).fit(X, y)
-        self.network_ = featurizer.network_
-        self.validation_indices_ = np.arange(len(y))
-        vars(self).pop("history_", None)  # of another fit
+        trained = self._trainer().fit(X, y)
+        self.network_ = trained.network_
+        self.validation_indices_ = getattr(trained, "validation_indices_", np.arange(len(y)))
+        vars(self).pop("history_", None)  # drop what a previous fit left
         if self.epochs:
-            self.history_ = featurizer.history_
-            self.validation_indices_ = featurizer.validation_indices_
-        self._dropout_seed = check_random_state(self.random_state).randint(2**31 - 1)
+            self.history_ = trained.history_
+        self.dropout_seed_ = check_random_state(self.random_state).randint(2**31 - 1)
         self.residual_std_ = self._validation_error(X, y)
         return self
 
@@ -175,14 +180,15 @@ class MEGNetRegressor(CrystalInputMixin, RegressorMixin, BaseEstimator):
         X : array-like of shape (n_samples,)
             Crystals.
         return_std : bool, default=False
+            Whether to return the standard deviation.
 
         Returns
         -------
         mean : ndarray of shape (n_samples,)
-            In the unit of y, as is the standard deviation; with dropout the mean over the passes.
+            Predictions, in the unit of y; with dropout the mean over the passes.
         std : ndarray of shape (n_samples,)
-            Only with `return_std`: ``residual_std_`` for every crystal, or with dropout the
-            standard deviation over the passes.
+            Standard deviation, in the unit of y, if `return_std`: ``residual_std_`` for every
+            crystal, or with dropout the standard deviation over the passes.
 
         Raises
         ------
@@ -212,6 +218,25 @@ class MEGNetRegressor(CrystalInputMixin, RegressorMixin, BaseEstimator):
         if not isinstance(self.n_passes, Integral) or self.n_passes < 2:
             raise ValueError(f"n_passes must be an integer of at least 2, got {self.n_passes!r}.")
 
+    def _trainer(self):
+        """Return the featurizer that trains the network."""
+        return MEGNetFeaturizer(
+            self.weights,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            distance_noise=self.distance_noise,
+            dropout=self.dropout,
+            validation_fraction=self.validation_fraction,
+            patience=self.patience,
+            cutoff=self.cutoff,
+            embedding=self.embedding,
+            device=self.device,
+            random_state=self.random_state,
+            verbose=self.verbose,
+        )
+
     def _validation_error(self, X, y):
         rows = self.validation_indices_
         if not len(rows):
@@ -227,10 +252,123 @@ class MEGNetRegressor(CrystalInputMixin, RegressorMixin, BaseEstimator):
             return mean, np.full(len(mean), getattr(self, "residual_std_", np.nan))
         graphs = fold_graphs(graphs, network.architecture.n_blocks)  # once, not in each pass
         networks = thinned_networks(
-            network, self.dropout, self.n_passes, random_state=self._dropout_seed
+            network, self.dropout, self.n_passes, random_state=self.dropout_seed_
         )
         passes = [thinned.read_out(graphs, self.device) for thinned in networks]
         return np.mean(passes, axis=0), np.std(passes, axis=0, ddof=1)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = True
+        return tags
+
+
+class MEGNetEnsemble(CrystalInputMixin, RegressorMixin, BaseEstimator):
+    """Predict the mean and the spread of several networks.
+
+    Parameters
+    ----------
+    estimator : MEGNetRegressor, default=None
+        Regressor that is cloned for each member, with a ``random_state`` of its own. By default
+        ``MEGNetRegressor()``.
+    n_estimators : int, default=5
+        Number of members.
+    random_state : int, RandomState or None, default=None
+        Controls the seeds of the members. Each has its own initial weights, order of training and
+        validation rows.
+
+    Attributes
+    ----------
+    estimator_ : MEGNetRegressor
+        Regressor that was cloned.
+    estimators_ : list of MEGNetRegressor
+        Fitted members.
+
+    Notes
+    -----
+    The standard deviation is that of the members' predictions (``ddof=1``). The networks have no
+    output for the noise of the labels, which the variance of Lakshminarayanan et al. contains.
+    Members that start from a published network differ only by the order of training and the
+    validation rows, and their spread is small.
+
+    References
+    ----------
+    .. [1] Lakshminarayanan, Pritzel, Blundell, "Simple and Scalable Predictive Uncertainty
+       Estimation using Deep Ensembles", Adv. Neural Inf. Process. Syst. 30 (2017).
+       arXiv:1612.01474
+
+    Examples
+    --------
+    >>> from skcfgp.datasets import load_formation_energy
+    >>> from skcfgp.models import MEGNetEnsemble, MEGNetRegressor
+    >>> X, y = load_formation_energy(split="train", return_X_y=True)
+    >>> network = MEGNetRegressor("formation_energy_1800", epochs=1)
+    >>> ensemble = MEGNetEnsemble(network, n_estimators=2, random_state=0).fit(X[:40], y[:40])
+    >>> mean, std = ensemble.predict(X[:5], return_std=True)
+    >>> mean.shape, std.shape
+    ((5,), (5,))
+    """
+
+    __metadata_request__predict = {"return_std": True}  # noqa: RUF012
+
+    def __init__(self, estimator=None, n_estimators=5, *, random_state=None):
+        self.estimator = estimator
+        self.n_estimators = n_estimators
+        self.random_state = random_state
+
+    def fit(self, X, y):
+        """Train the networks, one after the other.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples,)
+            Crystals.
+        y : array-like of shape (n_samples,)
+            Labels.
+
+        Returns
+        -------
+        self : MEGNetEnsemble
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two members, or one of them cannot be trained.
+        """
+        if not isinstance(self.n_estimators, Integral) or self.n_estimators < 2:
+            raise ValueError(
+                f"n_estimators must be an integer of at least 2, got {self.n_estimators!r}."
+            )
+        self.estimator_ = MEGNetRegressor() if self.estimator is None else self.estimator
+        X, rng = read_crystals(X), check_random_state(self.random_state)
+        self.estimators_ = [
+            clone(self.estimator_).set_params(random_state=rng.randint(2**31 - 1)).fit(X, y)
+            for _ in range(self.n_estimators)
+        ]
+        return self
+
+    def predict(self, X, return_std=False):
+        """Predict the mean of the members and, if asked for, their standard deviation.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples,)
+            Crystals.
+        return_std : bool, default=False
+            Whether to return the standard deviation.
+
+        Returns
+        -------
+        mean : ndarray of shape (n_samples,)
+            Predictions, in the unit of y.
+        std : ndarray of shape (n_samples,)
+            Standard deviation, in the unit of y, if `return_std`.
+        """
+        check_is_fitted(self, "estimators_")
+        X = read_crystals(X)  # files are read once
+        members = [estimator.predict(X) for estimator in self.estimators_]
+        mean = np.mean(members, axis=0)
+        return (mean, np.std(members, axis=0, ddof=1)) if return_std else mean
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

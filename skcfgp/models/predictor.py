@@ -1,117 +1,189 @@
-"""Predicting a user's own crystals from files: what ``skcfgp predict`` does."""
+"""From crystals and a fitted model to a table with a row, or a reason, for each crystal."""
 
 import numpy as np
-from sklearn.pipeline import Pipeline
+import pandas as pd
 
-from ..structures import (
-    Failure,
-    InvalidStructureError,
-    Structures,
-    check_structures,
-    object_array,
-)
+from ..gaussian_process.common import last_step, last_step_input
+from ..network import MEGNet, load_network
+from ..structures import InvalidStructureError, Structures, check_structures
+from ..structures.files import structure_files
 from .cfgp import make_cfgp
 
-__all__ = ["fit_predictor", "predict_files"]
+__all__ = ["featurize", "fit_predictor", "predict_crystals", "predict_files", "unseen_mask"]
+
+#: Networks of `fit_predictor`: for the user's labels, and for the bundled ones.
+PUBLISHED, BUNDLED = "Eform_MP_2019", "formation_energy_1800"
 
 
-def predict_files(files, labelled, weights, layer, unit=""):
-    """Predict the crystals in files by the recommended pipeline.
+def featurize(transformer, crystals):
+    """Transform the crystals that can be used, and say why the others cannot.
 
     Parameters
     ----------
-    files : sequence of Path
-        Files or folders.
-    labelled : (structures, y) or None
-        To fit on. None means the bundled formation energies: the kernel is fitted on the training
-        part, and the pool adds its labels.
-    weights, layer : str
-        See `skcfgp.MEGNetFeaturizer`.
-    unit : str, default=""
-        Of the labels.
+    transformer : transformer
+        Fitted, with ``transform(crystals)``: a featurizer, a ``FeatureUnion`` of several, or a
+        pipeline without its last step (``model[:-1]``).
+    crystals : array-like of shape (n_samples,) or Structures
+        See `skcfgp.structures.check_structures`.
 
     Returns
     -------
-    list of dict
-        A row for each crystal: ``id, formula, prediction, std, unit, error``.
+    X : ndarray of shape (n_samples, n_features)
+        NaN in the rows of `errors`. Without a single usable crystal there are no columns.
+    errors : dict of int to str
+        Reasons why crystals cannot be used, by row.
     """
-    crystals = _read(files)
-    features, model, unit = _fit(labelled, weights, layer, unit)
-    usable = [row for row, structure in enumerate(crystals.structures) if structure is not None]
+    crystals = _read(crystals)
+    rows, features, errors = _apply(transformer.transform, crystals)
+    if features is None:
+        return np.empty((len(crystals.ids), 0)), errors
+    features = np.asarray(features)
+    X = np.full((len(crystals.ids), features.shape[1]), np.nan, dtype=features.dtype)
+    X[rows] = features
+    return X, errors
+
+
+def predict_crystals(model, crystals, unit=""):
+    """Predict crystals by any fitted model that takes them.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted, with ``predict(crystals, return_std=True)``, such as `skcfgp.make_cfgp`. Crystals
+        that cannot be used must make it raise `skcfgp.structures.InvalidStructureError`, as the
+        featurizers do with ``on_error="raise"``.
+    crystals : array-like of shape (n_samples,) or Structures
+        See `skcfgp.structures.check_structures`.
+    unit : str, default=""
+        Unit of the predictions, for the table.
+
+    Returns
+    -------
+    DataFrame
+        A row for each crystal, in the order given, with the columns ``id``, ``formula``,
+        ``prediction``, ``std``, ``unit`` and ``error``: the reason why there is no prediction, or
+        an empty string.
+    """
+    crystals = _read(crystals)
+    rows, predictions, errors = _apply(
+        lambda structures: model.predict(structures, return_std=True), crystals
+    )
     mean, std = np.full((2, len(crystals.ids)), np.nan)
-    reasons = {failure.index: failure.reason for failure in crystals.failures}
-    if usable:
-        for _, part in features.transformer_list:  # composition, megnet
-            try:
-                part.transform(crystals.structures[usable])
-            except InvalidStructureError as error:
-                reasons |= {usable[f.index]: f.reason for f in error.failures}
-                usable = [row for row in usable if row not in reasons]
-        if usable:
-            X = features.transform(crystals.structures[usable])
-            mean[usable], std[usable] = model.predict(X, return_std=True)
-    return [
+    if predictions is not None:
+        mean[rows], std[rows] = predictions
+    for row in np.flatnonzero(~np.isfinite(mean + std)).tolist():
+        mean[row] = std[row] = np.nan
+        errors.setdefault(row, "the model gives no finite prediction.")
+    return pd.DataFrame(
         {
-            "id": id_,
-            "formula": "" if structure is None else structure.composition.reduced_formula,
-            "prediction": "" if row in reasons else float(mean[row]),
-            "std": "" if row in reasons else float(std[row]),
+            "id": crystals.ids.astype(str),
+            "formula": [
+                "" if s is None else s.composition.reduced_formula for s in crystals.structures
+            ],
+            "prediction": mean,
+            "std": std,
             "unit": unit,
-            "error": reasons.get(row, ""),
+            "error": [errors.get(row, "") for row in range(len(crystals.ids))],
         }
-        for row, (id_, structure) in enumerate(zip(crystals.ids, crystals.structures, strict=True))
+    )
+
+
+def predict_files(model, paths, unit=""):
+    """Predict the crystals in files and folders; see `predict_crystals`."""
+    paths = [
+        file
+        for path in paths
+        for file in ([f for _, f in structure_files(path)] if path.is_dir() else [path])
     ]
+    return predict_crystals(model, paths, unit)
 
 
-def fit_predictor(labelled, weights, layer="set2set"):
+def fit_predictor(labelled=None, weights=None, layer="set2set", unit=""):
     """Fit the recommended pipeline, calibrated.
 
     Parameters
     ----------
-    labelled, weights, layer
-        As in `predict_files`.
+    labelled : (structures, y), default=None
+        Crystals and labels to fit. By default the bundled formation energies: the process and its
+        calibration are fitted to the training part, and the pool adds its labels.
+    weights : str or Path, default=None
+        Network, see `skcfgp.MEGNetFeaturizer`. By default ``"Eform_MP_2019"``, or for the bundled
+        formation energies ``"formation_energy_1800"``.
+    layer : str, default="set2set"
+        Layer of the latent vectors.
+    unit : str, default=""
+        Unit of the labels in `labelled`.
 
     Returns
     -------
-    sklearn.pipeline.Pipeline
-        Fitted; ``predict(structures, return_std=True)`` raises at a crystal that cannot be used.
+    model : Pipeline
     unit : str
-        Of the labels, empty if they are the user's.
+        Unit of its predictions.
+
+    Raises
+    ------
+    InvalidStructureError
+        If labelled crystals cannot be used. The message names them.
     """
-    features, model, unit = _fit(labelled, weights, layer)
-    return Pipeline([("features", features), ("gp", model)]), unit
+    weights = weights or (BUNDLED if labelled is None else PUBLISHED)
+    model = make_cfgp(weights, calibrated=True)
+    model.set_params(features__megnet__megnetfeaturizer__layer=layer)
+    if labelled is not None:
+        return model.fit(*labelled), unit
+    from ..datasets import load_formation_energy
+
+    train, pool = (load_formation_energy(split=s, structures="arrays") for s in ("train", "pool"))
+    model.fit(train.structures, train.target, gp__unseen=unseen_mask(weights, train.material_id))
+    last_step(model).partial_fit(last_step_input(model, pool.structures), pool.target)
+    return model, train.unit
 
 
-def _fit(labelled, weights, layer, unit=""):
-    """Return fitted features, the calibrated process on them, and the unit."""
-    cfgp = make_cfgp(weights, calibrated=True)
-    cfgp.set_params(features__megnet__megnetfeaturizer__layer=layer)
-    features, model = cfgp["features"], cfgp["gp"]
-    if labelled is None:
-        from ..datasets import load_formation_energy
+def unseen_mask(network, material_id):
+    """Tell which crystals of a data set a network was not trained on.
 
-        train, pool = (
-            load_formation_energy(split=part, structures="arrays") for part in ("train", "pool")
-        )
-        X = features.fit(train.structures).transform(train.structures)
-        card = features["megnet"][0].network_.card
-        unseen = np.isin(train.material_id, card.get("validation_material_id", train.material_id))
-        model.fit(X, train.target, unseen=unseen)
-        model.partial_fit(features.transform(pool.structures), pool.target)
-        unit = train.unit
-    else:
-        structures, y = labelled
-        X = features.fit(structures).transform(structures)
-        model.fit(X, y)
-    return features, model, unit
+    Parameters
+    ----------
+    network : MEGNet, str or Path
+        The network, or its name or path as in `skcfgp.MEGNetFeaturizer`.
+    material_id : array-like of shape (n_samples,)
+        Ids of the crystals of the data set on which the network was trained.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), bool
+        True for the crystals that were set aside in its training, which its card lists. True for
+        all if the card has no such list.
+
+    Examples
+    --------
+    >>> from skcfgp.datasets import load_formation_energy
+    >>> from skcfgp.models import unseen_mask
+    >>> train = load_formation_energy(split="train")
+    >>> int(unseen_mask("formation_energy_1800", train.material_id).sum())
+    180
+    """
+    card = (network if isinstance(network, MEGNet) else load_network(network)).card
+    return np.isin(material_id, card.get("validation_material_id", material_id))
 
 
-def _read(files):
-    """Read files and folders into one `Structures`; what cannot be read is a failure."""
-    structures, ids, failures = [], [], []
-    for file in files:
-        found = check_structures(file if file.is_dir() else [file], on_error="nan")
-        failures += [Failure(len(ids) + f.index, f.id, f.reason) for f in found.failures]
-        structures += found.structures.tolist()
-        ids += found.ids.tolist()
-    return Structures(object_array(structures), object_array(ids), failures)
+def _read(crystals):
+    """Read crystals, with the reasons of those that cannot be used."""
+    if isinstance(crystals, Structures):
+        return crystals
+    return check_structures(crystals, on_error="nan")
+
+
+def _apply(method, crystals):
+    """Call `method` with the crystals that it can use; return rows, result and errors by row."""
+    errors = {failure.index: failure.reason for failure in crystals.failures}
+    rows = np.array([row for row in range(len(crystals.ids)) if row not in errors], dtype=int)
+    while len(rows):
+        try:
+            return rows, method(crystals.structures[rows]), errors
+        except InvalidStructureError as error:
+            failed = [failure.index for failure in error.failures]
+            if not failed:
+                raise
+            errors |= {int(rows[f.index]): f.reason for f in error.failures}
+            rows = np.delete(rows, failed)
+    return rows, None, errors

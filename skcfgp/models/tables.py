@@ -1,8 +1,8 @@
 """scikit-learn's simplest regressors, with a standard deviation: what a model must beat.
 
-`DummyRegressor` knows only the labels, `ExtraTreesRegressor` takes two seconds on tabulated
-features. The published comparison of such models is Tran et al. (2020). A Gaussian process on the
-same features is `skcfgp.GaussianProcessRegressor`.
+`DummyRegressor` knows only the labels; `ExtraTreesRegressor` takes two seconds on tabulated
+features. Tran et al. (2020) compare such models. A Gaussian process on the same features is
+`skcfgp.GaussianProcessRegressor`.
 """
 
 import numpy as np
@@ -14,7 +14,9 @@ __all__ = ["DummyRegressor", "ExtraTreesRegressor"]
 
 
 class _SpreadMixin:
-    """`predict` with a standard deviation, which `_spread` of the class works out."""
+    """`predict` with a standard deviation, which `_spread` of the class computes."""
+
+    __metadata_request__predict = {"return_std": True}  # noqa: RUF012
 
     def predict(self, X, return_std=False):
         """Predict mean and, if asked for, standard deviation.
@@ -22,20 +24,21 @@ class _SpreadMixin:
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            A `DummyRegressor` takes anything of that length.
+            Features; a `DummyRegressor` takes anything of that length.
         return_std : bool, default=False
+            Whether to return the standard deviation.
 
         Returns
         -------
         mean : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            In the unit of y, as is the standard deviation.
+            Predictions, in the unit of y.
         std : ndarray of the same shape
-            Only with `return_std`.
+            Standard deviation, in the unit of y, if `return_std`.
 
         Raises
         ------
         ValueError
-            If `X` does not fit, or there is one tree only and `return_std` is set.
+            If `X` does not have the features of `fit`, or `return_std` is set with a single tree.
         """
         mean = super().predict(X)
         return (mean, self._spread(X, mean)) if return_std else mean
@@ -53,9 +56,9 @@ class ExtraTreesRegressor(_SpreadMixin, ensemble.ExtraTreesRegressor):
 
     Notes
     -----
-    The standard deviation is that of the predictions of single trees (``ddof=1``). A tree grown to
-    the end predicts the label of one training row, so this is close to the standard deviation of
-    the labels of those rows that the trees hold for similar, and not the error of their mean.
+    The standard deviation is that of the predictions of single trees (``ddof=1``). A fully grown
+    tree predicts the label of one training row, so this is close to the standard deviation of the
+    labels of the rows that the trees find similar, and not the error of their mean.
 
     References
     ----------
@@ -91,7 +94,7 @@ class DummyRegressor(_SpreadMixin, dummy.DummyRegressor):
     """Predict one value for every row, and the spread of the labels about it.
 
     A subclass of `sklearn.dummy.DummyRegressor`, whose own standard deviation is zero, with its
-    parameters, attributes and mean. A row of `X` can be anything, a crystal too.
+    parameters, attributes and mean. A row of `X` can be anything, also a crystal.
 
     Attributes
     ----------
@@ -113,13 +116,16 @@ class DummyRegressor(_SpreadMixin, dummy.DummyRegressor):
     """
 
     def fit(self, X, y, sample_weight=None):
-        """Look at the labels.
+        """Compute the constant and the spread of the labels about it.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
+            Rows; only their number counts.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels.
         sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Measure how fast `screen_pool` is and how much memory it takes, as the pool and the workers grow.
+"""Measure how fast `predict_pool` is and how much memory it takes, as the pool and the workers grow.
 
 Run in the root of the checkout:
 
@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from skcfgp import make_cfgp
 from skcfgp.datasets import load_formation_energy
-from skcfgp.screening import Pool, screen_pool
+from skcfgp.screening import Pool, predict_pool
 
 TABLE = Path("docs/data/screening_growth.csv")
 FIGURE = Path("docs/images/screening_growth.png")
@@ -71,7 +71,7 @@ def measure(folder, n, n_workers):
     model.fit(train.structures, train.target)
     begun = processor_seconds()
     start, times = time.perf_counter(), []
-    found = screen_pool(
+    found = predict_pool(
         model,
         pool,
         out,

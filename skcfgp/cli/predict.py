@@ -61,10 +61,11 @@ def predict(files, out, **options):
       skcfgp predict crystals/ --out predictions.csv
       skcfgp predict new/*.cif --train labelled.csv --unit GPa
     """  # noqa: D301  click looks for the backspace
-    from ..models.predictor import predict_files
+    from ..models.predictor import predict_crystals, read_files
 
+    crystals = read_files(files)  # an unknown format is an error before the work
     model, unit = fit_model(**options)
-    table = predict_files(model, files, unit)
+    table = predict_crystals(model, crystals, unit)
     if out is None:
         table.to_csv(sys.stdout, index=False)
     else:

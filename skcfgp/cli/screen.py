@@ -146,10 +146,11 @@ def _campaign_table(folder, rescale):
 
 
 def _table(files, options):
-    from ..models.predictor import predict_files
+    from ..models.predictor import predict_crystals, read_files
 
+    crystals = read_files(files)  # an unknown format is an error before the work
     model, unit = fit_model(**options)
-    return predict_files(model, files, unit), unit
+    return predict_crystals(model, crystals, unit), unit
 
 
 def _predict_pool(path, out, options, chunk_size, **workers):

@@ -9,7 +9,7 @@ from ..structures import InvalidStructureError, Structures, check_structures
 from ..structures.files import structure_files
 from .cfgp import make_cfgp
 
-__all__ = ["featurize", "fit_predictor", "predict_crystals", "predict_files", "unseen_mask"]
+__all__ = ["featurize", "fit_predictor", "predict_crystals", "read_files", "unseen_mask"]
 
 #: Networks of `fit_predictor`: for the user's labels, and for the bundled ones.
 PUBLISHED, BUNDLED = "Eform_MP_2019", "formation_energy_1800"
@@ -88,14 +88,12 @@ def predict_crystals(model, crystals, unit=""):
     )
 
 
-def predict_files(model, paths, unit=""):
-    """Predict the crystals in files and folders; see `predict_crystals`."""
-    paths = [
-        file
-        for path in paths
-        for file in ([f for _, f in structure_files(path)] if path.is_dir() else [path])
-    ]
-    return predict_crystals(model, paths, unit)
+def read_files(paths):
+    """Read the crystals in files and folders, with the reasons of those that cannot be used."""
+    files = []
+    for path in paths:
+        files += [file for _, file in structure_files(path)] if path.is_dir() else [path]
+    return check_structures(files, on_error="nan")
 
 
 def fit_predictor(labelled=None, weights=None, layer="set2set", unit=""):

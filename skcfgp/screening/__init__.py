@@ -3,7 +3,7 @@
 from .conditions import Condition, Screening, screen
 from .pool import Pool
 from .predictions import PoolPredictions
-from .run import model_digest, screen_pool
+from .run import model_digest, predict_pool
 
 __all__ = [
     "Condition",
@@ -11,6 +11,6 @@ __all__ = [
     "PoolPredictions",
     "Screening",
     "model_digest",
+    "predict_pool",
     "screen",
-    "screen_pool",
 ]

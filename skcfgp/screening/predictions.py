@@ -1,8 +1,7 @@
 """`PoolPredictions`: predictions of a pool in a folder, read a part at a time.
 
-Each chunk of the pool is one Parquet file, which is there whole or not at all. A manifest says what
-the parts were made from, so that a run which was stopped can go on, and nothing else can be mixed
-in.
+Each chunk of the pool is one Parquet file, written whole or not at all. A manifest says what the
+parts were made from, so that a run that was stopped can be continued, by the same model only.
 """
 
 import json
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..structures.io import atomic_write
 from .conditions import Condition, Screening
 from .conditions import screen as screen_table
 
@@ -18,6 +18,7 @@ __all__ = ["PoolPredictions"]
 
 MANIFEST = "manifest.json"
 DONE = "complete.json"
+PARTS = "part-*.parquet"
 
 
 class PoolPredictions:
@@ -26,6 +27,7 @@ class PoolPredictions:
     Parameters
     ----------
     folder : str or Path
+        Folder that `predict_pool` wrote.
 
     Raises
     ------
@@ -34,7 +36,7 @@ class PoolPredictions:
 
     See Also
     --------
-    skcfgp.screening.screen_pool : Writes them.
+    skcfgp.screening.predict_pool : Writes them.
     """
 
     def __init__(self, folder):
@@ -46,29 +48,13 @@ class PoolPredictions:
 
     @classmethod
     def begin(cls, folder, settings):
-        """Make the folder, or go on with what is in it.
-
-        Parameters
-        ----------
-        folder : Path
-        settings : dict
-            What the predictions depend on.
-
-        Returns
-        -------
-        PoolPredictions
-
-        Raises
-        ------
-        ValueError
-            If the folder holds predictions that were made with other settings.
-        """
+        """Make the folder, or check that what is in it was made with the same settings."""
         folder = Path(folder)
         if not (folder / MANIFEST).exists():
             folder.mkdir(parents=True, exist_ok=True)
-            if any(folder.glob("part-*.parquet")):
+            if any(folder.glob(PARTS)):
                 raise ValueError(f"{folder} holds parts without a {MANIFEST}: use an empty folder.")
-            _write(folder / MANIFEST, lambda p: p.write_text(json.dumps(settings, indent=1)))
+            _write_json(folder / MANIFEST, settings)
         result = cls(folder)
         other = [k for k in settings if result.manifest.get(k) != settings[k]]
         if other:
@@ -77,8 +63,8 @@ class PoolPredictions:
                 f"{[result.manifest.get(k) for k in other]} there, {[settings[k] for k in other]} "
                 "now. Use another folder."
             )
-        for left in folder.glob(".part-*"):  # of a run that was stopped
-            left.unlink(missing_ok=True)
+        for unfinished in folder.glob("*.part"):  # left by a run that was killed
+            unfinished.unlink(missing_ok=True)
         return result
 
     def has(self, number):
@@ -86,20 +72,14 @@ class PoolPredictions:
         return self._path(number).exists()
 
     def write(self, number, table):
-        """Write the part of a chunk, whole or not at all.
-
-        Parameters
-        ----------
-        number : int
-        table : pandas.DataFrame
-        """
-        _write(self._path(number), lambda p: table.to_parquet(p, index=False, engine="pyarrow"))
+        """Write the part of a chunk, whole or not at all."""
+        with atomic_write(self._path(number)) as path, path.open("wb") as file:
+            table.to_parquet(file, index=False, engine="pyarrow")
+            _sync(file)
 
     def finish(self):
-        """Note that all parts are written."""
-        parts = len(list(self.folder.glob("part-*.parquet")))
-        text = json.dumps({"parts": parts})
-        _write(self.folder / DONE, lambda p: p.write_text(text, encoding="utf-8"))
+        """Record that all parts are written."""
+        _write_json(self.folder / DONE, {"parts": len(list(self.folder.glob(PARTS)))})
 
     @property
     def is_complete(self):
@@ -111,58 +91,55 @@ class PoolPredictions:
 
         Yields
         ------
-        pandas.DataFrame
-            With the columns ``id``, ``formula``, ``prediction``, ``std`` (NaN for a crystal that
-            could not be used) and ``error`` (why, or empty).
+        DataFrame
+            Table of a chunk, as `skcfgp.models.predict_crystals` returns it.
         """
-        for path in sorted(self.folder.glob("part-*.parquet")):
+        for path in sorted(self.folder.glob(PARTS)):
             yield pd.read_parquet(path, engine="pyarrow")
 
-    def top(self, k, by="std"):
+    def top(self, n_instances, by="std"):
         """Take the crystals that rank highest.
 
         Parameters
         ----------
-        k : int
+        n_instances : int
+            Number of crystals to take.
         by : "std", Condition or callable, default="std"
-            The largest standard deviation, the largest probability of meeting a condition, or a
-            function of a part (a DataFrame) that gives a score a row. NaN is never taken.
+            Score of a crystal: the standard deviation, the probability of meeting a condition, or
+            a function of a part (a DataFrame) that returns a score for each row. Crystals whose
+            score is NaN are never taken.
 
         Returns
         -------
-        pandas.DataFrame
-            Of at most `k` rows, with a column ``score``, the highest first; of equal ones the one
-            that comes first in the pool.
+        DataFrame
+            At most `n_instances` rows, with a column ``score``, the highest first; among equal
+            scores the one that comes first in the pool.
         """
-        if k < 1:
-            raise ValueError(f"k must be at least 1, got {k}.")
+        if n_instances < 1:
+            raise ValueError(f"n_instances must be at least 1, got {n_instances}.")
         best = None
         for part in self.parts():
             part = part[part["error"] == ""]
             part = part.assign(score=_score(part, by))
-            best = _best(best, part.dropna(subset="score"), "score", k)
+            best = _best(best, part.dropna(subset="score"), "score", n_instances)
         return best
 
     def failures(self):
-        """Find the crystals that could not be used.
-
-        Yields
-        ------
-        id, reason : str
-        """
+        """Yield the id of each crystal that could not be used, and the reason."""
         for part in self.parts():
             failed = part[part["error"] != ""]
             yield from zip(failed["id"], failed["error"], strict=True)
 
-    def screen(self, condition, cut=0.5, k=100):
+    def screen(self, condition, cut=0.5, n_instances=100):
         """Count what meets a condition, as `skcfgp.screening.screen` does in memory.
 
         Parameters
         ----------
         condition : Condition
         cut : float, default=0.5
-        k : int, default=100
-            Rows to keep of the table and of the edge cases.
+            Probability from which a crystal counts as found.
+        n_instances : int, default=100
+            Number of rows to keep of the table and of the edge cases.
 
         Returns
         -------
@@ -173,9 +150,9 @@ class PoolPredictions:
             found = screen_table(part, condition, cut)
             for name in _TOTALS:
                 totals[name] = totals.get(name, 0) + getattr(found, name)
-            table = _best(table, found.table.dropna(subset="p_meets"), "p_meets", k)
+            table = _best(table, found.table.dropna(subset="p_meets"), "p_meets", n_instances)
             doubt = (found.edge_cases["p_meets"] - 0.5).abs()
-            edge = _best(edge, found.edge_cases.assign(_doubt=-doubt), "_doubt", k)
+            edge = _best(edge, found.edge_cases.assign(_doubt=-doubt), "_doubt", n_instances)
         edge = edge.drop(columns="_doubt")
         return Screening(table=table, edge_cases=edge, cut=float(cut), **totals)
 
@@ -204,24 +181,18 @@ def _score(table, by):
 
 
 def _best(best, rows, column, k):
-    """Keep the rows that are largest in a column; what was kept so far goes before equal ones."""
+    """Keep the rows that are largest in a column; among equal ones, those kept so far."""
     rows = rows if best is None or best.empty else pd.concat([best, rows])
     return rows.sort_values(column, ascending=False, kind="stable").head(k).reset_index(drop=True)
 
 
-def _write(path, write):
-    """Write a file under another name, and give it its own when all of it is on the disk."""
-    part = path.with_name(f".part-{os.getpid()}-{path.name}")
-    try:
-        write(part)
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        raise OSError(
-            error.errno,
-            f"{path} could not be written ({error}). Make room if the disk is full, and run the "
-            "same again: what was written is kept.",
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
+def _write_json(path, content):
+    with atomic_write(path) as part, part.open("w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1)
+        _sync(file)
+
+
+def _sync(file):
+    """Flush a file to the disk, so that a power failure after the renaming cannot empty it."""
+    file.flush()
+    os.fsync(file.fileno())

@@ -1,40 +1,62 @@
-"""`screen_pool`: predict a pool of crystals that does not fit into memory.
+"""`predict_pool`: predict a pool of crystals that does not fit into memory.
 
-The pool is cut into chunks. Each goes to a worker, through featurizer and Gaussian process, and
-comes back as a part of the predictions, which is written at once. Neither the pool nor the
-predictions are ever held as a whole.
+The pool is cut into chunks. Each goes to a worker, through the model, and comes back as a part of
+the predictions, which is written at once. Neither the pool nor the predictions are ever held as a
+whole.
 """
 
-import hashlib
-import re
-from itertools import chain
-from pathlib import Path
+import pickle
+from contextlib import contextmanager
+from itertools import chain, islice
 
-import numpy as np
+import joblib
 from sklearn.base import BaseEstimator
 
 from .. import __version__
-from .chunk import predict_records
-from .pool import Pool
+from ..models.predictor import predict_crystals
+from .pool import Pool, read_records
 from .predictions import PoolPredictions
 
-__all__ = ["model_digest", "screen_pool"]
+__all__ = ["model_digest", "predict_pool"]
 
-#: Crystals of the first part that are predicted again when a run goes on.
-PROBE = 8
+#: Parameters that change no prediction of a fitted model.
+IRRELEVANT_PARAMS = {
+    "cache_dir",
+    "device",
+    "memory",
+    "n_jobs",
+    "on_error",
+    "random_state",
+    "transformer_weights",
+    "verbose",
+    "verbose_feature_names_out",
+}
 
-#: Parameters that change no prediction.
-NO_MATTER = {"verbose", "n_jobs", "cache_dir", "device", "on_error", "memory"}
+#: Chunks on their way for each thread of the cluster: one in work and one that waits.
+QUEUE_PER_THREAD = 2
 
-#: What `fit` leaves: the network, which names itself, and the labels.
-FITTED = ("estimator_", "network_", "y_train_")
+#: Packages of which the workers must have the same version.
+MATCHING_PACKAGES = ("skcfgp", "numpy", "scikit-learn", "tensorflow")
+
+#: Threads of TensorFlow in a local worker; Dask limits those of BLAS. More would compete for cores.
+ONE_THREAD = {"TF_NUM_INTEROP_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
+
+#: Dask keeps the last messages to each worker, which are chunks here: by default 1,000.
+SHORT_LOG = {"distributed.admin.low-level-log-length": 10}
+
+#: Dask warns of large arguments; a model and a chunk are data that has to travel.
+NO_WARNING = {"distributed.admin.large-graph-warning-threshold": "1 TB"}
+
+#: Seconds to wait for a scheduler to answer.
+TIMEOUT = 15
 
 
-def screen_pool(
+def predict_pool(
     model,
     pool,
     out,
     *,
+    unit="",
     chunk_size=500,
     scheduler=None,
     n_workers=1,
@@ -43,27 +65,30 @@ def screen_pool(
 ):
     r"""Predict a pool, chunk by chunk, into a folder.
 
-    A run that was stopped goes on where it was, when it is called again.
+    The same call continues a run that was stopped.
 
     Parameters
     ----------
     model : estimator
         Fitted on crystals, with ``predict(structures, return_std=True)``, such as
-        `skcfgp.make_cfgp`.
+        `skcfgp.make_cfgp`. It must be picklable.
     pool : str or Path
         File or folder; see `skcfgp.screening.Pool`. The workers must see a folder of CIF files
         under the same path; other pools are read here.
     out : str or Path
         Folder for the predictions. Made if needed. One run at a time may write to it.
+    unit : str, default=""
+        Unit of the predictions, for the table.
     chunk_size : int, default=500
-        Crystals (of a folder of files: files) in a chunk. Each worker holds one, and one waits.
+        Number of crystals (of a folder of files: files) in a chunk. Each worker holds one chunk,
+        and another one waits.
     scheduler : str or distributed.Client, default=None
         Address of the scheduler of a Dask cluster.
     n_workers : int or None, default=1
-        Without a scheduler: 1 works in this process, more in so many processes; None makes one for
-        each core.
+        Number of local processes, if there is no scheduler. With 1 this process does the work;
+        None starts one for each core.
     retries : int, default=3
-        How often a chunk is tried again after an error.
+        Number of times that a chunk is tried again after an error.
     progress : callable, default=None
         Called with the number of records of a chunk whenever one is finished or found finished.
 
@@ -78,7 +103,8 @@ def screen_pool(
     ConnectionError
         If the scheduler does not answer, or is gone.
     RuntimeError
-        If a chunk killed its worker again and again. All others are written then.
+        If the workers lack a package or have another version of it, or a chunk killed its workers
+        repeatedly. All other chunks are written then.
 
     Examples
     --------
@@ -86,7 +112,7 @@ def screen_pool(
     >>> from pathlib import Path
     >>> from skcfgp import make_cfgp
     >>> from skcfgp.datasets import load_formation_energy
-    >>> from skcfgp.screening import screen_pool
+    >>> from skcfgp.screening import predict_pool
     >>> data = load_formation_energy(split="train")
     >>> model = make_cfgp("formation_energy_1800", recipe="paper values")
     >>> model = model.fit(data.structures[:40], data.target[:40])
@@ -94,7 +120,7 @@ def screen_pool(
     ...     pool = Path(folder, "pool.jsonl")
     ...     lines = [json.dumps(s.as_dict()) for s in data.structures[40:60]]
     ...     _ = pool.write_text("\n".join(lines))
-    ...     found = screen_pool(model, pool, Path(folder, "out"), chunk_size=8)
+    ...     found = predict_pool(model, pool, Path(folder, "out"), chunk_size=8)
     ...     len(list(found.parts())), len(found.top(5))
     (3, 5)
     """
@@ -108,12 +134,12 @@ def screen_pool(
         "model": model_digest(model),
         "pool": pool.digest(),
         "chunk_size": int(chunk_size),
+        "unit": unit,
     }
-    found = PoolPredictions.begin(Path(out), settings)
-    _check_same_model(model, pool, found, chunk_size)
+    found = PoolPredictions.begin(out, settings)
     sizes, killed = {}, []
-    chunks = _left(pool.chunks(chunk_size), found, sizes, progress)
-    for number, result in _results(model, chunks, scheduler, n_workers, retries):
+    chunks = _remaining(pool.chunks(chunk_size), found, sizes, progress)
+    for number, result in _results(model, unit, chunks, scheduler, n_workers, retries):
         size = sizes.pop(number)
         if isinstance(result, Exception):
             killed.append(number)
@@ -123,53 +149,47 @@ def screen_pool(
             progress(size)
     if killed:
         raise RuntimeError(
-            f"{len(killed)} chunks killed their workers again and again and are not written: "
-            f"{sorted(killed)[:5]}. Was there memory enough? All other chunks are written; run the "
-            "same again for these alone."
+            f"{len(killed)} chunks killed their workers repeatedly and are not written: "
+            f"{sorted(killed)[:5]}. Check that the workers have enough memory. All other chunks "
+            "are written; run the same again for these alone."
         )
     found.finish()
     return found
 
 
 def model_digest(model):
-    """Name a model by what it was made from: parameters, weights of the network and labels.
+    """Compute a digest of all that the predictions of a fitted model depend on.
 
     Parameters
     ----------
     model : estimator
-        Fitted.
+        Fitted and picklable.
 
     Returns
     -------
     str
-        32 hexadecimal digits. Parameters that change no prediction do not count.
+        32 hexadecimal digits. Parameters that change no prediction of a fitted model, such as
+        ``n_jobs``, do not count.
     """
-    digest = hashlib.blake2b(digest_size=16)
-    for part in _described(model):
-        digest.update(part)
-        digest.update(b"\n")
-    return digest.hexdigest()
+    return joblib.hash(_state(model))
 
 
-def _described(value):
+def _state(value):
+    """Reduce an estimator to its parameters and what `fit` left, a network to its digest."""
     if isinstance(value, BaseEstimator):
-        yield type(value).__name__.encode()
-        names = sorted(set(value.get_params(deep=False)) - NO_MATTER)
-        for name in names + [name for name in FITTED if hasattr(value, name)]:
-            yield name.encode()
-            yield from _described(getattr(value, name))
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _described(item)
-    elif isinstance(value, np.ndarray):
-        yield np.ascontiguousarray(value).tobytes()
-    elif callable(getattr(value, "digest", None)):
-        yield value.digest().encode()
-    else:
-        yield re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value)).encode()
+        names = set(value.get_params(deep=False)) - IRRELEVANT_PARAMS
+        names |= {name for name in vars(value) if name.endswith("_") and name[0] != "_"}
+        names -= {"factor_"}  # follows from the kernel and X_train_, and has spare memory
+        state = {name: _state(getattr(value, name)) for name in sorted(names)}
+        return type(value).__qualname__, state
+    if isinstance(value, list | tuple):
+        return [_state(item) for item in value]
+    if callable(getattr(value, "digest", None)):
+        return value.digest()
+    return value
 
 
-def _left(chunks, found, sizes, progress):
+def _remaining(chunks, found, sizes, progress):
     """Yield the chunks that are not written yet, and note their sizes."""
     for number, records in chunks:
         if not found.has(number):
@@ -179,41 +199,116 @@ def _left(chunks, found, sizes, progress):
             progress(len(records))
 
 
-def _results(model, chunks, scheduler, n_workers, retries):
+def _results(model, unit, chunks, scheduler, n_workers, retries):
+    """Yield number and table of each chunk; an exception if it killed its workers."""
     if scheduler is None and n_workers == 1:
         for number, records in chunks:
-            yield number, predict_records(model, records)
+            yield number, predict_crystals(model, read_records(records), unit)
         return
+    first = next(chunks, None)
+    if first is None:  # start no cluster without work
+        return
+    with _cluster(scheduler, n_workers) as client:
+        yield from _run_on(client, model, unit, chain([first], chunks), retries)
+
+
+@contextmanager
+def _cluster(scheduler, n_workers):
+    """Connect to a Dask cluster, or start one of local processes."""
     try:
-        from .workers import connect, run_on_workers
+        import dask
+        from distributed import Client, LocalCluster
     except ImportError as error:
         raise ImportError(
             f"several workers need Dask: pip install 'skcfgp[dask]' ({error})."
         ) from error
-    first = next(chunks, None)  # nothing is started for nothing
-    if first is not None:
-        with connect(scheduler, n_workers) as client:
-            yield from run_on_workers(client, model, chain([first], chunks), retries)
-
-
-def _check_same_model(model, pool, found, chunk_size):
-    """Refuse to go on if the first crystals that are written come out differently.
-
-    The digest does not see everything: a search for hyper-parameters may end elsewhere.
-    """
-    if not found.has(0):
+    if isinstance(scheduler, Client):
+        yield scheduler
         return
-    written = next(found.parts())
-    _, records = next(pool.chunks(min(chunk_size, PROBE)))
-    again = predict_records(model, records)
-    written = written.head(len(again))
-    tolerance = 1e-3 * np.nanmax(written["std"], initial=0.0)
-    same = list(written["id"]) == list(again["id"]) and all(
-        np.allclose(written[name], again[name], rtol=0, atol=tolerance, equal_nan=True)
-        for name in ("prediction", "std")
-    )
-    if not same:
-        raise ValueError(
-            f"{found.folder} holds predictions of another model: the first crystals of the pool "
-            "come out differently now. Use another folder."
-        )
+    with dask.config.set(SHORT_LOG):
+        if scheduler is None:
+            with (
+                LocalCluster(
+                    n_workers=n_workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address="127.0.0.1:0",  # the usual port may be taken
+                    env=ONE_THREAD,
+                ) as cluster,
+                Client(cluster) as client,
+            ):
+                yield client
+            return
+        try:
+            client = Client(scheduler, timeout=TIMEOUT)
+        except (OSError, ValueError) as error:
+            raise ConnectionError(
+                f"no scheduler answers at {scheduler!r}: {error}. Start one with 'dask scheduler'."
+            ) from error
+        with client:
+            yield client
+
+
+def _run_on(client, model, unit, chunks, retries):
+    """Predict chunks as workers become free, reading only as far ahead as they need.
+
+    Not by joblib's Dask backend: a task that kills its worker, or a scheduler that goes, makes it
+    wait for ever, and it works in this process where the cluster has one thread.
+    """
+    import dask
+    from distributed import CancelledError, KilledWorker, as_completed
+    from distributed.client import FutureCancelledError
+
+    _check_versions(client)
+    # The model is the result of a task: it is loaded once in each worker, and again where all that
+    # held it were killed. Bytes, since the scheduler would unpack other arguments.
+    with dask.config.set(NO_WARNING):
+        model = client.submit(pickle.loads, pickle.dumps(model, protocol=5), pure=False)
+    chunks, running, completed = iter(chunks), {}, as_completed()
+
+    def submit(n):
+        for number, records in islice(chunks, n):
+            records = pickle.dumps(records, protocol=5)
+            with dask.config.set(NO_WARNING):
+                future = client.submit(_predict, model, records, unit, pure=False, retries=retries)
+            running[future.key] = number
+            completed.add(future)
+
+    submit(QUEUE_PER_THREAD * max(1, sum(client.nthreads().values())))
+    for future in completed:
+        number = running.pop(future.key)
+        try:
+            result = future.result()
+        except KilledWorker as error:
+            result = error
+        except (CancelledError, FutureCancelledError) as error:
+            raise ConnectionError(
+                "the scheduler is gone. What was written is kept: run the same again to continue."
+            ) from error
+        del future  # else the result is held while the next chunk is read
+        submit(1)
+        yield number, result
+
+
+def _predict(model, records, unit):
+    return predict_crystals(model, read_records(pickle.loads(records)), unit)
+
+
+def _check_versions(client):
+    """Refuse workers that lack a package or have another version of it."""
+    client.wait_for_workers(1, timeout=60)
+    found = client.get_versions(packages=MATCHING_PACKAGES)
+    here = _relevant(found["client"])
+    for worker, versions in found["workers"].items():
+        there = _relevant(versions)
+        if other := [name for name in here if there[name] != here[name]]:
+            raise RuntimeError(
+                f"the worker {worker} has {', '.join(f'{n} {there[n]}' for n in other)}, this "
+                f"process {', '.join(f'{n} {here[n]}' for n in other)}: install one version on all."
+            )
+
+
+def _relevant(versions):
+    packages = versions["packages"]
+    python = ".".join(packages["python"].split(".")[:2])
+    return {"Python": python} | {name: packages[name] for name in MATCHING_PACKAGES}

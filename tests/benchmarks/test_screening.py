@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from skcfgp import make_cfgp
 from skcfgp.datasets import load_formation_energy
-from skcfgp.screening import screen_pool
+from skcfgp.screening import predict_pool
 
 
 def test_feeding_takes_the_same_memory_for_any_pool(tmp_path):
@@ -32,7 +32,7 @@ def test_feeding_takes_the_same_memory_for_any_pool(tmp_path):
         gc.collect()
         memory.append(process.memory_info().rss / 2**20)
 
-    screen_pool(model, tmp_path / "pool.parquet", tmp_path / "out", n_workers=2, progress=progress)
+    predict_pool(model, tmp_path / "pool.parquet", tmp_path / "out", n_workers=2, progress=progress)
     quarter = len(memory) // 4
     grown = max(memory) - max(memory[:quarter])
     print(

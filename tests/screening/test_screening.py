@@ -15,7 +15,7 @@ from distributed import Client, LocalCluster
 
 from skcfgp import make_cfgp
 from skcfgp.cli import main
-from skcfgp.screening import Condition, PoolPredictions, model_digest, screen_pool, workers
+from skcfgp.screening import Condition, PoolPredictions, model_digest, predict_pool, workers
 from skcfgp.screening import screen as screen_table
 
 pytestmark = pytest.mark.network
@@ -48,7 +48,7 @@ def whole(formation_energy, model):
 
 @pytest.fixture(scope="module")
 def in_process(model, pool, tmp_path_factory):
-    return screen_pool(model, pool, tmp_path_factory.mktemp("out"), chunk_size=16)
+    return predict_pool(model, pool, tmp_path_factory.mktemp("out"), chunk_size=16)
 
 
 def all_of(found):
@@ -114,7 +114,7 @@ def test_a_killed_worker_costs_only_its_chunk(model, pool, in_process, tmp_path)
                 killed.append(pids[busy[0]])
                 os.kill(killed[0], signal.SIGKILL)
 
-        found = screen_pool(
+        found = predict_pool(
             model, pool, tmp_path, chunk_size=3, scheduler=client, progress=kill_one
         )
         client.wait_for_workers(2)
@@ -135,12 +135,12 @@ def test_a_stopped_run_goes_on_from_what_is_written(model, pool, in_process, tmp
             raise Stop
 
     with pytest.raises(Stop):
-        screen_pool(model, pool, tmp_path, chunk_size=16, progress=stop)
+        predict_pool(model, pool, tmp_path, chunk_size=16, progress=stop)
     assert not PoolPredictions(tmp_path).is_complete
     times = {path: path.stat().st_mtime_ns for path in tmp_path.glob("part-*")}
     assert len(times) == 3
     (tmp_path / ".part-1-part-000000003.parquet").write_bytes(b"half of it")
-    found = screen_pool(model, pool, tmp_path, chunk_size=16)
+    found = predict_pool(model, pool, tmp_path, chunk_size=16)
     assert {path: path.stat().st_mtime_ns for path in times} == times
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "complete.json",
@@ -155,13 +155,13 @@ def test_nothing_else_is_mixed_in(model, pool, in_process, formation_energy, tmp
     other.fit(formation_energy.structures[:41], formation_energy.target[:41])
     assert model_digest(other) != model_digest(model)
     with pytest.raises(ValueError, match="predictions with another model"):
-        screen_pool(other, pool, in_process.folder, chunk_size=16)
+        predict_pool(other, pool, in_process.folder, chunk_size=16)
     with pytest.raises(ValueError, match="another chunk_size: \\[16\\] there, \\[8\\] now"):
-        screen_pool(model, pool, in_process.folder, chunk_size=8)
+        predict_pool(model, pool, in_process.folder, chunk_size=8)
     copy = tmp_path / "pool.jsonl"
     copy.write_text(pool.read_text() + "{}\n")
     with pytest.raises(ValueError, match="another pool"):
-        screen_pool(model, copy, in_process.folder, chunk_size=16)
+        predict_pool(model, copy, in_process.folder, chunk_size=16)
 
 
 def test_a_model_that_only_looks_the_same_is_refused(model, pool, in_process, formation_energy):
@@ -170,26 +170,26 @@ def test_a_model_that_only_looks_the_same_is_refused(model, pool, in_process, fo
     other.fit(formation_energy.structures[40:80], formation_energy.target[:40])
     assert model_digest(other) == model_digest(model)
     with pytest.raises(ValueError, match="come out differently"):
-        screen_pool(other, pool, in_process.folder, chunk_size=16)
+        predict_pool(other, pool, in_process.folder, chunk_size=16)
 
 
 def test_errors(model, pool, tmp_path):
     with pytest.raises(ValueError, match="chunk_size"):
-        screen_pool(model, pool, tmp_path, chunk_size=0)
+        predict_pool(model, pool, tmp_path, chunk_size=0)
     with pytest.raises(FileNotFoundError, match="holds no predictions"):
         PoolPredictions(tmp_path)
     (tmp_path / "part-000000000.parquet").write_bytes(b"")
     with pytest.raises(ValueError, match="parts without a manifest"):
-        screen_pool(model, pool, tmp_path)
+        predict_pool(model, pool, tmp_path)
     (tmp_path / "empty.jsonl").write_text("\n")
     with pytest.raises(ValueError, match=r"empty\.jsonl holds no crystal"):
-        screen_pool(model, tmp_path / "empty.jsonl", tmp_path / "out")
+        predict_pool(model, tmp_path / "empty.jsonl", tmp_path / "out")
 
 
 def test_a_scheduler_that_is_not_there_is_named(model, pool, tmp_path, monkeypatch):
     monkeypatch.setattr("skcfgp.screening.workers.TIMEOUT", 1)
     with pytest.raises(ConnectionError, match="no scheduler answers at 'tcp:/"):
-        screen_pool(model, pool, tmp_path, scheduler="tcp://127.0.0.1:1")
+        predict_pool(model, pool, tmp_path, scheduler="tcp://127.0.0.1:1")
 
 
 def test_the_command_goes_on_and_tells_what_it_found(formation_energy, pool, tmp_path):
@@ -226,14 +226,14 @@ def test_a_full_disk_is_named_and_what_was_written_is_kept(model, pool, in_proce
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         with pytest.raises(OSError, match=r"part-000000002\.parquet could not be written"):
-            screen_pool(model, pool, tmp_path, chunk_size=16, progress=fill)
+            predict_pool(model, pool, tmp_path, chunk_size=16, progress=fill)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     assert sorted(p.name for p in tmp_path.glob("*part*")) == [
         f"part-00000000{i}.parquet" for i in range(2)
     ]
-    found = screen_pool(model, pool, tmp_path, chunk_size=16)
+    found = predict_pool(model, pool, tmp_path, chunk_size=16)
     pd.testing.assert_frame_equal(all_of(found), all_of(in_process), atol=1e-5, rtol=0)
 
 
@@ -246,7 +246,7 @@ def test_workers_with_another_version_are_refused(model, pool, tmp_path):
     with LocalCluster(**options) as cluster, Client(cluster) as client:
         client.run(grow_old)
         with pytest.raises(RuntimeError, match=r"has skcfgp 0\.0\.1, this process skcfgp 0\.1"):
-            screen_pool(model, pool, tmp_path, scheduler=client)
+            predict_pool(model, pool, tmp_path, scheduler=client)
 
 
 def test_workers_without_the_package_are_refused(model, pool, tmp_path):
@@ -266,6 +266,6 @@ def test_workers_without_the_package_are_refused(model, pool, tmp_path):
     ):
         try:
             with pytest.raises(RuntimeError, match="the workers cannot import skcfgp"):
-                screen_pool(model, pool, tmp_path, scheduler=client)
+                predict_pool(model, pool, tmp_path, scheduler=client)
         finally:
             worker.kill()

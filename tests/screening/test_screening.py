@@ -2,20 +2,24 @@
 
 import json
 import os
+import pickle
 import resource
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
+import dask
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 from distributed import Client, LocalCluster
+from sklearn.base import clone
 
 from skcfgp import make_cfgp
 from skcfgp.cli import main
-from skcfgp.screening import Condition, PoolPredictions, model_digest, predict_pool, workers
+from skcfgp.screening import Condition, PoolPredictions, model_digest, predict_pool
 from skcfgp.screening import screen as screen_table
 
 pytestmark = pytest.mark.network
@@ -39,6 +43,13 @@ def pool(formation_energy, tmp_path_factory):
     lines[40] = lines[40][:-9]
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+@pytest.fixture(scope="module")
+def calibrated(formation_energy):
+    """The recommended pipeline, calibrated, with hyper-parameters of its own."""
+    model = make_cfgp("formation_energy_1800", calibrated=True)
+    return model.fit(formation_energy.structures[:40], formation_energy.target[:40])
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +80,22 @@ def test_equal_to_the_prediction_in_memory(in_process, whole):
     np.testing.assert_allclose(table.loc[left, ["prediction", "std"]].T, whole[:, left], atol=1e-5)
     assert [id_ for id_, _ in in_process.failures()] == ["c5", "c20", "pool.jsonl:40"]
     assert all(reason for _, reason in in_process.failures())
+
+
+def test_the_recommended_pipeline(calibrated, pool, formation_energy, tmp_path):
+    """Two featurizers refuse crystals, and the standard deviation is the calibrated one."""
+    found = predict_pool(calibrated, pool, tmp_path, chunk_size=30, unit="eV/atom")
+    table = all_of(found)
+    broken = [5, 20, 40]
+    assert table.index[table["error"] != ""].tolist() == broken
+    assert list(table) == ["id", "formula", "prediction", "std", "unit", "error"]
+    assert set(table["unit"]) == {"eV/atom"}
+    left = np.delete(np.arange(70), broken)
+    structures = formation_energy.structures[-70:][left]
+    expected = calibrated.predict(structures, return_std=True)
+    np.testing.assert_allclose(table.loc[left, ["prediction", "std"]].T, expected, atol=1e-5)
+    std = calibrated["gp"].estimator_.predict(calibrated[:-1].transform(structures), True)[1]
+    assert not np.allclose(std, expected[1], rtol=1e-3)
 
 
 def test_ranks_are_those_of_the_whole_table(in_process):
@@ -139,7 +166,7 @@ def test_a_stopped_run_goes_on_from_what_is_written(model, pool, in_process, tmp
     assert not PoolPredictions(tmp_path).is_complete
     times = {path: path.stat().st_mtime_ns for path in tmp_path.glob("part-*")}
     assert len(times) == 3
-    (tmp_path / ".part-1-part-000000003.parquet").write_bytes(b"half of it")
+    (tmp_path / "part-000000003.parquet.1.part").write_bytes(b"half of it")
     found = predict_pool(model, pool, tmp_path, chunk_size=16)
     assert {path: path.stat().st_mtime_ns for path in times} == times
     assert sorted(p.name for p in tmp_path.iterdir()) == [
@@ -164,12 +191,38 @@ def test_nothing_else_is_mixed_in(model, pool, in_process, formation_energy, tmp
         predict_pool(model, copy, in_process.folder, chunk_size=16)
 
 
-def test_a_model_that_only_looks_the_same_is_refused(model, pool, in_process, formation_energy):
-    """With labels that the digest cannot tell apart: the crystals differ, not the values."""
+def test_the_digest_sees_all_that_a_prediction_depends_on(model, calibrated, formation_energy):
+    """Crystals, labels, hyper-parameters, calibration; not what changes no prediction."""
+    X, y = formation_energy.structures, formation_energy.target
+
+    def fitted(crystals, labels, **parameters):
+        other = make_cfgp("formation_energy_1800", recipe="paper values")
+        return other.set_params(**parameters).fit(crystals, labels)
+
+    digest = model_digest(model)
+    assert model_digest(fitted(X[:40], y[:40])) == digest
+    assert model_digest(pickle.loads(pickle.dumps(model))) == digest
+    assert model_digest(fitted(X[:40], y[:40], features__verbose=0, features__n_jobs=2)) == digest
+    assert model_digest(fitted(X[40:80], y[:40])) != digest  # the values are the same
+    assert model_digest(fitted(X[:40], y[40:80])) != digest
+    assert model_digest(fitted(X[:40], y[:40], gp__kernel__length_scale=2.4)) != digest
+    assert model_digest(fitted(X[:40], y[:40], features__layer="readout_1")) != digest
+    digest = model_digest(calibrated)
+    other = clone(calibrated).fit(X[:40], y[:40], gp__unseen=np.arange(40) < 30)
+    np.testing.assert_array_equal(other.predict(X[:9]), calibrated.predict(X[:9]))
+    assert model_digest(other) != digest
+
+
+def test_a_prediction_changes_no_digest(calibrated, formation_energy):
+    digest = model_digest(calibrated)
+    calibrated.predict(formation_energy.structures[50:60], return_std=True)
+    assert model_digest(calibrated) == digest
+
+
+def test_a_model_of_other_crystals_is_refused(model, pool, in_process, formation_energy):
     other = make_cfgp("formation_energy_1800", recipe="paper values")
     other.fit(formation_energy.structures[40:80], formation_energy.target[:40])
-    assert model_digest(other) == model_digest(model)
-    with pytest.raises(ValueError, match="come out differently"):
+    with pytest.raises(ValueError, match="predictions with another model"):
         predict_pool(other, pool, in_process.folder, chunk_size=16)
 
 
@@ -187,7 +240,7 @@ def test_errors(model, pool, tmp_path):
 
 
 def test_a_scheduler_that_is_not_there_is_named(model, pool, tmp_path, monkeypatch):
-    monkeypatch.setattr("skcfgp.screening.workers.TIMEOUT", 1)
+    monkeypatch.setattr("skcfgp.screening.run.TIMEOUT", 1)
     with pytest.raises(ConnectionError, match="no scheduler answers at 'tcp:/"):
         predict_pool(model, pool, tmp_path, scheduler="tcp://127.0.0.1:1")
 
@@ -237,24 +290,10 @@ def test_a_full_disk_is_named_and_what_was_written_is_kept(model, pool, in_proce
     pd.testing.assert_frame_equal(all_of(found), all_of(in_process), atol=1e-5, rtol=0)
 
 
-def test_workers_with_another_version_are_refused(model, pool, tmp_path):
-    def grow_old():
-
-        workers.__version__ = "0.0.1"
-
-    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
-    with LocalCluster(**options) as cluster, Client(cluster) as client:
-        client.run(grow_old)
-        with pytest.raises(RuntimeError, match=r"has skcfgp 0\.0\.1, this process skcfgp 0\.1"):
-            predict_pool(model, pool, tmp_path, scheduler=client)
-
-
-def test_workers_without_the_package_are_refused(model, pool, tmp_path):
-    """A process in which skcfgp cannot be imported."""
-    code = (
-        "import sys; sys.modules['skcfgp'] = None; "
-        "from distributed.cli.dask_worker import main; main()"
-    )
+@contextmanager
+def worker_of(code, **environment):
+    """A cluster of one worker in a process that first runs some code."""
+    code = f"{code}; from distributed.cli.dask_worker import main; main()"
     options = ["--no-nanny", "--no-dashboard", "--nworkers", "1"]
     with (
         LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as cluster,
@@ -262,10 +301,76 @@ def test_workers_without_the_package_are_refused(model, pool, tmp_path):
         subprocess.Popen(
             [sys.executable, "-c", code, cluster.scheduler_address, *options],
             stderr=subprocess.DEVNULL,
+            env=os.environ | environment,
         ) as worker,
     ):
         try:
-            with pytest.raises(RuntimeError, match="the workers cannot import skcfgp"):
-                predict_pool(model, pool, tmp_path, scheduler=client)
+            yield client
         finally:
             worker.kill()
+
+
+def test_workers_with_another_version_are_refused(model, pool, tmp_path):
+    (tmp_path / "numpy-0.0.1.dist-info").mkdir()
+    (tmp_path / "numpy-0.0.1.dist-info" / "METADATA").write_text("Name: numpy\nVersion: 0.0.1\n")
+    with (
+        worker_of(f"import sys; sys.path.insert(0, {str(tmp_path)!r})") as client,
+        pytest.raises(RuntimeError, match=r"has numpy 0\.0\.1, this process numpy \d"),
+    ):
+        predict_pool(model, pool, tmp_path / "out", scheduler=client)
+
+
+def test_workers_without_the_package_are_refused(model, pool, tmp_path):
+    without = (
+        "import sys, importlib.metadata as m; sys.modules['skcfgp'] = None; v = m.version; "
+        "m.version = lambda name: v('no such package' if name == 'skcfgp' else name)"
+    )
+    with (
+        worker_of(without) as client,
+        pytest.raises(RuntimeError, match=r"has no skcfgp, this process skcfgp 0\.1"),
+    ):
+        predict_pool(model, pool, tmp_path, scheduler=client)
+
+
+def test_a_scheduler_that_goes_is_named_and_what_was_written_is_kept(model, pool, tmp_path):
+    """The run ends with an error, and does not wait for ever."""
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(**options) as cluster:
+
+        def stop(n_records):
+            cluster.close()
+
+        with pytest.raises(ConnectionError, match="the scheduler is gone"):
+            predict_pool(
+                model,
+                pool,
+                tmp_path,
+                chunk_size=3,
+                scheduler=cluster.scheduler_address,
+                progress=stop,
+            )
+    assert len(list(tmp_path.glob("part-*.parquet"))) == 1
+
+
+def test_a_chunk_that_kills_its_workers_is_named(model, pool, in_process, tmp_path):
+    """The others are written, and the next run does this one."""
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster) as client,
+    ):
+        written = []
+
+        def kill(n_records):
+            written.append(n_records)
+            if len(written) == 1:
+                os.kill(pid, signal.SIGKILL)
+
+        (pid,) = client.run(os.getpid).values()
+        with pytest.raises(RuntimeError, match="chunks killed their workers repeatedly"):
+            predict_pool(model, pool, tmp_path, chunk_size=3, scheduler=client, progress=kill)
+    assert 20 <= len(list(tmp_path.glob("part-*.parquet"))) == len(written) < 24
+    assert not PoolPredictions(tmp_path).is_complete
+    found = predict_pool(model, pool, tmp_path, chunk_size=3)
+    assert found.is_complete
+    pd.testing.assert_frame_equal(all_of(found), all_of(in_process), atol=1e-5, rtol=0)

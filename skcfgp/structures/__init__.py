@@ -12,11 +12,11 @@ _NAMES = {
     "Structures": "checking",
     "as_crystal": "checking",
     "check_structures": "checking",
+    "crystal_from_optimade": "optimade",
     "object_array": "checking",
     "read_materials_project": "materials_project",
     "read_optimade": "optimade",
     "structure_digest": "crystal",
-    "structure_from_optimade": "optimade",
 }
 
 __all__ = [*_NAMES]

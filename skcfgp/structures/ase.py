@@ -1,7 +1,7 @@
 """Crystals from ASE: ``Atoms``, and databases of the ``ase.db`` module.
 
-Cell, positions and elements go straight into a `Crystal`. Of a database the key-value pairs come
-along as ``properties``; calculators and other attached data are not read.
+Cell, positions and elements go straight into a `Crystal`. The key-value pairs of a database become
+its ``properties``; calculators and other attached data are not read.
 """
 
 import sqlite3
@@ -14,7 +14,7 @@ from .crystal import Crystal
 
 __all__ = ["crystal_from_atoms", "is_atoms", "read_ase_database", "read_ase_json"]
 
-#: Rows of a database that are held at a time.
+#: Rows of a database that are held in memory at a time.
 PAGE = 1000
 
 _COLUMNS = ("id", "numbers", "positions", "cell", "pbc", "key_value_pairs")
@@ -26,22 +26,7 @@ def is_atoms(item):
 
 
 def crystal_from_atoms(atoms, properties=None):
-    """Convert ASE ``Atoms`` or a row of a database.
-
-    Parameters
-    ----------
-    atoms : ase.Atoms or ase.db.row.AtomsRow
-    properties : dict, default=None
-
-    Returns
-    -------
-    Crystal
-
-    Raises
-    ------
-    ValueError
-        If it is not periodic in three directions, or its cell has no volume.
-    """
+    """Convert ASE ``Atoms``, or a row of a database; ValueError if it is not a crystal."""
     if not all(atoms.pbc):
         raise ValueError("it is not periodic in three directions, so it is not a crystal.")
     cell = np.array(atoms.cell, dtype=float)
@@ -64,7 +49,7 @@ def read_ase_database(path):
     id : str
         ``material_id`` of the row's key-value pairs, else the row's id, which counts from 1.
     crystal : Crystal or ValueError
-        The error says why the row is not a crystal.
+        Or the error that says why the row is not a crystal.
 
     Raises
     ------

@@ -285,8 +285,8 @@ def _crystal_or_reason(id_, item):
         return MISSING
     try:
         return as_crystal(item, None if _is_number(id_) else id_)
-    except Exception as error:  # pymatgen's Structure.from_dict raises anything
-        return str(error) or type(error).__name__
+    except (TypeError, ValueError) as error:
+        return str(error)
 
 
 def _opened(items):
@@ -317,7 +317,11 @@ def _structure_of(item):
             "expected the keys 'lattice' and 'sites', or 'structure' with these in it, in the "
             f"dictionary of a crystal, got {sorted(map(str, got))[:8]}."
         )
-    return Structure.from_dict(record)
+    try:
+        return Structure.from_dict(record)
+    except Exception as error:  # what a file holds can make pymatgen raise anything
+        problem = f"{type(error).__name__}: {error}"
+        raise ValueError(f"its dictionary cannot be read by pymatgen ({problem}).") from error
 
 
 def _is_structure_dict(item):

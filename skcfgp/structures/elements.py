@@ -8,7 +8,7 @@ from pymatgen.core import Element
 
 __all__ = ["PROPERTIES", "atomic_masses", "element_properties"]
 
-#: Column name (with unit) of `element_properties`.
+#: Columns of `element_properties`, with units.
 PROPERTIES = (
     "electronegativity_pauling",
     "atomic_radius_angstrom",
@@ -33,17 +33,9 @@ _NOBLE_GAS_CORES = (2, 10, 18, 36, 54, 86)
 
 @lru_cache
 def element_properties(n_elements=94):
-    """Tabulate the elements.
+    """Tabulate `PROPERTIES` of the elements in a read-only array of shape (n_elements, 16).
 
-    Parameters
-    ----------
-    n_elements : int, default=94
-        Elements from hydrogen to this atomic number.
-
-    Returns
-    -------
-    ndarray of shape (n_elements, 16)
-        Columns as in `PROPERTIES`. What is not known is the median of its column. Read only.
+    An unknown value is replaced by the median of its column.
     """
     with warnings.catch_warnings():  # pymatgen warns of each unknown value
         warnings.simplefilter("ignore")
@@ -55,18 +47,7 @@ def element_properties(n_elements=94):
 
 @lru_cache
 def atomic_masses(n_elements=94):
-    """Tabulate the atomic masses.
-
-    Parameters
-    ----------
-    n_elements : int, default=94
-        Elements from hydrogen to this atomic number.
-
-    Returns
-    -------
-    ndarray of shape (n_elements,)
-        In dalton. Read only.
-    """
+    """Tabulate the atomic masses, in dalton, in a read-only array of shape (n_elements,)."""
     masses = np.array([float(Element.from_Z(z).atomic_mass) for z in range(1, n_elements + 1)])
     masses.setflags(write=False)
     return masses

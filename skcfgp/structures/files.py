@@ -1,7 +1,7 @@
 """Files that hold crystals: which formats are known, and how each is read.
 
-Nothing in a file is ever executed: JSON is read as plain data, not by a decoder that imports the
-classes which the file names.
+Nothing in a file is executed: JSON is read as plain data, not by a decoder that imports the classes
+named in the file.
 """
 
 import gzip
@@ -10,7 +10,7 @@ import re
 
 from .ase import read_ase_database, read_ase_json
 
-__all__ = ["is_structure_file", "read_structure_file", "structure_files"]
+__all__ = ["is_structure_file", "read_structure_file", "read_structure_text", "structure_files"]
 
 KNOWN = (
     "POSCAR*, CONTCAR*, .vasp, .poscar, .cif, .xyz, .extxyz, .json and .jsonl, each also .gz, and "
@@ -24,22 +24,7 @@ def is_structure_file(path):
 
 
 def structure_files(folder):
-    """List the structure files of a folder, by name.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    list of (str, Path)
-        File name and path, sorted.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
+    """List the structure files of a folder, as pairs of name and path, sorted."""
     files = sorted(p for p in folder.iterdir() if p.is_file() and is_structure_file(p))
     if not files:
         raise ValueError(f"the folder {folder} holds no structure file; known are {KNOWN}.")
@@ -53,14 +38,14 @@ def read_structure_file(path, name):
     ----------
     path : Path
     name : object
-        Id of the file, for crystals that have none in it.
+        Id of the file, for crystals that have none of their own.
 
     Yields
     ------
     id : object
         The one in the file, else `name`, with a position after it if there are several crystals.
     crystal : Structure, Crystal, Atoms, dict or ValueError
-        As its parser gives it, or why it is none.
+        What its parser gives, or the error.
 
     Raises
     ------
@@ -85,6 +70,20 @@ def read_structure_file(path, name):
         raise ValueError(f"{path} could not be read as {kind}: {error}") from error
     if empty:
         raise ValueError(f"{path} holds no crystal.")
+
+
+def read_structure_text(text):
+    """Read the crystals in a text of CIF or JSON, each as its parser gives it, or the error."""
+    if text.lstrip().startswith(("{", "[")):
+        found = _read_json(text)
+    elif "\n" in text.strip():
+        found = _read_cif(text)
+    else:
+        raise ValueError(
+            f"expected the text of a crystal (CIF or JSON) as structure, got {text[:60]!r}; the "
+            "path of a file belongs into a column 'file'."
+        )
+    return [record for _, record in found]
 
 
 def _rows(path, kind, name):
@@ -125,7 +124,7 @@ def _text(path):
 
 
 def _each(parts, read):
-    """Read part by part, so that a broken one costs no other."""
+    """Read part by part, so that a broken part does not cost the others."""
     for part in parts:
         try:
             yield from read(part)
@@ -176,7 +175,7 @@ def _read_json(text):
         raise ValueError("expected a list or an object of crystals.")
     if "ids" in content and "nextid" in content:
         return read_ase_json(text)
-    if "lattice" in content or "lattice" in content.get("structure", ()):
+    if "lattice" in content or "structure" in content:
         return [_record(content)]
     return list(content.items())  # id: crystal
 

@@ -1,4 +1,4 @@
-"""Files that are there altogether or not at all."""
+"""Files that are written whole or not at all."""
 
 import os
 from contextlib import contextmanager
@@ -8,22 +8,7 @@ __all__ = ["atomic_write"]
 
 @contextmanager
 def atomic_write(path):
-    """Give the name of a file to write, which takes the place of `path` when it is finished.
-
-    Parameters
-    ----------
-    path : Path
-
-    Yields
-    ------
-    Path
-        In the same folder. After an error it is gone, and what was at `path` is still there.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; the message names `path`.
-    """
+    """Yield a temporary path in the same folder; it replaces `path` unless there is an error."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         try:

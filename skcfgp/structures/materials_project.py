@@ -1,7 +1,7 @@
-"""Crystals of the Materials Project, by its own client, ``mp-api``, some at a time.
+"""Crystals of the Materials Project, by its own client, ``mp-api``, in chunks.
 
-The client needs a key, which is taken from the environment and nowhere else: a key on a command
-line can be read by everybody on the machine.
+The client needs a key, which is taken only from the environment: everybody on the machine can read
+a command line.
 """
 
 import json
@@ -13,7 +13,7 @@ from .remote import TEMPORARY, TransientError, cached, retry
 
 __all__ = ["read_materials_project"]
 
-#: Where the key is.
+#: Environment variable with the key.
 KEY = "MP_API_KEY"
 
 #: Crystals that are asked for at a time.
@@ -35,19 +35,19 @@ def read_materials_project(query, *, fields=(), cache_dir=None, max_crystals=Non
         Columns beside the crystal, such as ``"formation_energy_per_atom"`` (eV/atom) or
         ``"band_gap"`` (eV), by their names there.
     cache_dir : str, Path or None, default=None
-        Folder of answers. The same question asked again takes them from there, also after an
-        interruption; remove the folder to ask again. The key is not in it.
+        Folder of answers. The same query takes them from there, also after an interruption; remove
+        the folder to ask again. The key is not in it.
     max_crystals : int, default=None
-        Stop after so many.
+        Largest number of crystals.
     attempts : int, default=6
-        How often to ask when there is no answer or a temporary error.
+        Number of attempts if there is no answer or a temporary error.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``structure`` (a pymatgen ``Structure``; None where there is none) and `fields`, by
-        ``material_id``. `skcfgp.campaign.Campaign.init` and `skcfgp.structures.check_structures`
-        take it.
+        Columns ``structure`` (a `skcfgp.structures.Crystal`; the record of the database, or None,
+        where that is not one) and `fields`, by ``material_id``. `skcfgp.campaign.Campaign.init`
+        and `skcfgp.structures.check_structures` take it.
 
     Raises
     ------
@@ -74,23 +74,23 @@ def read_materials_project(query, *, fields=(), cache_dir=None, max_crystals=Non
         some = ids[start : start + CHUNK]
         documents = ask(fields=["material_id", "structure", *fields], material_ids=some)
         found |= {document["material_id"]: document for document in documents}
-    columns = {"structure": [_structure(found.get(id_, {}).get("structure")) for id_ in ids]}
+    columns = {"structure": [_crystal(found.get(id_, {}).get("structure"), id_) for id_ in ids]}
     columns |= {name: [found.get(id_, {}).get(name) for id_ in ids] for name in fields}
     return pd.DataFrame(columns, index=pd.Index(ids, name="material_id", dtype=object))
 
 
-def _structure(record):
-    """Build a structure; a record that is none stays as it is, for its reader to refuse by name."""
-    from pymatgen.core import Structure
+def _crystal(record, id_):
+    """Build a crystal; what cannot be used stays as it is, and is refused by name later."""
+    from .checking import as_crystal
 
     try:
-        return Structure.from_dict(record)
-    except (KeyError, TypeError, ValueError):
+        return as_crystal(record, id_)
+    except (TypeError, ValueError):
         return record
 
 
 class _Client:
-    """``mp-api``'s search in the summaries, with a cache and patience."""
+    """``mp-api``'s search in the summaries, with a cache and retries."""
 
     def __init__(self, cache_dir, attempts):
         self.cache_dir = cache_dir

@@ -1,4 +1,4 @@
-"""Crystals from any database that speaks OPTIMADE, page by page, by the standard library alone."""
+"""Crystals from any database that speaks OPTIMADE, page by page."""
 
 import json
 import urllib.error
@@ -8,11 +8,13 @@ from functools import partial
 from http.client import HTTPException
 
 import numpy as np
+from pymatgen.core import Element
 
-from .checking import Structures, check_structures, object_array
+from .checking import Failure, Structures, object_array
+from .crystal import Crystal
 from .remote import TEMPORARY, TransientError, cached, retry
 
-__all__ = ["read_optimade", "structure_from_optimade"]
+__all__ = ["crystal_from_optimade", "read_optimade"]
 
 FIELDS = "id,lattice_vectors,cartesian_site_positions,species_at_sites,species,dimension_types"
 
@@ -27,16 +29,17 @@ def read_optimade(
     url : str
         Base URL of the database, with or without the version: ``https://example.org/optimade``.
     filter : str, default=""
-        In the language of OPTIMADE: ``'elements HAS ALL "Ga","N" AND nelements=2'``.
+        Filter in the language of OPTIMADE, such as ``'elements HAS ALL "Ga","N" AND nelements=2'``.
     cache_dir : str, Path or None, default=None
-        Folder of pages that were read. The same question asked again takes them from there, also
-        after an interruption; remove the folder to ask the database again.
+        Folder of pages that were read. The same query takes them from there, also after an
+        interruption; remove the folder to ask the database again.
     max_crystals : int, default=None
-        Stop after so many.
+        Largest number of crystals.
     page_limit : int, default=None
-        Crystals a page; a database refuses more than it allows. None leaves it to the database.
+        Number of crystals on a page; by default the database decides. It refuses more than it
+        allows.
     attempts : int, default=6
-        How often to ask for a page when there is no answer or a temporary error.
+        Number of attempts for a page if there is no answer or a temporary error.
     timeout : float, default=60.0
         Seconds to wait for an answer.
 
@@ -51,7 +54,7 @@ def read_optimade(
     OSError
         If the database cannot be reached; what was read is in the cache.
     ValueError
-        If the database refuses the question, or its answer is not OPTIMADE's.
+        If the database refuses the query, or its answer is not OPTIMADE's.
 
     References
     ----------
@@ -64,63 +67,67 @@ def read_optimade(
     if filter:
         query["filter"] = filter
     page_url = f"{_versioned(url)}/structures?{urllib.parse.urlencode(query)}"
-    ids, found, seen = [], [], set()
+    ids, crystals, failures, seen = [], [], [], set()
     while page_url and (max_crystals is None or len(ids) < max_crystals):
         if page_url in seen:
             raise ValueError(f"{url}: its pages go round in a circle, at {page_url}.")
         seen.add(page_url)
         page = cached(cache_dir, page_url, partial(_page, page_url, attempts, timeout))
-        for entry in page["data"]:
-            ids.append(str(entry.get("id")))
+        for entry in page["data"][: None if max_crystals is None else max_crystals - len(ids)]:
+            id_, crystal = str(entry.get("id")), None
             try:
-                found.append(structure_from_optimade(entry["attributes"]))
-            except Exception as error:  # what others' databases hold can be anything
-                found.append(error)
+                crystal = crystal_from_optimade(entry.get("attributes"), id_)
+            except ValueError as error:
+                failures.append(Failure(len(ids), id_, str(error)))
+            ids.append(id_)
+            crystals.append(crystal)
         page_url = _next(page, page_url)
-    checked = check_structures(found[:max_crystals], on_error="nan")
-    failures = [failure._replace(id=ids[failure.index]) for failure in checked.failures]
-    return Structures(checked.structures, object_array(ids[:max_crystals]), failures)
+    return Structures(object_array(crystals), object_array(ids), failures)
 
 
-def structure_from_optimade(attributes):
-    """Build a structure from the attributes of an OPTIMADE entry.
+def crystal_from_optimade(attributes, id_=None):
+    """Build a crystal from the attributes of an OPTIMADE entry.
 
     Parameters
     ----------
     attributes : dict
         With ``lattice_vectors`` and ``cartesian_site_positions`` in angstrom, ``species`` and
         ``species_at_sites``.
+    id_ : str, default=None
+        The ``material_id`` among its properties.
 
     Returns
     -------
-    pymatgen.core.Structure
+    Crystal
 
     Raises
     ------
     ValueError
         If it is not an ordered crystal, periodic in three directions.
     """
-    from pymatgen.core import Lattice, Structure
-
+    if not isinstance(attributes, dict):
+        raise ValueError(f"it has no attributes, got {attributes!r}.")
     dimensions = attributes.get("dimension_types")
-    if dimensions is not None and list(dimensions) != [1, 1, 1]:
+    if dimensions is not None and dimensions != [1, 1, 1]:
         raise ValueError(f"it is not periodic in three directions: {dimensions}.")
     for name in ("lattice_vectors", "cartesian_site_positions", "species_at_sites", "species"):
-        if not attributes.get(name):
+        if not isinstance(attributes.get(name), list) or not attributes[name]:
             raise ValueError(f"it has no {name}.")
-    symbols = {}
-    for kind in attributes["species"]:
-        symbols[kind["name"]] = kind["chemical_symbols"]
-    wrong = [n for n in set(attributes["species_at_sites"]) if len(symbols.get(n, ())) != 1]
+    try:
+        symbols = {kind["name"]: kind["chemical_symbols"] for kind in attributes["species"]}
+        names = list(map(str, attributes["species_at_sites"]))
+        lattice = np.array(attributes["lattice_vectors"], dtype=float)
+        positions = np.array(attributes["cartesian_site_positions"], dtype=float)
+        coords = np.linalg.solve(lattice.T, positions.T).T
+    except (KeyError, TypeError, ValueError) as error:  # LinAlgError is a ValueError
+        problem = f"{type(error).__name__}: {error}"
+        raise ValueError(f"its attributes are not those of a crystal ({problem}).") from error
+    wrong = [n for n in set(names) if len(symbols.get(n, ())) != 1]
     wrong += [n for n, s in symbols.items() if set(s) & {"X", "vacancy"} and n not in wrong]
     if wrong:
         raise ValueError(f"it is disordered, or a site is not known: {min(wrong)!r}.")
-    return Structure(
-        Lattice(np.array(attributes["lattice_vectors"], dtype=float)),
-        [symbols[name][0] for name in attributes["species_at_sites"]],
-        np.array(attributes["cartesian_site_positions"], dtype=float),
-        coords_are_cartesian=True,
-    )
+    numbers = [Element(symbols[name][0]).Z for name in names]
+    return Crystal(lattice, coords, numbers, {} if id_ is None else {"material_id": id_})
 
 
 def _versioned(url):
@@ -129,7 +136,7 @@ def _versioned(url):
 
 
 def _on_the_web(url):
-    """Refuse a URL of this machine, also where a database names it."""
+    """Refuse a URL that is not of the web, also one that a database names."""
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise ValueError(f"expected a URL that begins with http:// or https://, got {url!r}.")
     return url
@@ -146,10 +153,12 @@ def _page(url, attempts, timeout):
     text = retry(partial(_fetch, url, timeout), attempts, url)
     try:
         page = json.loads(text)
-        if not isinstance(page["data"], list):
-            raise KeyError("data")
+        if not all(isinstance(entry, dict) for entry in page["data"]):
+            raise TypeError("an entry is not an object")
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{url} is no answer in the form of OPTIMADE: {text[:100]!r}") from error
+        raise ValueError(
+            f"{url} is not an answer in the form of OPTIMADE: {text[:100]!r}"
+        ) from error
     return page
 
 
@@ -171,7 +180,7 @@ def _fetch(url, timeout):
 
 
 def _detail(error):
-    """Say what the database says of its refusal."""
+    """Return the reason that the database gives for its refusal."""
     try:
         return "; ".join(e.get("detail", "") for e in json.loads(error.read())["errors"])
     except (ValueError, KeyError, TypeError, OSError):

@@ -1,4 +1,4 @@
-"""Asking a database: with patience, and not twice."""
+"""Asking a database: again if it has no answer, and never twice for the same one."""
 
 import hashlib
 import json
@@ -9,23 +9,15 @@ from .io import atomic_write
 
 __all__ = ["TEMPORARY", "TransientError", "cached", "retry"]
 
-#: Answers after which it is worth asking again.
+#: Status codes after which it is worth asking again.
 TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
 
-#: Seconds before the second attempt; before each further one twice as long.
+#: Seconds before the second attempt; doubled before each further one.
 INITIAL_DELAY = 1.0
 
 
 class TransientError(Exception):
-    """There was no answer this time.
-
-    Parameters
-    ----------
-    problem : object
-        Why.
-    wait : float, default=0.0
-        Seconds after which the database wants to be asked again.
-    """
+    """There was no answer this time; `wait` is for how many seconds not to ask again."""
 
     def __init__(self, problem, wait=0.0):
         super().__init__(str(problem))
@@ -33,20 +25,7 @@ class TransientError(Exception):
 
 
 def retry(ask, attempts, name):
-    """Call `ask` until it raises no `TransientError`, or for the last of some attempts.
-
-    Parameters
-    ----------
-    ask : callable
-    attempts : int
-    name : str
-        Of what is asked.
-
-    Returns
-    -------
-    object
-        What `ask` returns.
-    """
+    """Call `ask` until it raises no `TransientError`, at most `attempts` times."""
     wait = INITIAL_DELAY
     for attempt in range(1, attempts + 1):
         try:
@@ -64,19 +43,7 @@ def retry(ask, attempts, name):
 
 
 def cached(cache_dir, question, ask):
-    """Take an answer from a folder if it is there, else ask and put it there.
-
-    Parameters
-    ----------
-    cache_dir : str, Path or None
-    question : str
-    ask : callable
-        Returns the answer, as plain JSON values.
-
-    Returns
-    -------
-    object
-    """
+    """Take an answer (plain JSON values) from a folder if it is there, else ask and keep it."""
     if cache_dir is None:
         return ask()
     name = hashlib.blake2b(question.encode(), digest_size=16).hexdigest()

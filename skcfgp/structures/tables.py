@@ -1,9 +1,31 @@
-"""Tables of labelled crystals in CSV files, read row by row, each with its line."""
+"""Tables of crystals in CSV files, read row by row, each with its line.
 
-import csv
+A column ``structure`` holds the crystal itself, as the text of a CIF or of JSON; ``file`` (or
+``path``) holds the path of a file, absolute or relative to the table.
+"""
+
+import re
+from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Refusal", "read_labelled", "read_table"]
+__all__ = [
+    "CrystalRow",
+    "CrystalTable",
+    "Refusal",
+    "find_target",
+    "read_crystals",
+    "read_labelled",
+    "read_table",
+]
+
+ID_COLUMNS = ("material_id", "id")
+PATH_COLUMNS = ("file", "path")
+
+#: Columns that never hold the property.
+NOT_VALUES = {*ID_COLUMNS, *PATH_COLUMNS, "structure", "formula", "unit", "split"}
+NOT_VALUES |= {"failed", "prediction", "std", "cost"}
+
+_FIELD = re.compile(r'"([^"]*(?:""[^"]*)*)"|([^",\n][^,\n]*|)')
 
 
 class Refusal(NamedTuple):
@@ -17,52 +39,108 @@ class Refusal(NamedTuple):
         return f"{'' if self.line is None else f'line {self.line}: '}{self.id}: {self.reason}"
 
 
+class CrystalRow(NamedTuple):
+    """A row: its line, its id, its `Crystal` (None if it is known) and all fields by column."""
+
+    line: int
+    id: str
+    crystal: object
+    fields: dict
+
+
+class CrystalTable(NamedTuple):
+    """The columns of a table, the rows that can be used and the refusals of the others."""
+
+    columns: list
+    rows: list
+    refused: list
+
+
 def read_table(path):
-    """Read a CSV with a header; each row with the line on which it begins.
+    """Read a CSV with a header: pairs of line and fields by column, and a list of refusals."""
+    try:
+        records = [
+            (line, fields)
+            for line, fields in _records(path.read_text(encoding="utf-8-sig"))
+            if any(fields)
+        ]
+    except ValueError as error:  # not UTF-8, or not a CSV
+        raise ValueError(f"{path} is not a UTF-8 CSV file: {error}") from error
+    if not records:
+        return [], []
+    (_, header), *records = records
+    if len(set(header)) < len(header):
+        raise ValueError(f"{path}: two columns have one name: {header}.")
+    rows, refused = [], []
+    for line, fields in records:
+        if len(fields) == len(header):
+            rows.append((line, dict(zip(header, fields, strict=True))))
+        else:
+            reason = f"{len(fields)} fields where the header has {len(header)}"
+            refused.append(Refusal(line, fields[0], reason))
+    return rows, refused
+
+
+def read_crystals(path, known=()):
+    """Read a CSV of crystals.
 
     Parameters
     ----------
     path : Path
+        With a column ``structure`` of CIF or JSON text, or ``file`` (or ``path``) of paths,
+        relative to the CSV; and if wanted ``material_id`` or ``id``, else the name of the file is
+        the id.
+    known : collection of str, default=()
+        Ids whose crystals are known already: they are not read, and may be missing in the table.
 
     Returns
     -------
-    rows : list of (int, dict of str to str)
-    refused : list of Refusal
-        Rows with too many or too few fields.
+    CrystalTable
+        Refused are rows whose crystal cannot be used, or with too many or too few fields.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a CSV in UTF-8, or has no column that names crystals.
     """
-    rows, refused = [], []
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file)
+    table, refused = read_table(path)
+    columns = list(table[0][1]) if table else []
+    wanted = ("structure", *PATH_COLUMNS, *(ID_COLUMNS if known else ()))
+    if table and not set(columns) & set(wanted):
+        raise ValueError(f"{path}: expected a column 'file' or 'structure', got {columns}.")
+    rows = []
+    for line, fields in table:
+        file = next((fields[name] for name in PATH_COLUMNS if fields.get(name)), "")
+        named = next((fields[name] for name in ID_COLUMNS if fields.get(name)), Path(file).name)
+        id_ = named or f"{path.name}:{line}"
         try:
-            header = [name.strip() for name in next(reader, [])]
-            if len(set(header)) < len(header):
-                raise ValueError(f"{path}: two columns have one name: {header}.")
-            end = reader.line_num
-            for fields in reader:
-                line, end = end + 1, reader.line_num
-                fields = [text.strip() for text in fields]
-                if not any(fields):
-                    continue
-                if len(fields) == len(header):
-                    rows.append((line, dict(zip(header, fields, strict=True))))
-                else:
-                    reason = f"{len(fields)} fields where the header has {len(header)}"
-                    refused.append(Refusal(line, fields[0], reason))
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is no CSV file in UTF-8: {error}") from error
-    return rows, refused
+            crystal = None if id_ in known else _crystal(path.parent, fields, file, id_)
+        except (ValueError, OSError) as error:
+            refused.append(Refusal(line, id_, str(error)))
+        else:
+            rows.append(CrystalRow(line, id_, crystal, fields))
+    return CrystalTable(columns, rows, sorted(refused))
+
+
+def find_target(path, columns, target=None):
+    """Return the column of the property: `target`, or the only one that can be."""
+    values = [name for name in columns if name not in NOT_VALUES]
+    if target is None and len(values) == 1:
+        target = values[0]
+    if target not in values:
+        raise ValueError(f"{path}: name the column of values with --target; there are {values}.")
+    return target
 
 
 def read_labelled(path, target=None):
-    """Read a CSV of labelled crystals; None if there is no path.
+    """Read a CSV of labelled crystals, all of whose rows are needed.
 
     Parameters
     ----------
     path : Path or None
-        With a column ``file`` of paths, absolute or relative to the CSV, and a column of values.
+        As in `read_crystals`, with a column of values. None is returned for None.
     target : str, default=None
-        The column of values; needed if there are several beside ``file``, ``id``, ``material_id``
-        and ``formula``.
+        The column of values; needed if there are several.
 
     Returns
     -------
@@ -72,37 +150,76 @@ def read_labelled(path, target=None):
     Raises
     ------
     ValueError
-        Naming the line of the first value or file that cannot be used.
+        Naming the lines that cannot be used, or if there are fewer than two rows.
     """
     import numpy as np
 
-    from .checking import check_structures, object_array
+    from .checking import object_array
 
     if path is None:
         return None
-    rows, refused = read_table(path)
-    for refusal in refused:
-        raise ValueError(f"{path}, line {refusal.line}: {refusal.reason}.")
-    columns = list(rows[0][1]) if rows else []
-    if "file" not in columns:
-        raise ValueError(f"{path}: expected a column 'file', got the columns {columns}.")
-    values = [c for c in columns if c not in ("file", "id", "material_id", "formula")]
-    if target is None and len(values) == 1:
-        target = values[0]
-    if target not in values:
-        raise ValueError(f"{path}: name the column of values with --target; there are {values}.")
-    structures, y = [], []
-    for line, row in rows:
+    columns, rows, refused = read_crystals(path)
+    target, y = find_target(path, columns, target) if columns else target, []
+    for row in rows:
         try:
-            y.append(float(row[target]))
-            if not np.isfinite(y[-1]):
-                raise ValueError(f"the value {row[target]!r} is not finite.")
-            found = check_structures([path.parent / row["file"]]).structures
-            if len(found) != 1:
-                raise ValueError(f"{row['file']} holds {len(found)} crystals; one is needed.")
-        except (ValueError, OSError) as error:
-            raise ValueError(f"{path}, line {line}: {error}") from error
-        structures.append(found[0])
-    if len(structures) < 2:
-        raise ValueError(f"{path}: expected at least 2 labelled crystals, got {len(structures)}.")
-    return object_array(structures), np.array(y)
+            y.append(_finite(row.fields[target]))
+        except ValueError as error:
+            refused.append(Refusal(row.line, row.id, str(error)))
+    if refused:
+        shown = "; ".join(str(refusal).rstrip(".") for refusal in sorted(refused)[:10])
+        raise ValueError(f"{path}: {len(refused)} rows cannot be used: {shown}.")
+    if len(rows) < 2:
+        raise ValueError(f"{path}: expected at least 2 labelled crystals, got {len(rows)}.")
+    return object_array([row.crystal for row in rows]), np.array(y)
+
+
+def _records(text):
+    """Yield the line on which each record of a CSV begins, and its fields without outer blanks.
+
+    Python's ``csv`` refuses a field of 131,073 characters, which a large crystal has, unless its
+    limit is changed for the whole process.
+    """
+    fields, line, start, position = [], 1, 1, 0
+    while position <= len(text):
+        match = _FIELD.match(text, position)
+        quoted, plain = match.groups()
+        position = match.end() + 1
+        separator = text[match.end() : position]
+        if separator not in (",", "\n", ""):
+            raise ValueError(f"line {line}: a field that begins with a quote does not end with one")
+        fields.append((plain if quoted is None else quoted.replace('""', '"')).strip())
+        line += match[0].count("\n") + (separator == "\n")
+        if separator != ",":
+            yield start, fields
+            fields, start = [], line
+
+
+def _crystal(folder, fields, file, id_):
+    """Read the one crystal of a row."""
+    from .checking import check_structures
+    from .files import read_structure_text
+
+    if text := fields.get("structure"):
+        source, items = "the column 'structure'", dict(enumerate(read_structure_text(text)))
+        if len(items) == 1:
+            items = {id_: items[0]}
+    elif file:
+        source, items = file, {id_: folder / file}
+    else:
+        raise ValueError("there is neither a file nor a structure")
+    found = check_structures(items, on_error="nan")
+    if len(found.ids) != 1:
+        raise ValueError(f"{source} holds {len(found.ids)} crystals; one is needed.")
+    if found.failures:
+        raise ValueError(found.failures[0].reason)
+    return found.structures[0]
+
+
+def _finite(text):
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"the value {text!r} is not a number") from None
+    if abs(value) == float("inf") or value != value:
+        raise ValueError(f"the value {text!r} is not finite")
+    return value

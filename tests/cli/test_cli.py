@@ -159,14 +159,23 @@ def test_predict_from_own_labels_and_a_broken_file(files, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("path,y\na.vasp,1\n", "expected a column 'file'"),
+        ("name,y\na.vasp,1\n", "expected a column 'file'"),
         ("file,y,z\na.vasp,1,2\n", "--target"),
-        ("file,y\ntrain-0.vasp,1\ntrain-1.vasp,one\n", "line 3: could not convert"),
-        ("file,y\n\ntrain-0.vasp,1\ntrain-1.vasp,one\n", "line 4: could not convert"),
-        ("file,y\ntrain-0.vasp,1\ntrain-1.vasp\n", "line 3: 1 fields where the header has 2"),
+        (
+            "file,y\ntrain-0.vasp,1\ntrain-1.vasp,one\n",
+            "line 3: train-1.vasp: the value 'one' is not a number",
+        ),
+        (
+            "file,y\n\ntrain-0.vasp,1\ntrain-1.vasp,one\n",
+            "line 4: train-1.vasp: the value 'one' is not a number",
+        ),
+        (
+            "file,y\ntrain-0.vasp,1\ntrain-1.vasp\n",
+            "line 3: train-1.vasp: 1 fields where the header has 2",
+        ),
         ("\ufefffile,y\ntrain-0.vasp,1\n", "at least 2"),
-        ("file,y\ntrain-0.vasp,nan\n", "line 2: the value 'nan' is not finite"),
-        ("file,y\ntrain-0.vasp,1\nmissing.vasp,1\n", "line 3: Crystal 'missing.vasp'"),
+        ("file,y\ntrain-0.vasp,nan\n", "line 2: train-0.vasp: the value 'nan' is not finite"),
+        ("file,y\ntrain-0.vasp,1\nmissing.vasp,1\n", "line 3: missing.vasp: there is no file"),
         ("file,y\ntrain-0.vasp,1\n", "at least 2"),
     ],
 )

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from skcfgp.campaign import Campaign
 from skcfgp.cli import main
-from skcfgp.structures import read_optimade, structure_digest, structure_from_optimade
+from skcfgp.structures import crystal_from_optimade, read_optimade, structure_digest
 from skcfgp.structures import remote as answers
 
 
@@ -189,7 +189,7 @@ def test_wrong_addresses():
     with pytest.raises(ValueError, match="http:// or https://"):
         read_optimade("file:///etc/passwd")
     with pytest.raises(ValueError, match="is not periodic"):
-        structure_from_optimade({"dimension_types": [0, 0, 0]})
+        crystal_from_optimade({"dimension_types": [0, 0, 0]})
 
 
 def test_pages_that_go_on_elsewhere_are_an_error_and_not_an_end(flaky):

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ..structures import (
     Failure,
@@ -36,29 +36,103 @@ class CrystalInputMixin:
 
 
 class CrystalTransformerMixin(CrystalInputMixin, TransformerMixin):
-    """A transformer whose ``on_error`` says what becomes of a crystal that cannot be used."""
+    """A transformer of crystals that learns nothing, unless it overrides ``fit``.
 
-    def _check_on_error(self):
+    A subclass has ``on_error``, `_names` (of its columns) and `_transform`, which takes
+    `skcfgp.structures.Structures` and calls `_report` once everything is computed.
+    """
+
+    def fit(self, X, y=None):
+        """Check the parameters; nothing is learnt.
+
+        Parameters
+        ----------
+        X : ignored
+        y : ignored
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not valid.
+        """
+        self._check_parameters()
+        return self
+
+    def transform(self, X):
+        """Transform crystals; the estimator stays as it is.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples,)
+            Crystals, in any form that `skcfgp.structures.check_structures` takes.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features_out)
+            NaN in the rows of crystals that cannot be used, if ``on_error="nan"``.
+
+        Raises
+        ------
+        InvalidStructureError
+            If crystals cannot be used and ``on_error="raise"``. The message names them.
+        """
+        check_is_fitted(self)
+        return self._transform(self._read(X))
+
+    def fit_transform(self, X, y=None, **fit_params):
+        """Fit, then transform; a file is read once. See `fit` and `transform`."""
+        crystals = self._read(X)
+        return self.fit(crystals, y, **fit_params)._transform(crystals)
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the columns of `transform`.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        ndarray of str, of shape (n_features_out,)
+        """
+        check_is_fitted(self)
+        return np.array(self._names(), dtype=object)
+
+    def _check_parameters(self):
         if self.on_error not in ("raise", "nan"):
             raise ValueError(f"on_error must be 'raise' or 'nan', got {self.on_error!r}.")
 
+    def _read(self, X):
+        return check_structures(X, on_error="nan", n_jobs=getattr(self, "n_jobs", None))
+
     def _report(self, crystals, errors=None):
         """Raise an error, or give a warning, that names the crystals that cannot be used."""
-        new = [Failure(row, crystals.ids[row], str(e)) for row, e in (errors or {}).items()]
+        new = [Failure(row, crystals.ids[row], e) for row, e in (errors or {}).items()]
         failures = sorted([*crystals.failures, *new])
         if failures and self.on_error == "raise":
             raise InvalidStructureError(failures)
         failures = [failure for failure in failures if failure.reason != MISSING]
         if failures:
             message = f"{InvalidStructureError(failures)}\nThe rows of these crystals are empty."
-            warnings.warn(message, InvalidStructureWarning, stacklevel=4)
+            warnings.warn(message, InvalidStructureWarning, stacklevel=5)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
 
 
 class CrystalReader(CrystalTransformerMixin, BaseEstimator):
     """Read, convert and check crystals, so that the steps after it need not.
 
     The first step of a pipeline whose crystals may come from files: each file is then parsed once,
-    whatever is computed from it. Nothing is learnt.
+    whatever is computed from it. `transform` returns an object array of
+    `skcfgp.structures.Crystal`, whose ``properties`` hold the id as ``material_id`` unless it is a
+    number.
 
     Parameters
     ----------
@@ -87,63 +161,13 @@ class CrystalReader(CrystalTransformerMixin, BaseEstimator):
         self.on_error = on_error
         self.n_jobs = n_jobs
 
-    def fit(self, X, y=None):
-        """Check the parameters; nothing is read or learnt.
+    def _names(self):
+        return ["crystal"]
 
-        Parameters
-        ----------
-        X : ignored
-        y : ignored
-
-        Returns
-        -------
-        self : CrystalReader
-        """
-        self._check_on_error()
-        return self
-
-    def transform(self, X):
-        """Read crystals.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples,)
-            Crystals, in any form that `skcfgp.structures.check_structures` takes.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), dtype object
-            A `skcfgp.structures.Crystal` for each row; its ``properties`` hold the id as
-            ``material_id``, unless it is a number. With ``on_error="nan"``, None for a crystal
-            that cannot be used.
-
-        Raises
-        ------
-        InvalidStructureError
-            If crystals cannot be used and ``on_error="raise"``. The message names them.
-        """
-        self._check_on_error()
-        crystals = check_structures(X, on_error="nan", n_jobs=self.n_jobs)
+    def _transform(self, crystals):
+        self._check_parameters()
         self._report(crystals)
         return crystals.structures
-
-    def get_feature_names_out(self, input_features=None):
-        """Name the one column of `transform`.
-
-        Parameters
-        ----------
-        input_features : ignored
-
-        Returns
-        -------
-        ndarray of str, of shape (1,)
-        """
-        return np.array(["crystal"], dtype=object)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        return tags
 
 
 def read_crystals(X):

@@ -10,7 +10,6 @@ import numpy as np
 from pymatgen.core import Element
 from sklearn.base import BaseEstimator
 
-from ..structures import check_structures
 from ..structures.elements import PROPERTIES, atomic_masses, element_properties
 from .base import CrystalTransformerMixin
 
@@ -75,47 +74,16 @@ class CompositionFeaturizer(CrystalTransformerMixin, BaseEstimator):
         self.groups = groups
         self.on_error = on_error
 
-    def fit(self, X, y=None):
-        """Check the parameters; nothing is learnt.
+    def _check_parameters(self):
+        groups = self._groups()
+        if unknown := [group for group in groups if group not in GROUPS]:
+            raise ValueError(f"groups must be of {GROUPS}, got {unknown[0]!r}.")
+        if not groups or len(set(groups)) < len(groups):
+            raise ValueError(f"groups must name at least one, each once, got {self.groups!r}.")
+        super()._check_parameters()
 
-        Parameters
-        ----------
-        X : ignored
-        y : ignored
-
-        Returns
-        -------
-        self : CompositionFeaturizer
-
-        Raises
-        ------
-        ValueError
-            If a parameter is not valid.
-        """
+    def _transform(self, crystals):
         self._check_parameters()
-        return self
-
-    def transform(self, X):
-        """Compute the features.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples,)
-            Crystals, in any form that `skcfgp.structures.check_structures` takes.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-            With ``on_error="nan"``, NaN in the rows of crystals that cannot be used.
-
-        Raises
-        ------
-        InvalidStructureError
-            If crystals cannot be used, or have an element past plutonium, and
-            ``on_error="raise"``. The message names them.
-        """
-        self._check_parameters()
-        crystals = check_structures(X, on_error="nan")
         errors, good = {}, []
         for row, crystal in enumerate(crystals.structures):
             if crystal is None:
@@ -129,33 +97,6 @@ class CompositionFeaturizer(CrystalTransformerMixin, BaseEstimator):
         if good:
             features[good] = self._compute(crystals.structures[good])
         return features
-
-    def get_feature_names_out(self, input_features=None):
-        """Name the columns of `transform`, with units: ``fraction_O``, ``density_g_cm3``, ...
-
-        Parameters
-        ----------
-        input_features : ignored
-
-        Returns
-        -------
-        ndarray of str, of shape (n_features,)
-        """
-        self._check_parameters()
-        return np.array(self._names(), dtype=object)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        return tags
-
-    def _check_parameters(self):
-        groups = self._groups()
-        if unknown := [group for group in groups if group not in GROUPS]:
-            raise ValueError(f"groups must be of {GROUPS}, got {unknown[0]!r}.")
-        if not groups or len(set(groups)) < len(groups):
-            raise ValueError(f"groups must name at least one, each once, got {self.groups!r}.")
-        self._check_on_error()
 
     def _groups(self):
         return [self.groups] if isinstance(self.groups, str) else list(self.groups)

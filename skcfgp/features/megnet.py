@@ -8,12 +8,11 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
 
 from ..gaussian_process.common import check_mask
 from ..network import BUNDLED, PUBLISHED, Architecture, MEGNet, load_network, train
-from ..structures import InvalidStructureError, check_structures, structure_digest
+from ..structures import InvalidStructureError, structure_digest
 from .base import CrystalTransformerMixin, check_labels
 from .store import DiskStore, look_up, memory
 
@@ -40,21 +39,20 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
     Parameters
     ----------
     weights : str, Path or None, default="Eform_MP_2019"
-        The network: a published one by megnet's name for it (``"Eform_MP_2019"``, trained on
-        four fifths of 133,420 formation energies, needs no download; for others see
+        Network: a published one by megnet's name for it (``"Eform_MP_2019"``, trained on four
+        fifths of 133,420 formation energies, needs no download; others are in
         `skcfgp.network.PUBLISHED`), a bundled one (``"formation_energy_1800"``, trained on the
-        training part of
-        `skcfgp.datasets.load_formation_energy` alone), a path, or None: random, then trained by
-        `fit`.
+        training part of `skcfgp.datasets.load_formation_energy` alone), a path, or None for random
+        weights, which `fit` trains.
     layer : {"set2set", "readout_0", "readout_1"} or list of them, default="readout_0"
         ``"readout_0"`` is the first dense layer after Set2Set, 32 wide ("Dense 32" in the paper),
         ``"readout_1"`` the next, 16 wide, and ``"set2set"`` what goes into the first: pooled sites,
         bonds and state, 96 wide. A list is concatenated.
     epochs : int, default=0
-        Epochs for which `fit` trains the network on ``(X, y)``. 0 leaves it as it is. The last
-        layer of a network of another property is fitted to y before the first step.
+        Number of epochs for which `fit` trains the network on ``(X, y)``; 0 leaves it as it is. The
+        last layer of a network of another property is fitted to y before the first step.
     batch_size : int, default=32
-        Crystals per training step.
+        Number of crystals per training step.
     learning_rate : float, default=2e-3
         Highest learning rate, also for fine-tuning: with a tenth of it the validation errors were
         1.3 to 2.3 times as large after 30 epochs on four properties.
@@ -66,9 +64,9 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
         Probability with which each unit is dropped in a training step. `transform` drops none; see
         `skcfgp.models.MEGNetRegressor` for a prediction that does.
     validation_fraction : float, default=0.1
-        Part of the rows that `fit` sets aside to choose the best epoch.
+        Fraction of the rows that `fit` sets aside to choose the best epoch.
     patience : int or None, default=None
-        Stop training after so many epochs without a better validation error.
+        Number of epochs without a better validation error after which training stops.
     cutoff : float, default=4.0
         Longest bond, in angstrom, of a new network (``weights=None``).
     embedding : {"elements", "random"}, default="elements"
@@ -78,19 +76,17 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
         Whether crystals that cannot be used raise an error, once all were looked at and the vectors
         of the others are stored, or get rows of NaN, with one warning that names them.
     cache_dir : str, Path or None, default=None
-        Folder of a feature cache that outlives the process. Within a process vectors are kept in
-        memory in any case.
+        Folder of a feature cache that outlives the process; in memory vectors are always kept.
     device : str or None, default=None
         TensorFlow device such as ``"/GPU:0"`` or ``"/CPU:0"``; None takes the GPU if there is one.
     n_jobs : int, default=None
-        Processes that read files, and those of `transform`, each of which builds graphs and runs
-        the network for 1,000 crystals at a time. None means 1 unless a joblib context says
-        otherwise, such as ``joblib.parallel_config("dask")``, -1 all processors. Each process loads
-        TensorFlow, which takes seconds.
+        Number of processes that read files and, in `transform`, build graphs and run the network
+        for 1,000 crystals at a time. None means 1 unless a joblib context says otherwise, such as
+        ``joblib.parallel_config("dask")``, -1 all processors. Each loads TensorFlow.
     random_state : int, RandomState or None, default=None
-        Initial weights, validation part and order of training.
+        Controls the initial weights, the validation part and the order of training.
     verbose : int, default=1
-        0 for no progress bar. There is none where the output is not a terminal.
+        Whether a terminal shows a progress bar; 0 for none.
 
     Attributes
     ----------
@@ -177,9 +173,7 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
             Target; needed for training only.
         unseen : array-like of shape (n_samples,), bool, default=None
             Rows that the network does not train on: they are set aside to choose the best epoch,
-            instead of a random part. A Gaussian process after it can then choose its
-            hyper-parameters by them, see `skcfgp.GaussianProcessRegressor`. A network that is not
-            trained (``epochs=0``) sees none, so then it makes no difference.
+            instead of a random part. Ignored with ``epochs=0``.
 
         Returns
         -------
@@ -193,92 +187,7 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
             If crystals cannot be used, and ``on_error="raise"`` or ``epochs > 0``.
         """
         self._check_parameters()
-        return self._fit(self._read(X), y, unseen)
-
-    def transform(self, X):
-        """Compute the latent vectors.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples,)
-            Crystals, in any form that `skcfgp.structures.check_structures` takes.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_units), float32
-            With ``on_error="nan"``, NaN in the rows of crystals that cannot be used.
-
-        Raises
-        ------
-        InvalidStructureError
-            If crystals cannot be used and ``on_error="raise"``. The message names them.
-        """
-        check_is_fitted(self, "network_")
-        return self._transform(self._read(X))
-
-    def fit_transform(self, X, y=None, unseen=None):
-        """Fit, then compute the latent vectors; a file is read once.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples,)
-            Crystals, as in `fit`.
-        y : array-like of shape (n_samples,), default=None
-            Target, as in `fit`.
-        unseen : array-like of shape (n_samples,), bool, default=None
-            Rows that the network does not train on, as in `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_units), float32
-            As `transform` returns them.
-        """
-        self._check_parameters()
         crystals = self._read(X)
-        return self._fit(crystals, y, unseen)._transform(crystals)
-
-    def get_feature_names_out(self, input_features=None):
-        """Name the columns of `transform`: ``readout_0_00``, ...
-
-        Parameters
-        ----------
-        input_features : ignored
-
-        Returns
-        -------
-        ndarray of str, of shape (n_units,)
-        """
-        check_is_fitted(self, "network_")
-        widths = self.network_.architecture.widths
-        names = [f"{layer}_{unit:02d}" for layer in self._layers() for unit in range(widths[layer])]
-        return np.array(names, dtype=object)
-
-    def _layers(self):
-        return [self.layer] if isinstance(self.layer, str) else list(self.layer)
-
-    def _check_parameters(self):
-        layers = self._layers()
-        if unknown := [layer for layer in layers if layer not in LAYERS]:
-            raise ValueError(f"layer must be of {LAYERS} or a list of them, got {unknown[0]!r}.")
-        if not layers or len(set(layers)) < len(layers):
-            raise ValueError(f"layer must name each layer once, got {self.layer!r}.")
-        self._check_on_error()
-        if not isinstance(self.epochs, Integral) or self.epochs < 0:
-            raise ValueError(f"epochs must be an integer of at least 0, got {self.epochs!r}.")
-        if not 0 <= self.validation_fraction < 1:
-            raise ValueError(
-                f"validation_fraction must be in [0, 1), got {self.validation_fraction!r}."
-            )
-        if self.weights is None and not self.epochs:
-            raise ValueError(
-                "weights=None is a network of random weights; set epochs > 0 to train it, or name "
-                "a trained network."
-            )
-
-    def _read(self, X):
-        return check_structures(X, on_error="nan", n_jobs=self.n_jobs)
-
-    def _fit(self, crystals, y, unseen):
         if not len(crystals.structures):
             raise ValueError("X holds no crystal: found array with 0 sample(s).")
         if crystals.failures and (self.epochs or self.on_error == "raise"):
@@ -291,6 +200,37 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
             self.history_, self.validation_indices_ = self._train(network, crystals, y, unseen)
         self.network_ = network
         return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = True
+        return tags
+
+    def _names(self):
+        widths = self.network_.architecture.widths
+        return [f"{layer}_{unit:02d}" for layer in self._layers() for unit in range(widths[layer])]
+
+    def _layers(self):
+        return [self.layer] if isinstance(self.layer, str) else list(self.layer)
+
+    def _check_parameters(self):
+        layers = self._layers()
+        if unknown := [layer for layer in layers if layer not in LAYERS]:
+            raise ValueError(f"layer must be of {LAYERS} or a list of them, got {unknown[0]!r}.")
+        if not layers or len(set(layers)) < len(layers):
+            raise ValueError(f"layer must name each layer once, got {self.layer!r}.")
+        super()._check_parameters()
+        if not isinstance(self.epochs, Integral) or self.epochs < 0:
+            raise ValueError(f"epochs must be an integer of at least 0, got {self.epochs!r}.")
+        if not 0 <= self.validation_fraction < 1:
+            raise ValueError(
+                f"validation_fraction must be in [0, 1), got {self.validation_fraction!r}."
+            )
+        if self.weights is None and not self.epochs:
+            raise ValueError(
+                "weights=None is a network of random weights; set epochs > 0 to train it, or name "
+                "a trained network."
+            )
 
     def _initial_network(self):
         if str(self.weights) in (*BUNDLED, *PUBLISHED):

@@ -1,7 +1,6 @@
-"""Vectors that were computed once: in memory for this process, and on disk if a folder is named.
+"""Stores of vectors that were computed: in memory for this process, and on disk if wanted.
 
-A vector is found by what it was computed from: the digest of the network, the layer and the digest
-of the crystal.
+A space names the network (by digest) and the layers; a key is the digest of a crystal.
 """
 
 import json
@@ -20,32 +19,14 @@ OVERHEAD = 360
 
 
 class MemoryStore:
-    """The vectors used last, up to a number of bytes; shared by the threads of one process.
-
-    Parameters
-    ----------
-    max_bytes : int, default=2**28
-    """
+    """The vectors used last, up to a number of bytes; shared by the threads of one process."""
 
     def __init__(self, max_bytes=2**28):
         self.max_bytes = max_bytes
         self._vectors, self._bytes, self._lock = OrderedDict(), 0, Lock()
 
     def get(self, space, keys):
-        """Look up vectors.
-
-        Parameters
-        ----------
-        space : str
-            What was computed: network and layer.
-        keys : sequence of str
-            Of what: the digests of the crystals.
-
-        Returns
-        -------
-        dict of str to ndarray
-            Those that were found.
-        """
+        """Return the vectors that are there, as a dict of str to ndarray."""
         found = {}
         with self._lock:
             for key in keys:
@@ -55,7 +36,7 @@ class MemoryStore:
         return found
 
     def put(self, space, vectors):
-        """Keep vectors, a dict of str to 1-D ndarray; the ones not used for longest go."""
+        """Keep vectors, a dict of str to 1-D ndarray; drop the least recently used."""
         with self._lock:
             for key, vector in vectors.items():
                 vector = vector.copy()  # a view of a row would keep the whole array
@@ -81,20 +62,10 @@ memory = MemoryStore()
 
 
 class DiskStore:
-    """Vectors in one SQLite file, ``features.sqlite``, of a folder.
+    """Vectors in one SQLite file, ``features.sqlite``, of a folder, which is made if needed.
 
     Several processes may use the folder at once, and one may be killed at any moment: each write is
-    a transaction.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Made if needed.
-
-    Raises
-    ------
-    OSError
-        If the folder cannot be written to, or the file is not a feature store.
+    a transaction. OSError if it cannot be used.
     """
 
     def __init__(self, folder):
@@ -108,7 +79,7 @@ class DiskStore:
 
     @contextmanager
     def _transaction(self):
-        """Give a connection for one transaction; say which file when SQLite fails."""
+        """Yield a connection for one transaction; an error of SQLite names the file."""
         try:
             with closing(sqlite3.connect(self.path, timeout=60)) as connection, connection:
                 connection.execute("BEGIN")
@@ -117,7 +88,7 @@ class DiskStore:
             raise OSError(f"the feature store {self.path} cannot be used: {error}.") from error
 
     def get(self, space, keys):
-        """Look up vectors; see `MemoryStore.get`."""
+        """Return the vectors that are there, as a dict of str to ndarray."""
         query = (
             "SELECT key, vector FROM vectors "
             "WHERE space = ? AND key IN (SELECT value FROM json_each(?))"

@@ -38,23 +38,10 @@ def crystal_from_atoms(atoms, properties=None):
 
 
 def read_ase_database(path):
-    """Read an SQLite database of ASE, a page of rows at a time.
+    """Yield the id and the crystal, or the error, of each row of an SQLite database of ASE.
 
-    Parameters
-    ----------
-    path : Path
-
-    Yields
-    ------
-    id : str
-        ``material_id`` of the row's key-value pairs, else the row's id, which counts from 1.
-    crystal : Crystal or ValueError
-        Or the error that says why the row is not a crystal.
-
-    Raises
-    ------
-    ValueError
-        If the file is not such a database.
+    The id is the ``material_id`` of the row's key-value pairs, else the row's id, which counts
+    from 1. ValueError if the file is not such a database.
     """
     # ASE would make its tables in whatever SQLite file it is given.
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:

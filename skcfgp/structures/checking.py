@@ -119,7 +119,8 @@ def check_structures(X, *, on_error="raise", n_jobs=None):
         `skcfgp.structures.Crystal`, ASE ``Atoms`` or paths of CIF, POSCAR, JSON, XYZ or ASE
         database files, in a list, tuple, Series, 1-D object array or DataFrame of one column (or
         with a column ``structure``); or one path: of a folder, or of a file, which may hold many
-        crystals (``.json``, ``.json.gz``, ``.jsonl``, ``.db``, extended XYZ).
+        crystals (``.json``, ``.json.gz``, ``.jsonl``, ``.db``, extended XYZ). `Structures` were
+        checked before, and are returned.
     on_error : {"raise", "nan"}, default="raise"
         Whether crystals that cannot be used raise an error, once all were looked at, or are None
         and listed in ``failures``.
@@ -157,18 +158,14 @@ def check_structures(X, *, on_error="raise", n_jobs=None):
     """
     if on_error not in ("raise", "nan"):
         raise ValueError(f"on_error must be 'raise' or 'nan', got {on_error!r}.")
-    rows = _checked(list(_items(X)), n_jobs)
-    failures = [
-        Failure(index, id_, item) for index, (id_, item) in enumerate(rows) if isinstance(item, str)
-    ]
-    if failures and on_error == "raise":
-        raise InvalidStructureError(failures)
-    crystals = [None if isinstance(item, str) else item for _, item in rows]
-    return Structures(object_array(crystals), object_array([id_ for id_, _ in rows]), failures)
+    found = X if isinstance(X, Structures) else _checked(X, n_jobs)
+    if found.failures and on_error == "raise":
+        raise InvalidStructureError(found.failures)
+    return found
 
 
 def as_crystal(item, id_=None):
-    """Turn one thing that describes a crystal into a `Crystal`.
+    """Turn one description of a crystal into a `Crystal`.
 
     Parameters
     ----------
@@ -264,14 +261,20 @@ def _sequence_items(X):
     return enumerate(rows)
 
 
-def _checked(items, n_jobs):
-    """Pair each id with its crystal, or with the reason why there is none."""
-    has_files = any(isinstance(item, str | Path) for _, item in items)
-    if not has_files or effective_n_jobs(n_jobs) == 1:  # slower to send than to convert
-        return _check_part(items)
-    parts = (items[start : start + FILES] for start in range(0, len(items), FILES))
-    jobs = (delayed(_check_part)(part) for part in parts)
-    return [row for part in Parallel(n_jobs=n_jobs)(jobs) for row in part]
+def _checked(X, n_jobs):
+    """Read, convert and check the rows of `X`, in processes if there are files."""
+    items = list(_items(X))
+    if effective_n_jobs(n_jobs) > 1 and any(isinstance(item, str | Path) for _, item in items):
+        parts = (items[start : start + FILES] for start in range(0, len(items), FILES))
+        read = Parallel(n_jobs=n_jobs)(delayed(_check_part)(part) for part in parts)
+        rows = [row for part in read for row in part]
+    else:
+        rows = _check_part(items)
+    failures = [
+        Failure(index, id_, item) for index, (id_, item) in enumerate(rows) if isinstance(item, str)
+    ]
+    crystals = [None if isinstance(item, str) else item for _, item in rows]
+    return Structures(object_array(crystals), object_array([id_ for id_, _ in rows]), failures)
 
 
 def _check_part(items):

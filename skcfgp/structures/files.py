@@ -32,27 +32,10 @@ def structure_files(folder):
 
 
 def read_structure_file(path, name):
-    """Read one file, crystal by crystal.
+    """Yield the id and the crystal, as its parser gives it, or the error, of each in a file.
 
-    Parameters
-    ----------
-    path : Path
-    name : object
-        Id of the file, for crystals that have none of their own.
-
-    Yields
-    ------
-    id : object
-        The one in the file, else `name`, with a position after it if there are several crystals.
-    crystal : Structure, Crystal, Atoms, dict or ValueError
-        What its parser gives, or the error.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If its format is not known, it cannot be read, or it is empty.
+    The id is the one in the file, else `name`, with a position after it if there are several. An
+    error that concerns the whole file is raised, as ValueError or FileNotFoundError.
     """
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}.")

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from skcfgp.features.store import OVERHEAD, DiskStore, MemoryStore
+from skcfgp.features.store import OVERHEAD, DiskStore, MemoryStore, look_up
 
 
 def vectors(keys):
@@ -41,6 +41,32 @@ def test_memory_is_bounded():
 def test_disk_store_outlives_the_object(tmp_path):
     DiskStore(tmp_path / "a" / "b").put("s", vectors([1]))
     assert "1" in DiskStore(tmp_path / "a" / "b").get("s", ["1"])
+
+
+def test_looking_up_many_does_not_read_the_whole_store(tmp_path):
+    """A look-up takes time in proportion to what is asked for, and not to what is there."""
+    store = DiskStore(tmp_path)
+    store.put("s", {str(k): np.zeros(32, np.float32) for k in range(100_000)})
+
+    def seconds(n):
+        def once():
+            start = time.perf_counter()
+            assert len(store.get("s", map(str, range(n)))) == n
+            return time.perf_counter() - start
+
+        return min(once() for _ in range(3))
+
+    assert seconds(600) < 6 * seconds(400)
+
+
+def test_stores_are_looked_up_in_order(tmp_path):
+    first, second = MemoryStore(), DiskStore(tmp_path)
+    first.put("s", vectors([1]))
+    second.put("s", vectors([2]))
+    assert sorted(look_up([first, second], "s", ["1", "2", "3"])) == ["1", "2"]
+    assert sorted(first.get("s", ["1", "2", "3"])) == ["1", "2"]  # it keeps what the other had
+    first.clear()
+    assert first.get("s", ["1"]) == {}
 
 
 def write_many(folder, start):

@@ -1,4 +1,5 @@
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 
 import joblib
@@ -12,12 +13,12 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
-from skcfgp import GaussianProcessRegressor, MEGNetFeaturizer
-from skcfgp.features import LeakageWarning
+from skcfgp import GaussianProcessRegressor, MEGNetFeaturizer, make_cfgp
+from skcfgp.features import CrystalReader, LeakageWarning
 from skcfgp.features.store import memory
 from skcfgp.kernels import Laplacian
 from skcfgp.network import MEGNet, save_network
-from skcfgp.structures import InvalidStructureError, InvalidStructureWarning
+from skcfgp.structures import InvalidStructureError, InvalidStructureWarning, checking, files
 
 pytestmark = pytest.mark.network
 
@@ -55,9 +56,11 @@ def test_conventions(crystals):
         transformer.get_feature_names_out()
     assert transformer.fit(crystals[0][:3], crystals[1][:3]) is transformer
     assert transformer.get_params() == params
-    state = dict(vars(transformer))
+    state = pickle.dumps(transformer)
     transformer.transform(crystals[0][:3])
-    assert vars(transformer) == state
+    with pytest.warns(InvalidStructureWarning):
+        transformer.set_params(on_error="nan").transform([None, "no.cif"])
+    assert pickle.dumps(transformer.set_params(on_error="raise")) == state
     other = clone(transformer)
     assert other.get_params() == params
     assert not hasattr(other, "network_")
@@ -192,6 +195,112 @@ def test_cache_on_disk(crystals, network_runs, tmp_path):
     second = MEGNetFeaturizer(NAME, cache_dir=tmp_path).fit(X).transform(X)
     np.testing.assert_array_equal(first, second)
     assert network_runs == [10]
+
+
+def test_vectors_are_stored_before_a_crystal_is_refused(crystals, network_runs):
+    """One bad crystal among many does not throw away what was computed."""
+    far = Structure(Lattice.cubic(9), ["Ar"], [[0, 0, 0]])
+    X = [*crystals[0][:10], far]
+    featurizer = MEGNetFeaturizer(NAME).fit(X[:1])
+    with pytest.raises(InvalidStructureError, match="position 10: no two atoms"):
+        featurizer.transform(X)
+    assert featurizer.transform(X[:10]).shape == (10, 32)
+    assert network_runs == [10]
+
+
+def test_an_edited_network_never_serves_old_vectors(crystals, fresh_memory):
+    X = crystals[0][:4]
+    featurizer, other = MEGNetFeaturizer(NAME).fit(X), MEGNetFeaturizer(NAME).fit(X)
+    before = featurizer.transform(X)
+    featurizer.network_.weights["readout_0/bias"] += 1
+    assert (featurizer.transform(X) > before).all()
+    np.testing.assert_array_equal(other.transform(X), before)  # its network is its own
+    np.testing.assert_array_equal(MEGNetFeaturizer(NAME).fit(X).transform(X), before)
+    other.network_ = featurizer.network_
+    np.testing.assert_array_equal(other.transform(X), featurizer.transform(X))
+
+
+def test_threads_share_a_featurizer(crystals, fresh_memory):
+    """Each thread gets the rows and the errors of its own crystals."""
+    X = list(crystals[0][:24])
+    expected = MEGNetFeaturizer(NAME).fit(X).transform(X)
+    memory.clear()
+    far = Structure(Lattice.cubic(9), ["Ar"], [[0, 0, 0]])
+    featurizer = MEGNetFeaturizer(NAME, verbose=0).fit(X)
+
+    def run(k):
+        part = X[3 * k : 3 * k + 3]
+        try:
+            featurizer.transform([*part[:k], far, *part[k:]])
+        except InvalidStructureError as error:
+            failed = [failure.index for failure in error.failures]
+        return failed, featurizer.transform(part)
+
+    with ThreadPoolExecutor(4) as pool:
+        for k, (failed, found) in enumerate(pool.map(run, range(4))):
+            assert failed == [k if k < 3 else 3]
+            np.testing.assert_allclose(found, expected[3 * k : 3 * k + 3], rtol=1e-5, atol=1e-6)
+
+
+@pytest.fixture
+def parses(crystals, tmp_path, monkeypatch):
+    """30 files, and how often each is read from now on."""
+    counts, read = {}, files.read_structure_file
+
+    def counted(path, name):
+        counts[path.name] = counts.get(path.name, 0) + 1
+        return read(path, name)
+
+    monkeypatch.setattr(checking, "read_structure_file", counted)
+    paths = [tmp_path / f"{k}.json" for k in range(30)]
+    for path, crystal in zip(paths, crystals[0], strict=False):
+        path.write_text(crystal.to_json())
+    return list(map(str, paths)), counts
+
+
+def models_on_files():
+    gp = GaussianProcessRegressor(alpha=1e-3, optimizer=None)
+    yield "featurizer and process", make_pipeline(MEGNetFeaturizer(NAME), gp)
+    for calibrated in (False, True):
+        name = "calibrated" if calibrated else "plain"
+        yield name, make_cfgp(NAME, calibrated=calibrated, random_state=0)
+
+
+@pytest.mark.filterwarnings("ignore:The length scale ended")  # few labels
+@pytest.mark.parametrize("name", ["featurizer and process", "plain", "calibrated"])
+def test_a_file_is_parsed_once(parses, crystals, name):
+    paths, counts = parses
+    model = dict(models_on_files())[name].fit(paths, crystals[1][:30])
+    assert counts == {f"{k}.json": 1 for k in range(30)}
+    counts.clear()
+    mean, std = model.predict(paths[:4], return_std=True)
+    assert np.isfinite(mean + std).all()
+    assert counts == {f"{k}.json": 1 for k in range(4)}
+
+
+def test_reader(salt, tmp_path):
+    """Files become crystals that know their id; what cannot be used is None and named once."""
+    salt.to(str(tmp_path / "salt.cif"), fmt="cif")
+    X = pd.Series([tmp_path / "salt.cif", salt, "no.cif"], index=["a", "b", "c"])
+    reader = CrystalReader(on_error="nan")
+    with pytest.warns(SkipTestWarning, match="requires input"):
+        results = check_estimator(reader, on_skip=None)
+    assert {result["status"] for result in results} == {"passed"}
+    with pytest.warns(InvalidStructureWarning, match="Crystal 'c': there is no file"):
+        found = reader.transform(X)
+    assert [None if c is None else c.properties["material_id"] for c in found] == ["a", "b", None]
+    with pytest.raises(InvalidStructureError, match="Crystal 'c'"):
+        CrystalReader().fit_transform(X)
+    with pytest.raises(ValueError, match="on_error must be"):
+        CrystalReader(on_error="drop").fit(X)
+    model = make_pipeline(reader, MEGNetFeaturizer(NAME, on_error="nan"))
+    model.set_output(transform="pandas")
+    with pytest.warns(InvalidStructureWarning, match="Crystal 'c'") as warned:
+        frame = model.fit_transform(X)
+    assert len(warned) == 1
+    assert frame.index.tolist() == ["a", "b", "c"]
+    assert frame.columns.tolist() == model.get_feature_names_out().tolist()
+    assert np.isnan(frame).all(axis=1).tolist() == [False, False, True]
 
 
 def test_another_network_has_other_vectors(crystals, tmp_path, fresh_memory):

@@ -209,7 +209,7 @@ def _check(source):
         # Digits and symmetries that the writer of a CIF left out, and what is refused by name.
         for about in ("Issues encountered while", "No _symmetry_equiv_pos", "No structure parsed"):
             warnings.filterwarnings("ignore", about)
-        return check_structures(source, on_error="collect")
+        return check_structures(source, on_error="nan")
 
 
 def costs_of(pool, cost):

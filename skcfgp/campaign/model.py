@@ -60,25 +60,19 @@ def compute_features(pool, recipe, weights):
     from sklearn.preprocessing import StandardScaler
 
     from ..features import CompositionFeaturizer, MEGNetFeaturizer
+    from ..models.predictor import featurize
     from ..structures import object_array
 
     pool.check_not_empty()
     parts = make_model(recipe, weights)[:-1].get_params().values()
     # The campaign standardises over all its crystals, also those that come later; so not here.
     standardise = any(isinstance(part, StandardScaler) for part in parts)
-    featurizers = make_union(
-        *(
-            part.set_params(on_error="nan")
-            for part in parts
-            if isinstance(part, CompositionFeaturizer | MEGNetFeaturizer)
-        )
-    )
+    kinds = (CompositionFeaturizer, MEGNetFeaturizer)
+    featurizers = make_union(*(part for part in parts if isinstance(part, kinds)))
     crystals = object_array(pool.structures)
-    X = featurizers.fit(crystals).transform(crystals)
-    errors, digest = {}, None
-    for _, part in featurizers.transformer_list:
-        errors |= {failure.index: failure.reason for failure in part.failures_}
-        digest = part.network_.digest() if hasattr(part, "network_") else digest
+    X, errors = featurize(featurizers.fit(crystals), crystals)
+    networks = (getattr(part, "network_", None) for _, part in featurizers.transformer_list)
+    digest = next((network.digest() for network in networks if network is not None), None)
     left = np.setdiff1d(np.arange(len(pool.ids)), list(errors)).astype(int)
     pool.refuse_rows(errors)
     pool.check_not_empty()

@@ -48,11 +48,8 @@ def latent_structure(settings, data, results):
             perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
             plane = TSNE(perplexity=perplexity, random_state=rng).fit_transform(Z)
             shuffled = [nearest_neighbour_mae(plane, rng.permutation(y)) for _ in range(N_SHUFFLES)]
-            errors = {
-                "layer": nearest_neighbour_mae(Z, y),
-                "map": nearest_neighbour_mae(plane, y),
-                "shuffled": float(np.mean(shuffled)),
-            }
+            errors = {"layer": nearest_neighbour_mae(Z, y), "map": nearest_neighbour_mae(plane, y)}
+            errors["shuffled"] = float(np.mean(shuffled))
             records.append({"trial": trial.name, "recipe": recipe} | errors)
             if not number:
                 maps[recipe] = {"plane": plane, "y": y}
@@ -108,34 +105,21 @@ def enlarged_set(settings, data, results, *, folder):
     rng = np.random.RandomState(settings.random_state)
     held = np.concatenate([trial.unseen, rng.permutation(added)[: max(1, len(added) // 10)]])
     unseen = np.isin(rows, held)
-    networks = {
-        "frozen": weights_of(data, trial.network, folder),
-        "again": Path(folder) / "enlarged",
-    }
-    history, _, seconds = train_network(
-        data.structures[rows],
-        data.y[rows],
-        networks["again"],
-        epochs=settings.refit_epochs,
-        start=networks["frozen"],
-        unseen=unseen,
-        random_state=settings.random_state,
-    )
+    frozen, again = weights_of(data, trial.network, folder), Path(folder) / "enlarged"
+    options = {"epochs": settings.refit_epochs, "random_state": settings.random_state}
+    known = data.structures[rows], data.y[rows]
+    history, _, seconds = train_network(*known, again, start=frozen, unseen=unseen, **options)
     records, y, crystals = [], data.y[data.test], data.structures[data.test]
-    for network, weights in networks.items():
+    for network, weights in (("frozen", frozen), ("again", again)):
         means = {}
         for recipe in RECIPES:
             cfgp = make_cfgp(weights, recipe=recipe, random_state=settings.random_state)
-            known = {"gp__unseen": unseen} if recipe == "recommended" else {}
-            means[recipe] = cfgp.fit(data.structures[rows], data.y[rows], **known).predict(crystals)
+            params = {"gp__unseen": unseen} if recipe == "recommended" else {}
+            means[recipe] = cfgp.fit(*known, **params).predict(crystals)
         means["readout"] = load_network(weights).predict(crystals)
         records += [{"network": network, "model": m} | scores(y, means[m]) for m in means]
-    return {
-        "records": {"enlarged": records},
-        "facts": {"n_enlarged": len(rows)},
-        "history": history,
-        "seconds_per_epoch": seconds,
-    }
+    found = {"records": {"enlarged": records}, "facts": {"n_enlarged": len(rows)}}
+    return found | {"history": history, "seconds_per_epoch": seconds}
 
 
 def calibration(settings, data, results):
@@ -159,7 +143,6 @@ def calibration(settings, data, results):
                 crystal = {"id": str(data.ids[at]), "formula": str(data.formulas[at])}
                 numbers = {"true": y[row], "predicted": mean[row], "std": std[row]}
                 worst.append({"recipe": recipe} | crystal | numbers)
-            table = error_enrichment(data.structures[data.test], y, mean)
-            table = table[table["q_value"] < 0.05][FAMILY].head(N_FAMILIES)
-            families += table.assign(recipe=recipe).to_dict("records")
+            table = error_enrichment(data.structures[data.test], y, mean).query("q_value < 0.05")
+            families += table[FAMILY].head(N_FAMILIES).assign(recipe=recipe).to_dict("records")
     return {"records": {"calibration": records, "worst": worst, "families": families}}

@@ -20,17 +20,9 @@ from ..kernels import Laplacian
 from .trials import MAIN, RECIPES, load_trial, load_trials
 
 __all__ = [
-    "ADAM_STEPS",
-    "FEATURES",
-    "OBJECTIVES",
-    "STARTS",
-    "LikelihoodMap",
-    "adam_paths",
-    "hyperparameters",
-    "lbfgs_path",
-    "quality",
-    "sensitivity",
-]
+    "ADAM_STEPS", "FEATURES", "OBJECTIVES", "STARTS", "LikelihoodMap", "adam_paths",
+    "hyperparameters", "lbfgs_path", "quality", "sensitivity",
+]  # fmt: skip
 
 FEATURES = ("raw", "min-max scaled")
 OBJECTIVES = ("marginal_likelihood", "leave_one_out")

@@ -3,6 +3,7 @@
 import os
 import platform
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,25 +27,10 @@ from .settings import PAPER
 from .trials import DISTANCE_NOISE, RECIPES, load_trial, load_trials, trial_names, weights_of
 
 __all__ = [
-    "ADVANTAGE",
-    "LEAST_LEFT",
-    "METRICS",
-    "PROPERTIES",
-    "SPACINGS",
-    "active_learning",
-    "advantage",
-    "batches",
-    "calibrated_query",
-    "cost",
-    "cycles_of_paper",
-    "end_of_advantage",
-    "gains",
-    "kernels",
-    "labels_to_reach",
-    "layers",
-    "scarce_properties",
-    "synthetic_vectors",
-]
+    "ADVANTAGE", "LEAST_LEFT", "METRICS", "PROPERTIES", "active_learning", "advantage", "batches",
+    "calibrated_query", "cost", "cycles_of_paper", "end_of_advantage", "gains", "kernels",
+    "labels_to_reach", "layers", "scarce_properties", "synthetic_vectors",
+]  # fmt: skip
 
 METRICS = ("mae_pool", "mae_test")
 #: Crystals that must be left for an error on the remaining pool to mean something.
@@ -82,19 +68,17 @@ def active_learning(settings, data, results, *, name):
             for share, n in shares.items():
                 key = {"trial": name, "recipe": recipe, "metric": metric, "share": share}
                 records.append(key | gains(*_by_strategy(table, metric), n))
-    return {
-        "records": {"active": records},
-        "facts": {"n_share": shares["paper"], "n_long": shares["long run"]},
-        "curves": pd.concat(curves, ignore_index=True),
-    }
+    facts = {"n_share": shares["paper"], "n_long": shares["long run"]}
+    curves = pd.concat(curves, ignore_index=True)
+    return {"records": {"active": records}, "facts": facts, "curves": curves}
 
 
 def _curves(gp, X, y, states, **options):
     """Simulate max-std, and random choice with each random state; one long table."""
     runs = [("max-std", 0, simulate(gp, X, y, query_strategy=max_std, **options))]
+    options |= {"query_strategy": random_sampling}
     for order, state in enumerate(states):
-        run = simulate(gp, X, y, query_strategy=random_sampling, random_state=int(state), **options)
-        runs.append(("random", order, run))
+        runs.append(("random", order, simulate(gp, X, y, random_state=int(state), **options)))
     columns = ["n_labelled", *METRICS]
     tables = [run[columns].assign(strategy=name, order=order) for name, order, run in runs]
     return pd.concat(tables, ignore_index=True)
@@ -138,13 +122,8 @@ def advantage(settings, data, results):
     for recipe in RECIPES:
         for metric in METRICS:
             pairs = [_by_strategy(run[run["recipe"] == recipe], metric) for run in runs]
-            records.append(
-                {
-                    "recipe": recipe,
-                    "metric": metric,
-                    "last": end_of_advantage(*zip(*pairs, strict=True)),
-                }
-            )
+            last = end_of_advantage(*zip(*pairs, strict=True))
+            records.append({"recipe": recipe, "metric": metric, "last": last})
     return {"records": {"advantage": records}}
 
 
@@ -162,17 +141,10 @@ def end_of_advantage(active, random):
 
 def batches(settings, data, results):
     """Stage: batches of largest standard deviations, conditioned ones and spaced ones."""
-
-    def spaced(spacing):
-        def spaced_batch(learner, X_pool, n_instances=1):
-            return spaced_max_std(learner, X_pool, n_instances, spacing=spacing)
-
-        return spaced_batch
-
     n = cycles_of_paper(len(data.pool))
     size = max(2, n // settings.n_batches)
     strategies = {"largest": max_std, "conditioned": greedy_max_std}
-    strategies |= {f"spaced {spacing:g} l": spaced(spacing) for spacing in SPACINGS}
+    strategies |= {f"spaced {s:g} l": partial(spaced_max_std, spacing=s) for s in SPACINGS}
     options = {"n_cycles": n // size, "n_instances": size}
     records = []
     for trial in load_trials(settings, data, results):
@@ -222,7 +194,7 @@ def layers(settings, data, results, *, folder):
     records = []
     for trial in load_trials(settings, data, results):
         weights = weights_of(data, trial.network, folder)
-        for label, layer in {name: name for name in LAYERS} | {"all three": list(LAYERS)}.items():
+        for label, layer in [*zip(LAYERS, LAYERS, strict=True), ("all three", list(LAYERS))]:
             featurizer = MEGNetFeaturizer(weights, layer=layer).fit(data.structures[:1])
             X = featurizer.transform(data.structures).astype(float)
             found = _fit_and_score(Laplacian(), X, trial)
@@ -265,7 +237,7 @@ def scarce_properties(settings, data, results):
     A fifth, at random, a seed, is the test set; 200 of the others are the initial set of active
     learning, which goes on for the paper's share of the rest.
     """
-    elastic, dielectric = (load(structures="arrays") for load in (load_elastic, load_dielectric))
+    elastic, dielectric = load_elastic(structures="arrays"), load_dielectric(structures="arrays")
     sources = {
         "refractive index": (dielectric.structures, dielectric.target),
         "log10 bulk modulus": (elastic.structures, np.log10(elastic.target)),
@@ -308,10 +280,8 @@ def _of_split(settings, structures, y, train, test, seed):
         for metric in METRICS:
             found = gains(*_by_strategy(curves, metric), n)
             learning.append({"recipe": recipe, "metric": metric} | found)
-    return {
-        "scarce": [{"model": model, "mae": error} for model, error in mae.items()],
-        "scarce_learning": learning,
-    }
+    errors = [{"model": model, "mae": error} for model, error in mae.items()]
+    return {"scarce": errors, "scarce_learning": learning}
 
 
 def synthetic_vectors(n, random_state=None):
@@ -340,22 +310,16 @@ def cost(settings, data, results):
     # Other work on the machine can only make an epoch longer.
     epochs = [found["seconds_per_epoch"] for found in trained] or [_seconds_per_epoch(data)]
     training = {"seconds": min(epochs) * settings.epochs, "processor_seconds": None}
-    return {
-        "records": {
-            "cost": [
-                {"step": "training"} | training,
-                {"step": "hyperparameters"} | fit,
-                {"step": "loop"} | loop,
-            ]
-        },
-        "facts": {
-            "training_how": "measured" if trained else "one epoch measured, times epochs",
-            "epochs": settings.epochs,
-            "cost_cycles": n_cycles,
-            "cost_sizes": f"{sizes[0]:,} labels, pool {sizes[1]:,}, synthetic vectors",
-            "machine": f"{_processor()}, {os.cpu_count()} processors visible",
-        },
+    facts = {
+        "training_how": "measured" if trained else "one epoch measured, times epochs",
+        "epochs": settings.epochs,
+        "cost_cycles": n_cycles,
+        "cost_sizes": f"{sizes[0]:,} labels, pool {sizes[1]:,}, synthetic vectors",
+        "machine": f"{_processor()}, {os.cpu_count()} processors visible",
     }
+    steps = {"training": training, "hyperparameters": fit, "loop": loop}
+    records = [{"step": step} | times for step, times in steps.items()]
+    return {"records": {"cost": records}, "facts": facts}
 
 
 def _timed(work, *args, **options):

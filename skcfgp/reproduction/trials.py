@@ -12,20 +12,9 @@ from ..models.cfgp import make_cfgp
 from ..network import load_network, save_network
 
 __all__ = [
-    "DISTANCE_NOISE",
-    "MAIN",
-    "RECIPES",
-    "Trial",
-    "fit_trial",
-    "load_trial",
-    "load_trials",
-    "network_rows",
-    "train_first",
-    "train_network",
-    "trial_names",
-    "trial_rows",
-    "weights_of",
-]
+    "DISTANCE_NOISE", "MAIN", "RECIPES", "Trial", "fit_trial", "load_trial", "load_trials",
+    "network_rows", "train_first", "train_network", "trial_names", "trial_rows", "weights_of",
+]  # fmt: skip
 
 RECIPES = ("paper", "recommended")
 MAIN = "main"  # the trial of the whole initial set
@@ -79,19 +68,11 @@ def train_first(settings, data, results, *, seed, folder):
     """Stage: the network of a seed, trained on its initial set alone."""
     initial = np.asarray(network_rows(settings, data, seed))
     path = Path(folder) / f"seed_{seed}"
-    history, validation, seconds = train_network(
-        data.structures[initial],
-        data.y[initial],
-        path,
-        epochs=settings.epochs,
-        random_state=settings.random_state + seed,
-    )
-    return {
-        "folder": path.name,
-        "history": history,
-        "seconds_per_epoch": seconds,
-        "unseen": initial[validation],
-    }
+    options = {"epochs": settings.epochs, "random_state": settings.random_state + seed}
+    crystals, labels = data.structures[initial], data.y[initial]
+    history, validation, seconds = train_network(crystals, labels, path, **options)
+    found = {"history": history, "seconds_per_epoch": seconds, "unseen": initial[validation]}
+    return found | {"folder": path.name}
 
 
 def fit_trial(settings, data, results, *, seed, network, folder):
@@ -111,14 +92,9 @@ def fit_trial(settings, data, results, *, seed, network, folder):
         mean, std = gp.predict(X, return_std=True)
         found = {"X": X, "theta": gp.kernel_.theta, "mean": mean, "std": std}
         fits[recipe] = found | {"kernel": str(gp.kernel_)}
-    return {
-        "initial": initial,
-        "pool": pool,
-        "unseen": initial[unseen],
-        "network": name,
-        "readout": load_network(weights).predict(data.structures),
-        "fits": fits,
-    }
+    rows = {"initial": initial, "pool": pool, "unseen": initial[unseen]}
+    readout = load_network(weights).predict(data.structures)
+    return rows | {"network": name, "readout": readout, "fits": fits}
 
 
 def weights_of(data, network, folder):

@@ -69,18 +69,15 @@ def _fitted_on(data):
 
 def _latent_map(data, settings, results):
     figure, axes = _figure(1, 2)
-    for ax, (recipe, found) in zip(
-        axes[0], results["latent_structure"]["maps"].items(), strict=True
-    ):
-        display = LatentMapDisplay(
-            found["plane"], found["y"], name=data.target_name, unit=data.unit
-        )
-        display.plot(ax)
+    maps = results["latent_structure"]["maps"]
+    for ax, (recipe, found) in zip(axes[0], maps.items(), strict=True):
+        plane, y = found["plane"], found["y"]
+        LatentMapDisplay(plane, y, name=data.target_name, unit=data.unit).plot(ax)
         _add_title(ax, recipe)
     width = {recipe: fit["X"].shape[1] for recipe, fit in results[MAIN]["fits"].items()}
     return figure, (
         f"t-SNE of the {width['paper']} activations (left) and of the {width['recommended']} "
-        f"features of the recommended pipeline (right), of the {len(found['y']):,} crystals of "
+        f"features of the recommended pipeline (right), of the {len(y):,} crystals of "
         "pool and test set, which the network has not trained on; one seed. The axes have no unit."
     )
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from .. import __version__
-from . import accuracy, hyperparameters, learning
+from . import learning
+from .accuracy import accuracy, calibration, enlarged_set, latent_structure
 from .data import bundled_data
 from .figures import draw_figures
-from .learning import METRICS
+from .hyperparameters import hyperparameters, sensitivity
 from .records import Run
 from .settings import Settings
 from .store import Stage, run_stages
@@ -86,42 +87,40 @@ def stages_of(settings, data, folder):
     first = () if data.network else ("network_0",)  # the network of all that share one
     stages = []
 
-    def add(name, work, title, settings=seeds, needs=fits):
-        stages.append(Stage(name, work, settings, needs, title))
+    def add(name, title, work, settings=seeds, needs=fits, **options):
+        stages.append(Stage(name, partial(work, **options), settings, needs, title))
 
     for seed in [*(0 for _ in first), *range(1, settings.seeds if settings.retrain else 1)]:
         title = f"training the network of seed {seed}, {settings.epochs} epochs"
-        work = partial(train_first, seed=seed, folder=folder)
-        add(f"network_{seed}", work, title, ("epochs", *(draws if seed else state)), ())
+        varied = ("epochs", *(draws if seed else state))
+        add(f"network_{seed}", title, train_first, varied, (), seed=seed, folder=folder)
     timed = tuple(stage.name for stage in stages)
     for name in fits:
         seed = None if name == MAIN else int(name.removeprefix("fit_"))
-        own = settings.retrain and seed is not None
-        needs = (f"network_{seed}",) if own else first
-        work = partial(fit_trial, seed=seed, network=next(iter(needs), None), folder=folder)
+        needs = (f"network_{seed}",) if settings.retrain and name != MAIN else first
+        options = {"seed": seed, "network": needs[0] if needs else None, "folder": folder}
         title = f"fitting both pipelines, {'all' if seed is None else f'seed {seed}'}"
-        add(name, work, title, state if seed is None else draws, needs)
-    add("latent_structure", accuracy.latent_structure, "1 latent structure and its map")
-    add("accuracy", accuracy.accuracy, "2 accuracy on the fixed test set")
-    work = partial(accuracy.enlarged_set, folder=folder)
+        add(name, title, fit_trial, state if seed is None else draws, needs, **options)
+    add("latent_structure", "1 latent structure and its map", latent_structure)
+    add("accuracy", "2 accuracy on the fixed test set", accuracy)
     title = f"2 the network again on the enlarged set, {settings.refit_epochs} epochs"
-    add("enlarged", work, title, ("refit_epochs", *state), (MAIN, *first))
-    add("hyperparameters", hyperparameters.hyperparameters, "3 hyper-parameters")
-    work, title = hyperparameters.sensitivity, "3 map of the likelihood"
-    add("sensitivity", work, title, ("grid", *state), (MAIN,))
-    add("calibration", accuracy.calibration, "4 calibration")
+    varied, needs = ("refit_epochs", *state), (MAIN, *first)
+    add("enlarged", title, enlarged_set, varied, needs, folder=folder)
+    add("hyperparameters", "3 hyper-parameters", hyperparameters)
+    add("sensitivity", "3 map of the likelihood", sensitivity, ("grid", *state), (MAIN,))
+    add("calibration", "4 calibration", calibration)
+    for name in names:
+        title, varied = f"5 active learning, {name}", ("orders", *draws)
+        add(f"active_{name}", title, learning.active_learning, varied, (name,), name=name)
     active = tuple(f"active_{name}" for name in names)
-    for stage, name in zip(active, names, strict=True):
-        work = partial(learning.active_learning, name=name)
-        add(stage, work, f"5 active learning, {name}", ("orders", *draws), (name,))
-    add("advantage", learning.advantage, "5 where the advantage ends", needs=active)
-    add("batches", learning.batches, "6 batches", ("n_batches", *seeds))
-    add("kernels", learning.kernels, "6 kernels")
-    add("layers", partial(learning.layers, folder=folder), "6 layers")
-    add("calibrated_query", learning.calibrated_query, "6 query by calibrated sigma")
-    of_scarce = ("n_initial", "orders", *seeds)
-    add("scarce", learning.scarce_properties, "6 scarce properties", of_scarce, ())
-    add("cost", learning.cost, "7 cost", ("cost_scale", "epochs", *state), timed)
+    add("advantage", "5 where the advantage ends", learning.advantage, needs=active)
+    add("batches", "6 batches", learning.batches, ("n_batches", *seeds))
+    add("kernels", "6 kernels", learning.kernels)
+    add("layers", "6 layers", learning.layers, folder=folder)
+    add("calibrated_query", "6 query by calibrated sigma", learning.calibrated_query)
+    varied = ("n_initial", "orders", *seeds)
+    add("scarce", "6 scarce properties", learning.scarce_properties, varied, ())
+    add("cost", "7 cost", learning.cost, ("cost_scale", "epochs", *state), timed)
     return stages
 
 
@@ -153,20 +152,6 @@ class Report:
         self.run = Run.from_results(data, settings, results)
         self.table = make_table(self.run)
 
-    def count(self, verdict, recipe="paper"):
-        """Count the claims with a verdict.
-
-        Parameters
-        ----------
-        verdict : {"yes", "partly", "no"}
-        recipe : str, default="paper"
-
-        Returns
-        -------
-        int
-        """
-        return sum(line[f"held, {recipe} pipeline"] == verdict for line in self.table)
-
     def summary(self):
         """Say in a few lines what held.
 
@@ -176,7 +161,8 @@ class Report:
         """
         lines = []
         for recipe in RECIPES:
-            counts = ", ".join(f"{verdict} {self.count(verdict, recipe)}" for verdict in VERDICTS)
+            held = [line[f"held, {recipe} pipeline"] for line in self.table]
+            counts = ", ".join(f"{verdict} {held.count(verdict)}" for verdict in VERDICTS)
             lines.append(f"Held, {recipe} pipeline: {counts}.")
         return "\n".join(lines)
 
@@ -266,7 +252,7 @@ class Report:
             every = max(1, (step.max() + 1) // 200)
             tables.append(curves[step % every == 0])
         keys = ["seed", "recipe", "strategy", "order", "n_labelled"]
-        table = pd.concat(tables).melt(keys, METRICS, var_name="metric", value_name="mae")
+        table = pd.concat(tables).melt(keys, learning.METRICS, var_name="metric", value_name="mae")
         table = table.rename(columns={"recipe": "pipeline"})
         table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
 

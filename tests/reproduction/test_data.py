@@ -97,10 +97,12 @@ def test_crystals_that_cannot_be_read_are_left_out_and_errors_of_the_program_are
     tmp_path, monkeypatch
 ):
     rows = [[json.dumps(cell(3 + 0.005 * i).as_dict()), i] for i in range(130)]
-    rows[7][0], rows[8][0], rows[9][0] = "data_x", '{"lattice"', ""
+    bad = ("data_x", '{"lattice"', "", '{"a": 1}')
+    for row, text in enumerate(bad, start=7):
+        rows[row][0] = text
     path = write_data(tmp_path / "d.csv", ["structure", "y"], rows)
     found = read_data(path)
-    assert [name for name, _ in found.left_out] == ["row 7", "row 8", "row 9"]
+    assert [name for name, _ in found.left_out] == ["row 7", "row 8", "row 9", "row 10"]
     assert all(reason for _, reason in found.left_out)
 
     def broken(*_):

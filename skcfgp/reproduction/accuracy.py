@@ -52,7 +52,7 @@ def latent_structure(settings, data, results):
             errors["shuffled"] = float(np.mean(shuffled))
             records.append({"trial": trial.name, "recipe": recipe} | errors)
             if not number:
-                maps[recipe] = {"plane": plane, "y": y}
+                maps[recipe] = {"embedding": plane, "y": y}
     return {"records": {"latent": records}, "maps": maps}
 
 

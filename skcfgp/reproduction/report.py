@@ -87,7 +87,7 @@ def stages_of(settings, data, folder):
     first = () if data.network else ("network_0",)  # the network of all that share one
     stages = []
 
-    def add(name, title, work, settings=seeds, needs=fits, **options):
+    def add(name, title, work, settings=seeds, needs=fits, /, **options):
         stages.append(Stage(name, partial(work, **options), settings, needs, title))
 
     for seed in [*(0 for _ in first), *range(1, settings.seeds if settings.retrain else 1)]:
@@ -113,7 +113,7 @@ def stages_of(settings, data, folder):
         title, varied = f"5 active learning, {name}", ("orders", *draws)
         add(f"active_{name}", title, learning.active_learning, varied, (name,), name=name)
     active = tuple(f"active_{name}" for name in names)
-    add("advantage", "5 where the advantage ends", learning.advantage, needs=active)
+    add("advantage", "5 where the advantage ends", learning.advantage, seeds, active)
     add("batches", "6 batches", learning.batches, ("n_batches", *seeds))
     add("kernels", "6 kernels", learning.kernels)
     add("layers", "6 layers", learning.layers, folder=folder)

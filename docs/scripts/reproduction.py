@@ -15,6 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from skcfgp.network import use_one_thread
 from skcfgp.reproduction import Settings, reproduce
 
 DOCS = Path(__file__).parents[1]
@@ -83,6 +84,7 @@ def main():
     arguments = parser.parse_args()
     settings = Settings.quick() if arguments.quick else Settings(retrain=True)
     command = "skcfgp reproduce --retrain"
+    use_one_thread()
     reproduce(arguments.out, settings=settings, command=command)
     images = DOCS / "images" / "reproduction"
     images.mkdir(exist_ok=True)

@@ -1,27 +1,24 @@
 """`Data`: the crystals of a run, their labels, and which of them are for what."""
 
 import hashlib
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from pymatgen.core import Structure
 from sklearn.utils import check_random_state
 
 from ..datasets import UNITS, load_formation_energy
 from ..features.composition import N_ELEMENTS
 from ..network import load_network
 from ..network.graphs import structure_graph
-from ..structures import check_structures, object_array, structure_digest
+from ..structures import object_array, structure_digest
+from ..structures.tables import find_target, read_crystals
 from .settings import PAPER
 
 __all__ = ["PARTS", "Data", "bundled_data", "read_data"]
 
 PARTS = ("train", "pool", "test")
 LEAST = {"train": 20, "pool": 20, "test": 10}
-NOT_VALUES = ("file", "structure", "id", "material_id", "formula", "split", "unit")
 CUTOFF = 4.0  # angstrom, of every network that is trained
 
 
@@ -156,73 +153,53 @@ def read_data(path, target=None, *, published=None, random_state=0):
         If a column is missing, a value is not a finite number, or too few crystals are left.
     """
     path = Path(path)
-    table = _read_csv(path)
-    source = next((name for name in ("structure", "file") if name in table), None)
-    if source is None:
+    if path.suffix in (".pkl", ".pickle"):
         raise ValueError(
-            f"{path}: expected a column 'file' or 'structure', got the columns {list(table)}. A "
-            "pickled table is not read, since a pickle can run code: write it as CSV, with the "
-            "column 'structure' as json.dumps(structure.as_dict())."
+            f"{path} is not read, since a pickle can run code: write it as CSV, with the column "
+            "'structure' as json.dumps(structure.as_dict())."
         )
-    values = [name for name in table if name not in NOT_VALUES]
-    if target is None and len(values) == 1:
-        target = values[0]
-    if target not in values:
-        raise ValueError(f"{path}: name the column of values; there are {values}.")
-    y = pd.to_numeric(table[target], errors="coerce").to_numpy(dtype=float)
-    for row in np.flatnonzero(~np.isfinite(y)):
-        text = table[target].iloc[row]
-        raise ValueError(f"{path}, row {row + 1}: {text!r} is not a finite number.")
-    named = next((name for name in ("material_id", "id") if name in table), None)
-    ids = [(named and table[named].iloc[row]) or f"row {row}" for row in range(len(table))]
-    crystals, left_out = {}, []
-    for row, text in enumerate(table[source]):
+    table = read_crystals(path)
+    left_out = [(refusal.id, refusal.reason) for refusal in table.refused]
+    target, usable, y = find_target(path, table.columns, target), [], []
+    for row in table.rows:
+        y.append(_finite(path, row.line, row.fields[target]))
         try:
-            crystals[row] = _crystal(path, text, source)
-        except (ValueError, OSError) as error:
-            left_out.append((ids[row], str(error)))
-    keep = list(crystals)
-    given = table["split"].to_numpy(dtype=str)[keep] if "split" in table else None
-    unit = table["unit"].iloc[0] if "unit" in table and len(table) else ""
+            _check_for_network(row.crystal)
+        except ValueError as error:
+            left_out.append((row.id, str(error)))
+            y.pop()
+        else:
+            usable.append(row)
+    given = np.array([row.fields["split"] for row in usable]) if "split" in table.columns else None
     return Data(
-        structures=object_array(list(crystals.values())),
-        y=y[keep],
-        ids=np.array(ids)[keep],
-        formulas=np.array([c.composition.reduced_formula for c in crystals.values()]),
-        **_split(path, given, len(keep), check_random_state(random_state)),
+        structures=object_array([row.crystal for row in usable]),
+        y=np.array(y),
+        ids=np.array([row.id for row in usable]),
+        formulas=np.array([row.crystal.composition.reduced_formula for row in usable]),
+        **_split(path, given, len(usable), check_random_state(random_state)),
         name=path.name,
         target_name=target.replace("_", " "),
-        unit=UNITS.get(target, unit),
+        unit=UNITS.get(target) or usable[0].fields.get("unit", ""),
         published=published,
         left_out=left_out,
     )
 
 
-def _read_csv(path):
+def _finite(path, line, text):
     try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig").fillna("")
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a CSV file in UTF-8: {error}") from error
+        value = float(text)
+    except ValueError:
+        value = np.nan
+    if not np.isfinite(value):
+        raise ValueError(f"{path}, line {line}: {text!r} is not a finite number.")
+    return value
 
 
-def _crystal(path, text, source):
-    """Read one crystal; a ValueError says why a new network could not take it."""
-    found = check_structures([path.parent / text if source == "file" else _parse(text)]).structures
-    if len(found) != 1:
-        raise ValueError(f"{text} holds {len(found)} crystals; one is needed.")
-    if max(found[0].atomic_numbers) > N_ELEMENTS:
+def _check_for_network(crystal):
+    """Refuse a crystal that a new network could not take."""
+    if max(crystal.atomic_numbers) > N_ELEMENTS:
         raise ValueError("it has an element past plutonium.")
-    structure_graph(found[0], CUTOFF)
-    return found[0]
-
-
-def _parse(text):
-    if text.lstrip().startswith("{"):
-        return json.loads(text)
-    try:
-        return Structure.from_str(text, fmt="cif")
-    except Exception as error:  # pymatgen's parser of CIF raises anything
-        raise ValueError(f"it cannot be read as CIF: {error}") from error
+    structure_graph(crystal, CUTOFF)
 
 
 def _split(path, given, n, rng):

@@ -81,14 +81,17 @@ def test_data_of_the_user(tmp_path):
     path = write_data(tmp_path / "f.csv", ["file", "gap", "other", "split"], files)
     data = read_data(path, "gap")
     np.testing.assert_array_equal(data.pool, np.arange(1, 60, 3))
-    with pytest.raises(ValueError, match="name the column of values; there are"):
+    with pytest.raises(ValueError, match="name the column of values with --target; there are"):
         read_data(path)
     path.write_text(path.read_text(), encoding="utf-8-sig")  # a spreadsheet's CSV
     assert read_data(path, "gap").digest() == data.digest()
     before = csv.field_size_limit()
     assert before == 131_072  # Python's own: nothing was changed for the whole process
     with path.open("a") as file:
-        file.write("0.vasp,1,2\n1.vasp,1,2,here\n")  # one without its split, one with a wrong one
+        file.write("0.vasp,1,2\n")  # without its split
+    assert read_data(path, "gap").left_out == [("0.vasp", "3 fields where the header has 4")]
+    with path.open("a") as file:
+        file.write("1.vasp,1,2,here\n0.vasp,1,2,\n")
     with pytest.raises(ValueError, match=r"split must be one of .*, got ''"):
         read_data(path, "gap")
 
@@ -102,7 +105,7 @@ def test_crystals_that_cannot_be_read_are_left_out_and_errors_of_the_program_are
         rows[row][0] = text
     path = write_data(tmp_path / "d.csv", ["structure", "y"], rows)
     found = read_data(path)
-    assert [name for name, _ in found.left_out] == ["row 7", "row 8", "row 9", "row 10"]
+    assert [name for name, _ in found.left_out] == [f"d.csv:{line}" for line in (9, 10, 11, 12)]
     assert all(reason for _, reason in found.left_out)
 
     def broken(*_):
@@ -123,18 +126,35 @@ def test_a_crystal_may_be_a_long_field(tmp_path):
     assert csv.field_size_limit() == 131_072
 
 
+SALT = json.dumps(cell(3).as_dict())
+
+
 @pytest.mark.parametrize(
     ("columns", "row", "message"),
     [
-        (["path", "y"], ["a", 1], "expected a column 'file' or 'structure'.*pickle"),
-        (["structure", "y"], ["{}", "one"], "row 1: 'one' is not a finite number"),
-        (["structure", "y", "split"], [json.dumps(cell(3).as_dict()), 1, "tset"], "'tset'"),
-        (["structure", "y"], [json.dumps(cell(3).as_dict()), 1], "'train' has 0 of 1 usable"),
+        (["crystal", "y"], ["a", 1], "expected a column 'file' or 'structure'"),
+        (
+            ["structure", "y"],
+            [json.dumps(cell(3).as_dict()), "one"],
+            "line 2: 'one' is not a finite number",
+        ),
+        (
+            ["structure", "y"],
+            [json.dumps(cell(3).as_dict()), "inf"],
+            "line 2: 'inf' is not a finite number",
+        ),
+        (["structure", "y", "split"], [SALT, 1, "tset"], "'tset'"),
+        (["structure", "y"], [SALT, 1], "'train' has 0 of 1 usable"),
     ],
 )
 def test_mistakes_in_the_data(tmp_path, columns, row, message):
     with pytest.raises(ValueError, match=message):
         read_data(write_data(tmp_path / "d.csv", columns, [row]))
+
+
+def test_a_pickle_is_not_read(tmp_path):
+    with pytest.raises(ValueError, match="a pickle can run code: write it as CSV"):
+        read_data(tmp_path / "oxides.pkl")
 
 
 def test_settings_are_checked():

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 
 from ..datasets import UNITS, load_formation_energy
 from ..features.composition import N_ELEMENTS
-from ..network import load_network
+from ..models import unseen_mask
 from ..network.graphs import structure_graph
 from ..structures import object_array, structure_digest
 from ..structures.tables import find_target, read_crystals
@@ -109,7 +109,6 @@ def bundled_data():
     """
     network = "formation_energy_1800"
     loaded = load_formation_energy(split="paper", structures="arrays")
-    validation = load_network(network).card["validation_material_id"]
     return Data(
         structures=loaded.structures,
         y=loaded.target,
@@ -120,7 +119,7 @@ def bundled_data():
         target_name="formation energy",
         unit=loaded.unit,
         network=network,
-        unseen=np.flatnonzero(np.isin(loaded.material_id, validation)),
+        unseen=np.flatnonzero(unseen_mask(network, loaded.material_id)),
         published="Eform_MP_2019",
     )
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from itertools import chain, islice
 
 import joblib
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from .. import __version__
@@ -184,9 +185,9 @@ def _state(value):
         return type(value).__qualname__, state
     if isinstance(value, list | tuple):
         return [_state(item) for item in value]
-    if callable(getattr(value, "digest", None)):
-        return value.digest()
-    return value
+    if isinstance(value, np.ndarray):  # joblib.hash tells a view from a copy
+        return np.ascontiguousarray(value)
+    return value.digest() if callable(getattr(value, "digest", None)) else value
 
 
 def _remaining(chunks, found, sizes, progress):
@@ -298,17 +299,20 @@ def _check_versions(client):
     """Refuse workers that lack a package or have another version of it."""
     client.wait_for_workers(1, timeout=60)
     found = client.get_versions(packages=MATCHING_PACKAGES)
-    here = _relevant(found["client"])
-    for worker, versions in found["workers"].items():
-        there = _relevant(versions)
-        if other := [name for name in here if there[name] != here[name]]:
+    here = _versions(found["client"])
+    for worker, info in found["workers"].items():
+        there = _versions(info)
+        if other := [k for k, version in enumerate(here) if there[k] != version]:
             raise RuntimeError(
-                f"the worker {worker} has {', '.join(f'{n} {there[n]}' for n in other)}, this "
-                f"process {', '.join(f'{n} {here[n]}' for n in other)}: install one version on all."
+                f"the worker {worker} has {', '.join(there[k] for k in other)}, this process "
+                f"{', '.join(here[k] for k in other)}: install one version on all."
             )
 
 
-def _relevant(versions):
-    packages = versions["packages"]
-    python = ".".join(packages["python"].split(".")[:2])
-    return {"Python": python} | {name: packages[name] for name in MATCHING_PACKAGES}
+def _versions(info):
+    """Say which versions a process has of what a pickled model depends on."""
+    versions = info["packages"]
+    python = ".".join(versions["python"].split(".")[:2])
+    return [f"Python {python}"] + [
+        f"{name} {versions[name]}" if versions[name] else f"no {name}" for name in MATCHING_PACKAGES
+    ]

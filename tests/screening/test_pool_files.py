@@ -9,7 +9,7 @@ from ase.db import connect
 from pymatgen.core import Structure
 
 from skcfgp.screening.pool import Pool, read_records
-from skcfgp.structures import structure_digest
+from skcfgp.structures import Crystal, structure_digest
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_what_is_broken_is_named_and_the_others_are_read(six, tmp_path):
         (3, "x"),
     ]
     assert "expected the keys 'lattice' and 'sites'" in found.failures[3].reason
-    assert isinstance(found.structures[4], Structure)
+    assert isinstance(found.structures[4], Crystal)
 
 
 def test_a_file_of_a_folder_may_hold_several_crystals_or_none(six, tmp_path):

@@ -13,12 +13,12 @@ import numpy as np
 
 from skcfgp import make_cfgp
 from skcfgp.datasets import load_formation_energy
-from skcfgp.network import load_network
+from skcfgp.models import unseen_mask
 
 weights = "formation_energy_1800"
 data = load_formation_energy(split="train", structures="arrays")
 test = load_formation_energy(split="test", structures="arrays")
-unseen = np.isin(data.material_id, load_network(weights).card["validation_material_id"])
+unseen = unseen_mask(weights, data.material_id)
 rows = np.r_[np.flatnonzero(unseen), np.flatnonzero(~unseen)[:420]]
 X, y = data.structures[rows], data.target[rows]
 

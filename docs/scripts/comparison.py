@@ -19,6 +19,7 @@ from joblib import Parallel, delayed
 
 from skcfgp import CompositionFeaturizer, MEGNetFeaturizer
 from skcfgp.datasets import load_dielectric, load_elastic, load_formation_energy
+from skcfgp.models import unseen_mask
 from skcfgp.network import use_one_thread
 
 SEEDS = range(5)
@@ -118,8 +119,7 @@ def _compute(name, seed):
         network = MEGNetFeaturizer(weights, LAYERS, random_state=seed, verbose=0, **options)
         network.fit(crystals[train], y[train])
         if bundled:
-            chose = network.network_.card["validation_material_id"]
-            arrays["unseen"] = np.isin(data.material_id[train], chose)
+            arrays["unseen"] = unseen_mask(network.network_, data.material_id[train])
         else:
             arrays["unseen"] = np.isin(np.arange(len(train)), network.validation_indices_)
         return arrays | _activations(network, crystals)

@@ -1,4 +1,4 @@
-"""Measure how fast `predict_pool` is and how much memory it takes, as the pool and the workers grow.
+"""Measure the speed of `predict_pool` and its memory as the pool and the workers grow.
 
 Run in the root of the checkout:
 

@@ -276,3 +276,49 @@ def test_interrupt_is_no_traceback(tmp_path):
     assert process.returncode == 1
     assert "Aborted!" in output
     assert "Traceback" not in output
+
+
+@pytest.mark.network
+def test_predict_and_screen_give_the_same_numbers(files, tmp_path):
+    """In memory, and in parts: one fit, one table."""
+    model = ["--train", tmp_path / "labelled.csv", "--unit", "eV/atom", "--layer", "readout_0"]
+    assert invoke("predict", files, *model, "--out", tmp_path / "predicted.csv").exit_code == 0
+    screened = invoke("screen", files, *model, "--below", "9", "--out", tmp_path / "screened.csv")
+    assert screened.exit_code == 0, screened.output
+    pool = invoke("screen", files, *model, "--out", tmp_path / "pool")
+    assert pool.exit_code == 0, pool.output
+    names = ["predicted.csv", "screened.csv", "pool/top.csv"]
+    tables = [
+        sorted(rows_of((tmp_path / name).read_text()), key=lambda r: r["id"]) for name in names
+    ]
+    for table in tables:
+        assert len(table) == 4
+        for row, expected in zip(table, tables[0], strict=True):
+            assert [row[key] for key in ("id", "formula", "unit", "error")] == [
+                expected[key] for key in ("id", "formula", "unit", "error")
+            ]
+            for name in ("prediction", "std"):
+                assert float(row[name]) == pytest.approx(float(expected[name]), rel=1e-4)
+
+
+def test_options_of_the_model_are_the_same():
+    """One name, one meaning and one default in 'predict' and 'screen'."""
+    predict, screen = (
+        {option.name: option for option in main.commands[name].params}
+        for name in ("predict", "screen")
+    )
+    for name in ("train", "target", "unit", "weights", "layer"):
+        assert predict[name].to_info_dict() == screen[name].to_info_dict()
+
+
+@pytest.mark.parametrize("options", [["--rescale"], ["--workers", "2"], ["--edge-cases", "-1"]])
+def test_screen_refuses_options_that_make_no_sense_before_the_work(files, options):
+    result = invoke("screen", files, "--below", "0", *options)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+
+
+def test_screen_needs_one_condition(files):
+    result = invoke("screen", files, "--below", "0", "--above", "1")
+    assert result.exit_code == 1
+    assert "give one of below, above and between" in result.output

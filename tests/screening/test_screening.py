@@ -9,7 +9,6 @@ import subprocess
 import sys
 from contextlib import contextmanager
 
-import dask
 import numpy as np
 import pandas as pd
 import pytest
@@ -124,28 +123,22 @@ def test_screening_in_parts_is_screening_in_memory(in_process):
         pd.testing.assert_frame_equal(getattr(parts, name), getattr(memory, name).head(9))
 
 
-def test_a_killed_worker_costs_only_its_chunk(model, pool, in_process, tmp_path):
+def test_a_killed_worker_costs_only_its_chunk(model, pool, in_process, dask_client, tmp_path):
     predicted, killed = [], []
-    with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0"
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        pids = client.run(os.getpid)
+    pids = dask_client.run(os.getpid)
 
-        def kill_one(n_records):
-            predicted.append(n_records)
-            if not killed:
-                busy = [address for address, tasks in client.processing().items() if tasks]
-                killed.append(pids[busy[0]])
-                os.kill(killed[0], signal.SIGKILL)
+    def kill_one(n_records):
+        predicted.append(n_records)
+        if not killed:
+            busy = [address for address, tasks in dask_client.processing().items() if tasks]
+            killed.append(pids[busy[0]])
+            os.kill(killed[0], signal.SIGKILL)
 
-        found = predict_pool(
-            model, pool, tmp_path, chunk_size=3, scheduler=client, progress=kill_one
-        )
-        client.wait_for_workers(2)
-        assert killed[0] not in client.run(os.getpid).values()
+    found = predict_pool(
+        model, pool, tmp_path, chunk_size=3, scheduler=dask_client, progress=kill_one
+    )
+    dask_client.wait_for_workers(2)
+    assert killed[0] not in dask_client.run(os.getpid).values()
     assert sorted(predicted) == [1] + 23 * [3]  # each chunk was written once
     pd.testing.assert_frame_equal(all_of(found), all_of(in_process), atol=1e-5, rtol=0)
 
@@ -352,23 +345,30 @@ def test_a_scheduler_that_goes_is_named_and_what_was_written_is_kept(model, pool
     assert len(list(tmp_path.glob("part-*.parquet"))) == 1
 
 
-def test_a_chunk_that_kills_its_workers_is_named(model, pool, in_process, tmp_path):
+def test_a_chunk_that_kills_its_workers_is_named(model, pool, in_process, dask_client, tmp_path):
     """The others are written, and the next run does this one."""
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
-        Client(cluster) as client,
-    ):
-        written = []
+    written, pids = [], dask_client.run(os.getpid)
 
-        def kill(n_records):
-            written.append(n_records)
-            if len(written) == 1:
-                os.kill(pid, signal.SIGKILL)
+    def allow(n, dask_scheduler):
+        """Set how many workers a task may kill."""
+        before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, n
+        return before
 
-        (pid,) = client.run(os.getpid).values()
+    def kill_one(n_records):
+        written.append(n_records)
+        if len(written) == 1:
+            busy = [address for address, tasks in dask_client.processing().items() if tasks]
+            os.kill(pids[busy[0]], signal.SIGKILL)
+
+    before = dask_client.run_on_scheduler(allow, 0)
+    try:
         with pytest.raises(RuntimeError, match="chunks killed their workers repeatedly"):
-            predict_pool(model, pool, tmp_path, chunk_size=3, scheduler=client, progress=kill)
+            predict_pool(
+                model, pool, tmp_path, chunk_size=3, scheduler=dask_client, progress=kill_one
+            )
+    finally:
+        dask_client.run_on_scheduler(allow, before)
+        dask_client.wait_for_workers(2)
     assert 20 <= len(list(tmp_path.glob("part-*.parquet"))) == len(written) < 24
     assert not PoolPredictions(tmp_path).is_complete
     found = predict_pool(model, pool, tmp_path, chunk_size=3)

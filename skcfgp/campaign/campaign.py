@@ -148,13 +148,13 @@ class Campaign(CampaignReader):
         if store.path.exists():  # raises now, and not after the work
             with store.writing(create=True):
                 pass
-        crystals, labels = read_pool(pool), []
+        crystals, labels = read_pool(pool), {}
         if labelled is not None:
             labels = read_labelled(labelled, crystals, settings["target"], settings["unit"])
         costs = costs_of(crystals, cost)
         features, *found = compute_features(crystals, recipe, settings["weights"])
         settings["standardise"], settings["network_digest"] = found
-        if lost := [id_ for id_, _ in labels if id_ not in set(crystals.ids)]:
+        if lost := [id_ for id_ in labels if id_ not in set(crystals.ids)]:
             reasons = {refusal.id: refusal.reason for refusal in crystals.refused}
             raise ValueError(
                 f"{len(lost)} labelled crystals cannot be used; the first is {lost[0]}: "
@@ -162,7 +162,7 @@ class Campaign(CampaignReader):
             )
         content = {
             "settings": settings,
-            "labelled": [{"id": id_, "value": value} for id_, value in labels],
+            "labelled": [{"id": id_, "value": value} for id_, value in labels.items()],
             "refused": _listed(crystals.refused),
             "versions": versions(),
         }
@@ -245,10 +245,7 @@ class Campaign(CampaignReader):
         """
         from .engine import make_suggestion, record_suggestion
 
-        picks, met = self._compute(
-            lambda ledger, engine: make_suggestion(ledger, engine, n, out, fmt, anyway),
-            record_suggestion,
-        )
+        picks, met = self._compute(record_suggestion, make_suggestion, n, out, fmt, anyway)
         if met:  # after the transaction, which an exception would roll back
             raise StoppedError(f"the campaign has come to its end: {'; '.join(met)}.")
         return picks
@@ -315,14 +312,11 @@ class Campaign(CampaignReader):
     def _tell(self, results, refused, replace, source):
         with self.store.writing() as ledger:
             new, failed, repeated, more = check_results(results, ledger.state, replace)
-            estimates = ledger.state.estimates
+            content = compare(ledger, new, failed, source)
             if new or failed:
-                content = compare(ledger, new, failed, source)
-                estimates = content["estimates"]
                 ledger.append("tell", content)
         refused = sorted([*refused, *more], key=lambda r: -1 if r.line is None else r.line)
-        labelled, gone = [id_ for id_, _ in new], [id_ for id_, _ in failed]
-        told = TellResult(labelled, gone, repeated, refused, alarm(estimates))
+        told = TellResult(list(new), list(failed), repeated, refused, alarm(content["estimates"]))
         if refused:
             raise RefusedRowsError(told)
         return told
@@ -386,24 +380,22 @@ class Campaign(CampaignReader):
         """
         from .tables import predict_all, record_predictions
 
-        return self._compute(
-            lambda ledger, engine: predict_all(ledger, engine, rescale), record_predictions
-        )
+        return self._compute(record_predictions, predict_all, rescale)
 
-    def _compute(self, compute, record):
+    def _compute(self, record, compute, *args):
         """Compute while others may write; record it if nobody did, else compute again."""
         from .engine import Engine
 
         for _ in range(ATTEMPTS):
             with self.store.reading() as ledger:
                 engine = Engine(ledger)
-                found = compute(ledger, engine)
+                found = compute(ledger, engine, *args)
             with self.store.writing() as ledger:
                 engine.keep_fits(ledger.connection)
                 if ledger.n_events == engine.state.n_events:
                     return record(ledger, found)
         with self.store.writing() as ledger:
-            return record(ledger, compute(ledger, Engine(ledger)))
+            return record(ledger, compute(ledger, Engine(ledger), *args))
 
 
 def _listed(refused):

@@ -22,20 +22,7 @@ from .results import (
 )
 from .state import State
 
-__all__ = [
-    "FORMATS",
-    "Pool",
-    "costs_of",
-    "details",
-    "insert_crystals",
-    "job_path",
-    "job_text",
-    "read_arrays",
-    "read_labelled",
-    "read_pool",
-    "read_structures",
-    "write_job",
-]
+__all__ = ["Pool", "insert_crystals", "job_path", "read_labelled", "read_pool", "read_structures"]
 
 TABLES = (".csv", ".csv.txt")
 PATH_COLUMNS = ("file", "path", "structure")
@@ -114,7 +101,7 @@ def read_pool(source, known=()):
 
 
 def read_labelled(source, pool, target, unit):
-    """Read the labels that are known at the beginning, as a list of (id, value).
+    """Read the labels that are known at the beginning, as values by id.
 
     The source is a CSV with a column ``id``, one of values and, where the crystals are not in the
     pool, one of paths (these crystals are added to it); or values by id. An error names each row
@@ -142,7 +129,7 @@ def read_labelled(source, pool, target, unit):
     results = [result for result in results if result.id not in reasons]
     new, failed, _, more = check_results(results, State(ids=pool.ids, settings={"unit": unit}))
     refused += more
-    refused += [Refusal(None, id_, f"it has failed: {reason}") for id_, reason in failed]
+    refused += [Refusal(None, id_, f"it has failed: {reason}") for id_, reason in failed.items()]
     if refused:
         lines = "\n".join(f"  {refusal}" for refusal in refused[:20])
         raise ValueError(f"{path}: {len(refused)} rows cannot be used:\n{lines}")

@@ -120,7 +120,7 @@ class Engine:
         from .. import query
 
         learner, unit = self._given(given)
-        if (self.cost != 1).any() and strategy not in WITHOUT_MODEL:
+        if self.state.settings["cost"] and strategy not in WITHOUT_MODEL:
             choice = self._choose_by_cost(learner.estimator, strategy, n, pool)
         else:
             average = strategy == "integrated_variance"
@@ -244,22 +244,24 @@ class Engine:
         return measured_gain(self.gp, self.X, y, arms[None], arms["strategy"], arms["random"])
 
     def _describe(self, rows, scores, n_drawn, strategy):
-        strategies = [strategy] * (len(rows) - n_drawn) + ["random_sampling"] * n_drawn
-        return [
-            {
-                "id": self.state.ids[row],
-                "arm": "random" if name == "random_sampling" else "strategy",
-                "strategy": name,
-                "score": float(score) if math.isfinite(score) else None,
-                "prediction": None,
-                "std": None,
-                "std_rank": None,
-                "neighbours": near,
-            }
-            for row, score, name, near in zip(
-                rows, scores, strategies, self._neighbours(rows), strict=True
+        picks = []
+        for k, (row, score, near) in enumerate(
+            zip(rows, scores, self._neighbours(rows), strict=True)
+        ):
+            drawn = k >= len(rows) - n_drawn
+            picks.append(
+                {
+                    "id": self.state.ids[row],
+                    "arm": "random" if drawn else "strategy",
+                    "strategy": "random_sampling" if drawn else strategy,
+                    "score": float(score) if math.isfinite(score) else None,
+                    "prediction": None,
+                    "std": None,
+                    "std_rank": None,
+                    "neighbours": near,
+                }
             )
-        ]
+        return picks
 
     def _neighbours(self, rows):
         """Nearest labelled crystals of each row: id, value and distance in kernel lengths.

@@ -10,20 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = [
-    "ALARM_MIN",
-    "Rule",
-    "StoppedError",
-    "alarm",
-    "compare",
-    "estimate",
-    "expected_error",
-    "measured_gain",
-    "parse_rule",
-    "reasons_to_stop",
-    "rules_met",
-    "spent",
-]
+__all__ = ["Rule", "StoppedError", "alarm", "compare", "measured_gain", "parse_rule", "rules_met"]
 
 #: Number of labels with a prediction from which there can be an alarm.
 ALARM_MIN = 20
@@ -63,18 +50,21 @@ def compare(ledger, new, failed, source=None):
             "was": state.labels.get(id_),
             "comparison": None if id_ in state.labels else _on_record(ledger, id_),
         }
-        for id_, value in new
+        for id_, value in new.items()
     ]
     comparisons = state.comparisons | {
         row["id"]: row["comparison"] for row in rows if row["comparison"] is not None
     }
-    for id_, _ in failed:
+    for id_ in failed:
         comparisons.pop(id_, None)
     return {
         "rows": rows,
-        "failed": [{"id": id_, "reason": reason} for id_, reason in failed],
+        "failed": [{"id": id_, "reason": reason} for id_, reason in failed.items()],
         "source": source,
-        "estimates": estimate(comparisons, state.labels | dict(new)),
+        # What told nothing new changes nothing.
+        "estimates": estimate(comparisons, state.labels | new)
+        if new or failed
+        else state.estimates,
     }
 
 
@@ -270,15 +260,9 @@ def rules_met(ledger, curve=None, gain=None):
     if curve:
         values |= {"max-std": curve["max_std"], "mean-std": curve["mean_std"]}
         values["expected-error"] = expected_error(curve["mean_std"], state.estimates)
-    return reasons_to_stop([parse_rule(rule) for rule in state.settings["until"]], values)
-
-
-def reasons_to_stop(rules, values):
-    """List the rules that are met by values, which are None where they are not known."""
     met = []
-    for rule in rules:
-        value = values.get(rule.quantity)
-        if value is None:
+    for rule in map(parse_rule, state.settings["until"]):
+        if (value := values.get(rule.quantity)) is None:
             continue
         if rule.quantity == "no-gain":
             low, high = value["interval"]

@@ -118,8 +118,8 @@ def find_value_column(path, columns, target):
 def check_results(results, state, replace=False):
     """Sort results into new values, new failures, what is known already and what is refused.
 
-    Returns lists of (id, value), of (id, reason), of ids and of `Refusal`. With `replace` a value
-    may take the place of another one.
+    Returns values by id, reasons by id, ids and a list of `Refusal`. With `replace` a value may
+    take the place of another one.
     """
     new, failed, repeated, refused = {}, {}, [], []
     known_ids = set(state.ids)
@@ -156,7 +156,7 @@ def check_results(results, state, replace=False):
                 new[result.id] = value
         except ValueError as error:
             refused.append(Refusal(result.line, result.id, str(error)))
-    return list(new.items()), list(failed.items()), repeated, refused
+    return new, failed, repeated, refused
 
 
 def _number(result, unit):

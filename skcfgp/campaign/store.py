@@ -161,7 +161,7 @@ class Store:
         """Give a `Ledger` for one consistent look at the file; others may write meanwhile."""
         with self._connection(create=False) as connection:
             connection.execute("BEGIN")
-            yield self._begun(connection)
+            yield self._ledger(connection)
 
     @contextmanager
     def writing(self, create=False):
@@ -172,19 +172,18 @@ class Store:
         """
         with self._connection(create) as connection:
             self._begin(connection)
-            yield self._empty(connection) if create else self._begun(connection)
+            yield self._ledger(connection, create)
             connection.execute("COMMIT")
 
-    def _begun(self, connection):
-        if not (ledger := Ledger(connection)).n_events:
-            raise ValueError(self._interrupted())
-        return ledger
-
-    def _empty(self, connection):
-        if (ledger := Ledger(connection)).n_events:
+    def _ledger(self, connection, create=False):
+        ledger = Ledger(connection)
+        if create and ledger.n_events:
             raise FileExistsError(f"there is a campaign in {self.path.parent} already.")
+        if not create and not ledger.n_events:
+            raise ValueError(self._interrupted)
         return ledger
 
+    @property
     def _interrupted(self):
         return f"{self.path} holds no campaign: 'campaign init' was interrupted. Run it again."
 
@@ -215,7 +214,7 @@ class Store:
         connection.execute("PRAGMA fullfsync = ON")  # for macOS
         version = self._version(connection)
         if version == 0 and not create:
-            raise ValueError(self._interrupted())
+            raise ValueError(self._interrupted)
         if version < len(self.migrations):
             self._wait_for_lock(lambda: connection.execute("PRAGMA journal_mode = WAL"))
             self._migrate(connection)

@@ -8,13 +8,7 @@ from ..structures.io import atomic_write
 from .crystals import details
 from .monitoring import ALARM_MIN, rescaling
 
-__all__ = [
-    "export_table",
-    "plan_table",
-    "predict_all",
-    "record_predictions",
-    "write_table",
-]
+__all__ = ["export_table", "plan_table", "predict_all", "record_predictions", "write_table"]
 
 
 def predict_all(ledger, engine, rescale=False):

@@ -247,7 +247,7 @@ def test_labelled_crystals_may_come_with_their_own_files(crystals, tmp_path):
     crystals[0][0].to(str(tmp_path / "known.vasp"), fmt="poscar")
     pool = read_pool({"p0": crystals[0][1]})
     path = write(tmp_path / "labelled.csv", "file,energy\nknown.vasp,1.5\n")
-    assert read_labelled(path, pool, "energy", "eV") == [("known.vasp", 1.5)]
+    assert read_labelled(path, pool, "energy", "eV") == {"known.vasp": 1.5}
     assert pool.ids == ["p0", "known.vasp"]
     for text in ("id,energy\np0,x\n", "id,energy\np0,1\np0,2\n", "id,energy\np9,1\n"):
         with pytest.raises(ValueError, match="1 rows cannot be used"):

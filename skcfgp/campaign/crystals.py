@@ -236,16 +236,10 @@ def insert_crystals(connection, event, pool, costs, features, first=0):
         formula, digest = crystal.composition.reduced_formula, structure_digest(crystal)
         row = (position, id_, event, formula, len(crystal), costs[id_], digest)
         connection.execute("INSERT INTO crystals VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        row = (position, _as_json(crystal))
-        connection.execute("INSERT INTO structures VALUES (?, ?)", row)
+        text = json.dumps(crystal.to_structure().as_dict(), default=_plain, separators=(",", ":"))
+        connection.execute("INSERT INTO structures VALUES (?, ?)", (position, text))
         row = (position, vector.tobytes())
         connection.execute("INSERT INTO features VALUES (?, ?)", row)
-
-
-def _as_json(crystal):
-    """Write a crystal as JSON: pymatgen's ``Structure.as_dict``."""
-    structure = crystal.to_structure() if hasattr(crystal, "to_structure") else crystal
-    return json.dumps(structure.as_dict(), default=_plain, separators=(",", ":"))
 
 
 def _plain(value):

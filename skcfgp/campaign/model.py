@@ -61,21 +61,22 @@ def compute_features(pool, recipe, weights):
 
     from ..features import CompositionFeaturizer, MEGNetFeaturizer
     from ..models.predictor import featurize
-    from ..structures import object_array
+    from ..structures import Structures, object_array
 
     pool.check_not_empty()
     parts = make_model(recipe, weights)[:-1].get_params().values()
     # The campaign standardises over all its crystals, also those that come later; so not here.
     standardise = any(isinstance(part, StandardScaler) for part in parts)
-    kinds = (CompositionFeaturizer, MEGNetFeaturizer)
-    featurizers = make_union(*(part for part in parts if isinstance(part, kinds)))
-    crystals = object_array(pool.structures)
-    X, errors = featurize(featurizers.fit(crystals), crystals)
-    networks = (getattr(part, "network_", None) for _, part in featurizers.transformer_list)
-    digest = next((network.digest() for network in networks if network is not None), None)
-    left = np.setdiff1d(np.arange(len(pool.ids)), list(errors)).astype(int)
+    featurizers = make_union(
+        *(part for part in parts if isinstance(part, CompositionFeaturizer | MEGNetFeaturizer))
+    )
+    crystals = Structures(object_array(pool.structures), object_array(pool.ids), [])
+    X, errors = featurize(featurizers.fit(crystals.structures), crystals)
+    left = np.setdiff1d(np.arange(len(X)), list(errors)).astype(int)
     pool.refuse_rows(errors)
     pool.check_not_empty()
+    networks = [part.network_ for part in parts if hasattr(part, "network_")]
+    digest = networks[0].digest() if networks else None
     return X[left].astype(np.float64), standardise, digest
 
 

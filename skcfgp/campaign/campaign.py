@@ -306,7 +306,7 @@ class Campaign(CampaignReader):
         TellResult
         """
         if not str(reason).strip():
-            raise ValueError("say why it failed.")
+            raise ValueError(f"reason must say why {id!r} failed, got {reason!r}.")
         return self._tell([Result(None, str(id), None, None, str(reason))], [], replace, None)
 
     def _tell(self, results, refused, replace, source):

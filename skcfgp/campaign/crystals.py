@@ -11,15 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ..structures.io import atomic_write
-from .results import (
-    ID_COLUMNS,
-    Refusal,
-    Result,
-    check_results,
-    find_value_column,
-    read_table,
-    result_of_row,
-)
+from ..structures.tables import Refusal, read_table
+from .results import ID_COLUMNS, Result, check_results, find_value_column, result_of_row
 from .state import State
 
 __all__ = ["Pool", "insert_crystals", "job_path", "read_labelled", "read_pool", "read_structures"]
@@ -119,7 +112,7 @@ def read_labelled(source, pool, target, unit):
         results = []
         for line, row in rows:
             if _row_id(row) not in pool.taken and _row_path(row):
-                _append_row(pool, path, line, row)
+                _append_one(pool, _row_id(row), path.parent / _row_path(row), row, line)
             results.append(result_of_row(line, _row_id(row), row, value_column))
     else:
         path, refused = "labelled", []
@@ -139,9 +132,8 @@ def read_labelled(source, pool, target, unit):
 def _read_frame(frame, pool):
     name = next((name for name in ID_COLUMNS if name in frame.columns), None)
     ids = frame.index if name is None else frame[name]
-    others = [column for column in frame.columns if column not in ("structure", name)]
     for id_, row in zip(ids, frame.to_dict("records"), strict=True):
-        _append_one(pool, id_, row["structure"], {column: row[column] for column in others})
+        _append_one(pool, id_, row.pop("structure"), row)
 
 
 def _read_table(path, pool):
@@ -153,11 +145,7 @@ def _read_table(path, pool):
             f"{list(rows[0][1])}."
         )
     for line, row in rows:
-        _append_row(pool, path, line, row)
-
-
-def _append_row(pool, table, line, row):
-    _append_one(pool, _row_id(row), table.parent / _row_path(row), row, line)
+        _append_one(pool, _row_id(row), path.parent / _row_path(row), row, line)
 
 
 def _append_one(pool, id_, item, columns, line=None):
@@ -230,16 +218,14 @@ def insert_crystals(connection, event, pool, costs, features, first=0):
     """Write crystals that came in with an event, from position `first` on."""
     from ..structures import structure_digest
 
-    for position, (id_, crystal, vector) in enumerate(
-        zip(pool.ids, pool.structures, features.astype("<f8"), strict=True), first
-    ):
+    rows = zip(pool.ids, pool.structures, features.astype("<f8"), strict=True)
+    for position, (id_, crystal, vector) in enumerate(rows, first):
         formula, digest = crystal.composition.reduced_formula, structure_digest(crystal)
         row = (position, id_, event, formula, len(crystal), costs[id_], digest)
         connection.execute("INSERT INTO crystals VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         text = json.dumps(crystal.to_structure().as_dict(), default=_plain, separators=(",", ":"))
         connection.execute("INSERT INTO structures VALUES (?, ?)", (position, text))
-        row = (position, vector.tobytes())
-        connection.execute("INSERT INTO features VALUES (?, ?)", row)
+        connection.execute("INSERT INTO features VALUES (?, ?)", (position, vector.tobytes()))
 
 
 def _plain(value):

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from .crystals import details, job_path, job_text, read_arrays, read_structures, write_job
-from .model import choose_kernel, make_model, on_one_thread
+from .model import choose_kernel, make_model, one_blas_thread
 from .monitoring import expected_error, measured_gain, rules_met
 from .settings import WITHOUT_MODEL, versions
 
@@ -86,7 +86,7 @@ class Engine:
         return ActiveLearner(gp, X_training=self.X[rows], y_training=y)
 
     @cached_property
-    @on_one_thread
+    @one_blas_thread()
     def gp(self):
         """The process, fitted to all labels."""
         if not self.can_predict:
@@ -167,14 +167,14 @@ class Engine:
         return np.asarray(pool)[chosen].tolist(), probability.tolist()
 
     @cached_property
-    @on_one_thread
+    @one_blas_thread()
     def predictions(self):
         """Predictions of everything that has no label: rows, means and standard deviations."""
         rows = np.setdiff1d(np.arange(len(self.row)), self.rows(self.state.labels))
         mean, std = self.gp.predict(self.X[rows], return_std=True) if len(rows) else ([], [])
         return rows, np.asarray(mean), np.asarray(std)
 
-    @on_one_thread
+    @one_blas_thread()
     def suggest(self, n, n_random=0):
         """Choose crystals, given the pending ones; those drawn at random stand last.
 
@@ -190,19 +190,30 @@ class Engine:
         if n > n_random:
             left = np.setdiff1d(pool, drawn)
             rows, scores = self._choose(strategy, n - n_random, left, [*pending, *drawn])
-        picks = self._describe([*rows, *drawn], [*scores, *draw_scores], len(drawn), strategy)
+        mean, std = np.full((2, len(self.row)), np.nan)
+        if self.can_predict:
+            skip = {*self.state.labels, *self.state.failures}
+            open_ = [row for id_, row in self.row.items() if id_ not in skip]
+            mean[open_], std[open_] = self.gp.predict(self.X[open_], return_std=True)
+        chosen, scores = [*rows, *drawn], [*scores, *draw_scores]
+        picks = [
+            {
+                "id": self.state.ids[row],
+                "arm": "random" if row in drawn else "strategy",
+                "strategy": "random_sampling" if row in drawn else strategy,
+                "score": float(score) if math.isfinite(score) else None,
+                "prediction": float(mean[row]) if self.can_predict else None,
+                "std": float(std[row]) if self.can_predict else None,
+                "std_rank": int(1 + np.sum(std[pool] > std[row])) if self.can_predict else None,
+                "neighbours": near,
+            }
+            for row, score, near in zip(chosen, scores, self._neighbours(chosen), strict=True)
+        ]
         if not self.can_predict:
             return picks, None
-        skip = {*self.state.labels, *self.state.failures}
-        open_ = [row for id_, row in self.row.items() if id_ not in skip]
-        mean, std = np.full((2, len(self.row)), np.nan)
-        mean[open_], std[open_] = self.gp.predict(self.X[open_], return_std=True)
-        for pick, row in zip(picks, [*rows, *drawn], strict=True):
-            pick["prediction"], pick["std"] = float(mean[row]), float(std[row])
-            pick["std_rank"] = int(1 + np.sum(std[pool] > std[row]))
         return picks, {"n_labels": len(self.state.labels)} | _spread(std[open_])
 
-    @on_one_thread
+    @one_blas_thread()
     def plan(self, n):
         """List the next choices, with the uncertainty remaining after each.
 
@@ -233,7 +244,7 @@ class Engine:
             result.append({"row": row, "std": std} | after)
         return result
 
-    @on_one_thread
+    @one_blas_thread()
     def gain(self):
         """Measure the gain over random choice; see `measured_gain`."""
         arms = {None: [], "strategy": [], "random": []}
@@ -242,26 +253,6 @@ class Engine:
             arms[self.state.arms.get(id_)].append(self.row[id_])
             y[self.row[id_]] = value
         return measured_gain(self.gp, self.X, y, arms[None], arms["strategy"], arms["random"])
-
-    def _describe(self, rows, scores, n_drawn, strategy):
-        picks = []
-        for k, (row, score, near) in enumerate(
-            zip(rows, scores, self._neighbours(rows), strict=True)
-        ):
-            drawn = k >= len(rows) - n_drawn
-            picks.append(
-                {
-                    "id": self.state.ids[row],
-                    "arm": "random" if drawn else "strategy",
-                    "strategy": "random_sampling" if drawn else strategy,
-                    "score": float(score) if math.isfinite(score) else None,
-                    "prediction": None,
-                    "std": None,
-                    "std_rank": None,
-                    "neighbours": near,
-                }
-            )
-        return picks
 
     def _neighbours(self, rows):
         """Nearest labelled crystals of each row: id, value and distance in kernel lengths.

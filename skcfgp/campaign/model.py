@@ -5,16 +5,16 @@ tenth at a time. So they follow from the labels alone: whoever asks again, after
 another machine, gets the same model, and between two searches a new label costs little.
 """
 
-import functools
 import hashlib
 import json
 import math
+from contextlib import contextmanager
 
 import numpy as np
 
 from .settings import RECIPES
 
-__all__ = ["MIN_SEARCH", "choose_kernel", "compute_features", "make_model", "on_one_thread"]
+__all__ = ["MIN_SEARCH", "choose_kernel", "compute_features", "make_model", "one_blas_thread"]
 
 #: With fewer labels the lengths are median distances, and nothing is searched for.
 MIN_SEARCH = 20
@@ -95,22 +95,18 @@ def searched_labels(n_labels):
     return m
 
 
-def on_one_thread(function):
+@contextmanager
+def one_blas_thread():
     """Let BLAS use one thread, so that sums are the same to the last bit at every call.
 
     With several threads the order of a sum depends on how many there are, and on a busy machine
-    they wait for each other.
+    they wait for each other. Also a decorator.
     """
+    import scipy.linalg  # noqa: F401  only a library that is loaded can be limited
+    from threadpoolctl import threadpool_limits
 
-    @functools.wraps(function)
-    def on_one(*args, **kwargs):
-        import scipy.linalg  # noqa: F401  only a library that is loaded can be limited
-        from threadpoolctl import threadpool_limits
-
-        with threadpool_limits(1, "blas"):
-            return function(*args, **kwargs)
-
-    return on_one
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 def choose_kernel(gp, X, rows, y, recipe, fits):

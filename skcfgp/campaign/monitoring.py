@@ -43,20 +43,13 @@ class Rule(NamedTuple):
 def compare(ledger, new, failed, source=None):
     """Compare checked labels with the predictions on record; return the content of a `tell`."""
     state = ledger.state
+    found = {id_: None if id_ in state.labels else _on_record(ledger, id_) for id_ in new}
     rows = [
-        {
-            "id": id_,
-            "value": value,
-            "was": state.labels.get(id_),
-            "comparison": None if id_ in state.labels else _on_record(ledger, id_),
-        }
+        {"id": id_, "value": value, "was": state.labels.get(id_), "comparison": found[id_]}
         for id_, value in new.items()
     ]
-    comparisons = state.comparisons | {
-        row["id"]: row["comparison"] for row in rows if row["comparison"] is not None
-    }
-    for id_ in failed:
-        comparisons.pop(id_, None)
+    comparisons = state.comparisons | {id_: c for id_, c in found.items() if c is not None}
+    comparisons = {id_: c for id_, c in comparisons.items() if id_ not in failed}
     return {
         "rows": rows,
         "failed": [{"id": id_, "reason": reason} for id_, reason in failed.items()],
@@ -128,21 +121,17 @@ def alarm(estimates):
     value, (low, high) = enough["mean_squared_z"], enough["mean_squared_z_interval"]
     if low <= 1 <= high:
         return None
-    factor = math.sqrt(value)
-    found = (
-        f"mean squared z of {enough['n']} labels is {value:.2f} (95 % interval {low:.2f} to "
-        f"{high:.2f}), and should be 1"
-    )
+    advice = "use"
     if low > 1:
-        return (
-            f"the error bars are too small: {found}. Look first at the worst labels in the report "
-            "(a wrong unit, a calculation that did not converge); then use 'predict --rescale', "
-            f"which multiplies the standard deviations by {factor:.2f}, and label some crystals at "
-            "random (--random-fraction)."
+        advice = (
+            "look first at the worst labels in the report (a wrong unit, a calculation that did "
+            "not converge), and label some crystals at random (--random-fraction); then use"
         )
     return (
-        f"the error bars are too large: {found}. 'predict --rescale' multiplies the standard "
-        f"deviations by {factor:.2f}."
+        f"the error bars are too {'small' if low > 1 else 'large'}: mean squared z of "
+        f"{enough['n']} labels is {value:.2f} (95 % interval {low:.2f} to {high:.2f}), and should "
+        f"be 1. To correct them, {advice} 'predict --rescale', which multiplies the standard "
+        f"deviations by {math.sqrt(value):.2f}."
     )
 
 

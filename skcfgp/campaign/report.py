@@ -124,11 +124,9 @@ def _forecast(engine):
     n = min(N_FORECAST, state.counts()["pool"] - 1)
     if not engine.can_predict or n < 1:
         return []
-    steps = engine.plan(n)
-    first = len(state.labels) + len(state.pending) + 1
     return [
         {"n_labels": n_labels, "max_std": step["max_std"], "mean_std": step["mean_std"]}
-        for n_labels, step in enumerate(steps, first)
+        for n_labels, step in enumerate(engine.plan(n), len(state.labels) + len(state.pending) + 1)
     ]
 
 
@@ -166,7 +164,7 @@ def _map(X):
 
     if np.ptp(X, axis=0).max() == 0:
         return np.zeros((len(X), 2)), 1.0
-    pca = PCA(min(2, *X.shape))
+    pca = PCA(min(2, *X.shape), svd_solver="full")  # another one may draw at random
     xy = pca.fit_transform(X)
     return np.column_stack([xy[:, 0], xy[:, -1]]), float(pca.explained_variance_ratio_.sum())
 

@@ -81,11 +81,11 @@ def read_results(path, target):
     """
     path = Path(path)
     rows, refused = read_table(path)
-    columns = list(rows[0][1]) if rows else []
-    if not rows:
-        if refused:
-            return [], refused
+    if not rows and not refused:
         raise ValueError(f"{path} holds no results.")
+    if not rows:
+        return [], refused
+    columns = list(rows[0][1])
     id_column = next((name for name in ID_COLUMNS if name in columns), None)
     if id_column is None:
         raise ValueError(f"{path}: expected a column 'id', got the columns {columns}.")

@@ -19,9 +19,6 @@ from skcfgp.datasets import load_formation_energy
 
 SCRIPT = Path(__file__).with_name("campaign_processes.py")
 
-#: More of what is done at random, on a machine that has the night for it.
-NIGHTLY = os.environ.get("SKCFGP_NIGHTLY", "") == "1"
-
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
@@ -88,10 +85,10 @@ def verb_and_ids(event):
     return ["tell", [row["id"] for row in content["rows"]]]
 
 
-def test_killed_at_random_moments_nothing_acknowledged_is_lost(folder, run):
-    n_kills = 120 if NIGHTLY else 35
+def test_killed_at_random_moments_nothing_acknowledged_is_lost(folder, run, nightly):
+    n_kills = 120 if nightly else 35
     lines = [json.loads(line) for line in run("kill", folder, n_kills)]
-    assert sum(number == 9 for *_, number in lines) >= (100 if NIGHTLY else 30)
+    assert sum(number == 9 for *_, number in lines) >= (100 if nightly else 30)
     events = Campaign(folder).history()[1:]
     position, n_unacknowledged = 0, 0
     for done, counts, n_crystals, n_events, _ in lines:
@@ -112,8 +109,8 @@ def test_killed_at_random_moments_nothing_acknowledged_is_lost(folder, run):
     assert all(state.labels[id_] == value_of(id_) for id_ in told)
 
 
-def test_two_processes_at_once(folder, run):
-    (line,) = run("race", folder, 60 if NIGHTLY else 30)
+def test_two_processes_at_once(folder, run, nightly):
+    (line,) = run("race", folder, 60 if nightly else 30)
     done, statuses = json.loads(line)
     assert statuses == [0, 0]
     assert min(map(len, done)) > 2
@@ -148,7 +145,7 @@ def test_a_label_does_not_wait_for_a_suggestion(folder, run):
     check_intact(folder)
 
 
-def test_the_next_suggestion_after_a_crash_is_that_of_an_uninterrupted_run(run, tmp_path):
+def test_the_next_suggestion_after_a_crash_is_that_of_an_uninterrupted_run(run, tmp_path, nightly):
     """Bit for bit: ids, predictions, reasons."""
     data = load_formation_energy(split="train", structures="arrays")
     pool = pd.Series(data.structures[:200], data.material_id[:200].astype(object))
@@ -162,7 +159,7 @@ def test_the_next_suggestion_after_a_crash_is_that_of_an_uninterrupted_run(run, 
         random_fraction=0.34,
         labelled=dict(zip(pool.index[:40], data.target[:40], strict=True)),
     )
-    lines = [json.loads(line) for line in run("resume", start, 12 if NIGHTLY else 8)]
+    lines = [json.loads(line) for line in run("resume", start, 12 if nightly else 8)]
     campaign.suggest(3)
     expected = campaign.history()[-1].content["picks"]
     assert [pick["arm"] for pick in expected] == ["strategy", "strategy", "random"]

@@ -88,6 +88,10 @@ def test_what_is_in_the_page(campaign, tmp_path):
     page = campaign.report(tmp_path / "report.html").read_text(encoding="utf-8")
     assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", page)
     content, state = data_of(page), campaign.state()
+    assert re.search(r"principal component analysis: \d+% of the variance", page)
+    x, y = (np.array(content["crystals"][name]) for name in "xy")
+    assert np.var(x) > np.var(y) > 0
+    assert np.corrcoef(x, y)[0, 1] == pytest.approx(0, abs=1e-5)
     assert content["crystals"]["id"] == state.ids
     assert content["counts"] == state.counts()
     assert len(content["queue"]) == len(state.pending) + 10

@@ -148,18 +148,15 @@ class Campaign(CampaignReader):
         if store.path.exists():  # raises now, and not after the work
             with store.writing(create=True):
                 pass
-        crystals, labels = read_pool(pool), {}
-        if labelled is not None:
-            labels = read_labelled(labelled, crystals, settings["target"], settings["unit"])
+        crystals = read_pool(pool)
+        labels = {} if labelled is None else read_labelled(labelled, crystals, target, unit)
         costs = costs_of(crystals, cost)
         features, *found = compute_features(crystals, recipe, settings["weights"])
         settings["standardise"], settings["network_digest"] = found
-        if lost := [id_ for id_ in labels if id_ not in set(crystals.ids)]:
+        if lost := sorted(set(labels) - set(crystals.ids)):
             reasons = {refusal.id: refusal.reason for refusal in crystals.refused}
-            raise ValueError(
-                f"{len(lost)} labelled crystals cannot be used; the first is {lost[0]}: "
-                f"{reasons.get(lost[0])}"
-            )
+            text = f"{len(lost)} labelled crystals cannot be used; the first is {lost[0]}: "
+            raise ValueError(text + reasons[lost[0]])
         content = {
             "settings": settings,
             "labelled": [{"id": id_, "value": value} for id_, value in labels.items()],

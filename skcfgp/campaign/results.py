@@ -165,9 +165,8 @@ def _number(result, unit):
     try:
         value = float(result.value)
     except (TypeError, ValueError, OverflowError):
-        problem = f"{result.value!r} is not a number"
-        if result.value is None or str(result.value) == "":
-            problem = "there is no value"
+        missing = result.value is None or str(result.value) == ""
+        problem = "there is no value" if missing else f"{result.value!r} is not a number"
         raise ValueError(problem) from None
     if not math.isfinite(value):
         raise ValueError(f"the value {result.value!r} is not finite")

@@ -41,5 +41,5 @@ print(f"within two standard deviations: {np.mean(abs(mean - y[test]) < 2 * std):
 from skcfgp.displays import ErrorBarDisplay
 
 ErrorBarDisplay.from_predictions(
-    y[test], mean, std, n_drawn=40, random_state=0, name="log10(K / GPa)"
+    y[test], mean, std, n_drawn=40, random_state=0, target_name="log10(K / GPa)"
 )

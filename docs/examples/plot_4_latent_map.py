@@ -24,5 +24,5 @@ Z.iloc[:3, :5].round(2)
 from skcfgp.displays import LatentMapDisplay
 
 LatentMapDisplay.from_vectors(
-    Z, test.target, random_state=0, name="formation energy", unit="eV/atom"
+    Z, test.target, random_state=0, target_name="formation energy", unit="eV/atom"
 )

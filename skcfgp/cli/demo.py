@@ -151,9 +151,11 @@ class Demo:
         figures, test = {}, self.test
         numbers, unit = (test.target, self.prediction, self.std), test.unit
         ax = axes_of("parity.png")
-        ParityDisplay.from_predictions(*numbers, ax=ax, name="formation energy", unit=unit)
+        ParityDisplay.from_predictions(*numbers, ax=ax, target_name="formation energy", unit=unit)
         ax = axes_of("residual.png")
-        ResidualDisplay.from_predictions(*numbers, ax=ax, labels=test.formula, unit=unit)
+        ResidualDisplay.from_predictions(
+            *numbers, ax=ax, labels=test.formula, target_name="formation energy", unit=unit
+        )
         ax = axes_of("calibration.png")
         for name, (mean, std) in self.predictions.items():
             if std is not None:

@@ -9,8 +9,7 @@ from .calibration import CalibrationCurveDisplay
 from .history import TrainingHistoryDisplay
 from .latent import LatentMapDisplay
 from .learning import LearningCurveDisplay
-from .parity import ErrorBarDisplay, ParityDisplay
-from .residual import ResidualDisplay
+from .parity import ErrorBarDisplay, ParityDisplay, ResidualDisplay
 
 __all__ = [
     "CalibrationCurveDisplay",

@@ -1,6 +1,7 @@
-"""What the Displays share: axes, labels with a unit, columns of numbers."""
+"""What the Displays share: axes, labels with a unit, and predictions with a standard deviation."""
 
-import numpy as np
+from ..calibration.common import check_predictions
+from ..calibration.scorers import predict_with_std
 
 
 class Display:
@@ -13,6 +14,80 @@ class Display:
             _, ax = plt.subplots(figsize=(5.2, 4.4), layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         return ax
+
+
+class PredictionDisplay(Display):
+    """Holds predictions of a model beside the truth; a subclass draws them."""
+
+    def __init__(self, y_true, y_pred, y_std=None, *, name=None, target_name="target", unit=""):
+        self.y_true = y_true
+        self.y_pred = y_pred
+        self.y_std = y_std
+        self.name = name
+        self.target_name = target_name
+        self.unit = unit
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, **options):
+        """Predict with standard deviation and draw.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted, as for `skcfgp.calibration.scorers.predict_with_std`.
+        X : array-like of shape (n_samples, ...)
+        y : array-like of shape (n_samples,)
+        **options
+            Passed to `from_predictions`.
+
+        Returns
+        -------
+        Display
+        """
+        return cls.from_predictions(y, *predict_with_std(estimator, X), **options)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true,
+        y_pred,
+        y_std=None,
+        *,
+        ax=None,
+        name=None,
+        target_name="target",
+        unit="",
+        **plot_options,
+    ):
+        """Draw predictions.
+
+        Parameters
+        ----------
+        y_true, y_pred, y_std : array-like of shape (n_samples,)
+            Only a `ParityDisplay` can do without `y_std`.
+        ax : matplotlib Axes, default=None
+        name : str, default=None
+            Name of the model, for the title.
+        target_name, unit : str
+            Name and unit of the property, for the axes.
+        **plot_options
+            Passed to `plot`.
+
+        Returns
+        -------
+        Display
+        """
+        columns = check_predictions(y_true, y_pred, y_std, allow_zero=True)
+        display = cls(*columns, name=name, target_name=target_name, unit=unit)
+        return display.plot(ax=ax, **plot_options)
+
+    def _check_std(self, what):
+        if self.y_std is None:
+            raise ValueError(f"{what} needs y_std, got None.")
+
+    def _set_title(self, title):
+        title = title if self.name is None else f"{self.name}: {title}"
+        self.ax_.set_title(title, fontsize="medium")
 
 
 def line_style(number):
@@ -28,22 +103,3 @@ def axis_label(name, unit):
 def quantity(value, unit):
     """Three digits of a value, with its unit, if it has one."""
     return f"{value:.3g} {unit}" if unit and unit != "1" else f"{value:.3g}"
-
-
-def columns(**values):
-    """Make 1-D float arrays of one length, finite, a standard deviation not negative."""
-    arrays = {name: np.asarray(value, dtype=float) for name, value in values.items()}
-    shapes = {name: array.shape for name, array in arrays.items()}
-    if len(set(shapes.values())) > 1 or next(iter(arrays.values())).ndim != 1:
-        raise ValueError(f"expected 1-D arrays of one length, got the shapes {shapes}.")
-    for name, array in arrays.items():
-        wrong = ~np.isfinite(array) | (array < 0 if name == "y_std" else False)
-        if wrong.any():
-            row = np.flatnonzero(wrong)[0]
-            raise ValueError(
-                f"{name} has {array[row]} at position {row}: nothing can be drawn there, and "
-                "nothing is left out unasked. Remove the row from all columns."
-            )
-    if not next(iter(shapes.values()))[0]:
-        raise ValueError(f"expected at least one row, got empty {' and '.join(arrays)}.")
-    return list(arrays.values())

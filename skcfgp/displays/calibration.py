@@ -27,9 +27,10 @@ class CalibrationCurveDisplay(Display):
     area : float
         Between the curve and the diagonal: 0 is perfect, 0.5 the worst.
     n_samples : int
-    form : {"interval", "quantile"}
-    name : str or None
-        Of the model, for the legend.
+        Number of predictions, for the band of perfect models.
+    form : {"interval", "quantile"}, default="interval"
+    name : str, default=None
+        Name of the model, for the legend.
 
     Attributes
     ----------
@@ -73,7 +74,7 @@ class CalibrationCurveDisplay(Display):
         X : array-like of shape (n_samples, ...)
         y : array-like of shape (n_samples,)
         name : str, default=None
-            None takes the name of the class.
+            Name of the model, by default that of its class.
         **options
             Passed to `from_predictions`.
 
@@ -105,11 +106,11 @@ class CalibrationCurveDisplay(Display):
         form : {"interval", "quantile"}, default="interval"
             As in `skcfgp.calibration.calibration_curve`.
         n_levels : int, default=100
-            Probabilities from 0 to 1.
-        name : str or None
-            For the legend.
+            Number of probabilities from 0 to 1.
+        name : str, default=None
+            Name of the model, for the legend.
         ax : matplotlib Axes, default=None
-            With the curve of another model on it, for instance.
+            Where to draw: axes with the curve of another model, for instance.
         **plot_options
             Passed to `plot`.
 
@@ -123,7 +124,7 @@ class CalibrationCurveDisplay(Display):
         display = cls(*curve, area=area, n_samples=len(arrays[0]), form=form, name=name)
         return display.plot(ax=ax, **plot_options)
 
-    def plot(self, ax=None, *, line_kw=None, diagonal_kw=None, band_kw=None):
+    def plot(self, ax=None, *, line_kwargs=None, diagonal_kwargs=None, band_kwargs=None):
         """Draw.
 
         The diagonal, and the band that holds 95% of perfect models at each probability, are drawn
@@ -132,7 +133,7 @@ class CalibrationCurveDisplay(Display):
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-        line_kw, diagonal_kw, band_kw : dict, default=None
+        line_kwargs, diagonal_kwargs, band_kwargs : dict, default=None
             Options of the curve, of the diagonal and of the band.
 
         Returns
@@ -145,13 +146,13 @@ class CalibrationCurveDisplay(Display):
         p = self.probability
         if "perfect" not in ax.get_legend_handles_labels()[1]:
             line = {"color": "k", "lw": 1, "ls": "--", "label": "perfect"}
-            ax.plot([0, 1], [0, 1], **line | (diagonal_kw or {}))
+            ax.plot([0, 1], [0, 1], **line | (diagonal_kwargs or {}))
             low, high = binom.ppf([[0.025], [0.975]], self.n_samples, p) / self.n_samples
             band = {"color": "0.88", "zorder": 0, "label": f"95% of perfect, n = {self.n_samples}"}
-            ax.fill_between(p, low, high, **band | (band_kw or {}))
+            ax.fill_between(p, low, high, **band | (band_kwargs or {}))
         label = f"{self.name or 'model'}, area {self.area:.3f}"
         line = {"label": label, "ls": line_style(len(ax.lines) - 1)}  # one is the diagonal
-        ax.plot(p, self.observed, **line | (line_kw or {}))
+        ax.plot(p, self.observed, **line | (line_kwargs or {}))
         xlabel, ylabel = FORMS[self.form]
         ax.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, 1), ylim=(0, 1), aspect="equal")
         ax.set_title(f"calibration, {self.form} form", fontsize="medium")

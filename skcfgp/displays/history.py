@@ -13,11 +13,12 @@ class TrainingHistoryDisplay(Display):
     Parameters
     ----------
     history : dict of str to list of float
-        ``loss`` (mean absolute error while training) and ``val_mae``, one value an epoch, in the
-        unit of the target; what `skcfgp.network.train` returns. Other entries are not drawn.
-    best_epoch : int or None
-        Whose weights are kept, counted from 1. None takes the smallest ``val_mae``.
-    unit : str
+        ``loss`` (mean absolute error while training) and ``val_mae``, one value for each epoch, in
+        the unit of the target; what `skcfgp.network.train` returns. Other entries are not drawn.
+    best_epoch : int, default=None
+        Epoch whose weights are kept, counted from 1; by default that of the smallest ``val_mae``.
+    unit : str, default=""
+        Unit of the target.
 
     Attributes
     ----------
@@ -41,7 +42,7 @@ class TrainingHistoryDisplay(Display):
             ``"formation_energy_1800"`` does.
         ax : matplotlib Axes, default=None
         unit : str, default=None
-            None takes the unit of the card, where the training is the card's.
+            Unit of the target, by default that of the card.
         **plot_options
             Passed to `plot`.
 
@@ -76,9 +77,9 @@ class TrainingHistoryDisplay(Display):
         Parameters
         ----------
         history : dict of str to list of float
-        best_epoch : int or None
-        unit : str
-            These three as in the class.
+        best_epoch : int, default=None
+        unit : str, default=""
+            As in the class, all three.
         ax : matplotlib Axes, default=None
         **plot_options
             Passed to `plot`.
@@ -91,13 +92,13 @@ class TrainingHistoryDisplay(Display):
             raise ValueError(f"history lacks {sorted(missing)}; it has {sorted(history)}.")
         return cls(history, best_epoch=best_epoch, unit=unit).plot(ax=ax, **plot_options)
 
-    def plot(self, ax=None, *, loss_kw=None, val_mae_kw=None, best_kw=None):
+    def plot(self, ax=None, *, loss_kwargs=None, val_mae_kwargs=None, best_kwargs=None):
         """Draw; the error on a logarithmic axis, unless it changes by less than a factor of four.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-        loss_kw, val_mae_kw, best_kw : dict, default=None
+        loss_kwargs, val_mae_kwargs, best_kwargs : dict, default=None
             Options of the two lines and of the mark at the epoch that is kept.
 
         Returns
@@ -109,13 +110,15 @@ class TrainingHistoryDisplay(Display):
         ax = self._axes(ax)
         loss, validation = (np.asarray(self.history[k], dtype=float) for k in ("loss", "val_mae"))
         epochs = np.arange(1, len(validation) + 1)
-        ax.plot(epochs, loss, **{"label": "training"} | (loss_kw or {}))
+        ax.plot(epochs, loss, **{"label": "training"} | (loss_kwargs or {}))
         if np.isfinite(validation).any():  # NaN if nothing was set aside
-            ax.plot(epochs, validation, **{"label": "validation", "ls": "--"} | (val_mae_kw or {}))
+            ax.plot(
+                epochs, validation, **{"label": "validation", "ls": "--"} | (val_mae_kwargs or {})
+            )
             best = self.best_epoch or int(np.nanargmin(validation)) + 1
             options = {"marker": "o", "ls": "none", "color": "k", "ms": 5, "zorder": 3}
             options["label"] = f"kept: epoch {best}, {quantity(validation[best - 1], self.unit)}"
-            ax.plot(best, validation[best - 1], **options | (best_kw or {}))
+            ax.plot(best, validation[best - 1], **options | (best_kwargs or {}))
         ax.set(xlabel="epoch", ylabel=axis_label("mean absolute error", self.unit))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         values = np.concatenate([loss, validation])

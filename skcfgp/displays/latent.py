@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ._base import Display, axis_label, columns
+from ..calibration.common import check_column
+from ._base import Display, axis_label
 
 __all__ = ["LatentMapDisplay"]
 
@@ -18,8 +19,8 @@ class LatentMapDisplay(Display):
     ----------
     embedding : ndarray of shape (n_samples, 2)
     y : ndarray of shape (n_samples,)
-    name, unit : str
-        Of the target, for the colour bar.
+    target_name, unit : str
+        Name and unit of the property, for the colour bar.
 
     Attributes
     ----------
@@ -32,10 +33,10 @@ class LatentMapDisplay(Display):
        (2008). https://jmlr.org/papers/v9/vandermaaten08a.html
     """
 
-    def __init__(self, embedding, y, *, name="target", unit=""):
+    def __init__(self, embedding, y, *, target_name="target", unit=""):
         self.embedding = embedding
         self.y = y
-        self.name = name
+        self.target_name = target_name
         self.unit = unit
 
     @classmethod
@@ -67,7 +68,7 @@ class LatentMapDisplay(Display):
         perplexity=30.0,
         random_state=None,
         ax=None,
-        name="target",
+        target_name="target",
         unit="",
         **plot_options,
     ):
@@ -78,11 +79,12 @@ class LatentMapDisplay(Display):
         Z : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
         perplexity : float, default=30.0
-            About the number of neighbours that each crystal keeps; less than n_samples. The
-            paper's code takes 150.
+            Number of neighbours that each crystal keeps, about; less than n_samples. The paper's
+            code takes 150.
         random_state : int, RandomState or None, default=None
+            Controls the embedding.
         ax : matplotlib Axes, default=None
-        name, unit : str
+        target_name, unit : str
         **plot_options
             Passed to `plot`.
 
@@ -90,7 +92,7 @@ class LatentMapDisplay(Display):
         -------
         LatentMapDisplay
         """
-        (y,) = columns(y=y)
+        y = check_column("y", y)
         Z = np.asarray(Z, dtype=float)
         if Z.ndim != 2 or len(Z) != len(y):
             raise ValueError(f"{len(y)} targets need Z of shape ({len(y)}, n), got {Z.shape}.")
@@ -103,15 +105,17 @@ class LatentMapDisplay(Display):
         from sklearn.manifold import TSNE
 
         tsne = TSNE(perplexity=perplexity, random_state=random_state)
-        return cls(tsne.fit_transform(Z), y, name=name, unit=unit).plot(ax=ax, **plot_options)
+        embedding = tsne.fit_transform(Z)
+        display = cls(embedding, y, target_name=target_name, unit=unit)
+        return display.plot(ax=ax, **plot_options)
 
-    def plot(self, ax=None, *, scatter_kw=None):
+    def plot(self, ax=None, *, scatter_kwargs=None):
         """Draw.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-        scatter_kw : dict, default=None
+        scatter_kwargs : dict, default=None
             Options of the points.
 
         Returns
@@ -120,8 +124,8 @@ class LatentMapDisplay(Display):
         """
         ax = self._axes(ax)
         options = {"c": self.y, "cmap": "viridis", "s": 6, "linewidths": 0}
-        points = ax.scatter(*self.embedding.T, **options | (scatter_kw or {}))
-        ax.figure.colorbar(points, ax=ax, label=axis_label(self.name, self.unit))
+        points = ax.scatter(*self.embedding.T, **options | (scatter_kwargs or {}))
+        ax.figure.colorbar(points, ax=ax, label=axis_label(self.target_name, self.unit))
         ax.set(xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
         ax.set_aspect("equal", adjustable="datalim")
         ax.set_title(f"n = {len(self.y)}", fontsize="medium")

@@ -14,14 +14,15 @@ METRICS = {
 
 
 class LearningCurveDisplay(Display):
-    """Error against number of labels, one line a strategy, as figure 5 of the paper.
+    """Error against number of labels, one line for each strategy, as figure 5 of the paper.
 
     Parameters
     ----------
     curves : dict of str to list of DataFrame
         Results of `skcfgp.simulate` by the name of the strategy, of several seeds for instance.
-    metric : {"mae_test", "mae_pool", "max_std"}
-    unit : str
+    metric : {"mae_test", "mae_pool", "max_std"}, default="mae_test"
+    unit : str, default=""
+        Unit of the target.
 
     Attributes
     ----------
@@ -68,13 +69,13 @@ class LearningCurveDisplay(Display):
                 )
         return cls(curves, metric=metric, unit=unit).plot(ax=ax, **plot_options)
 
-    def plot(self, ax=None, *, line_kw=None):
+    def plot(self, ax=None, *, line_kwargs=None):
         """Draw the median over the runs, and the band from the lowest to the highest.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-        line_kw : dict, default=None
+        line_kwargs : dict, default=None
             Options of the lines.
 
         Returns
@@ -87,7 +88,7 @@ class LearningCurveDisplay(Display):
             values = np.array([run[self.metric] for run in runs])
             label = name if len(runs) == 1 else f"{name} (median of {len(runs)} runs)"
             line = {"label": label, "ls": line_style(len(ax.lines))}
-            (line,) = ax.plot(n, np.median(values, axis=0), **line | (line_kw or {}))
+            (line,) = ax.plot(n, np.median(values, axis=0), **line | (line_kwargs or {}))
             if len(runs) > 1:
                 ax.fill_between(
                     n, values.min(axis=0), values.max(axis=0), color=line.get_color(), alpha=0.2

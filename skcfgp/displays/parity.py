@@ -1,25 +1,27 @@
-"""`ParityDisplay` and `ErrorBarDisplay`: predictions and their error bars beside the truth."""
+"""Predictions and their error bars beside the truth: parity, error bars, residuals."""
 
 import numpy as np
+from sklearn.utils import check_random_state
 
-from ..calibration.scorers import predict_with_std
-from ._base import Display, axis_label, columns, quantity
+from ._base import PredictionDisplay, axis_label, quantity
 
-__all__ = ["ErrorBarDisplay", "ParityDisplay"]
+__all__ = ["ErrorBarDisplay", "ParityDisplay", "ResidualDisplay"]
 
 KINDS = ("auto", "errorbar", "points", "density")
 
 
-class ParityDisplay(Display):
+class ParityDisplay(PredictionDisplay):
     """Prediction against true value, as figure 3 of the paper.
 
     Parameters
     ----------
     y_true, y_pred : ndarray of shape (n_samples,)
-    y_std : ndarray of shape (n_samples,) or None
-        Standard deviation of each prediction, in the same unit.
-    name, unit : str
-        Of the property, for the axes.
+    y_std : ndarray of shape (n_samples,), default=None
+        Standard deviation of each prediction, in the same unit; without it there are no error bars.
+    name : str, default=None
+        Name of the model, for the title.
+    target_name, unit : str
+        Name and unit of the property, for the axes.
 
     Attributes
     ----------
@@ -38,59 +40,10 @@ class ParityDisplay(Display):
     >>> X = np.linspace(0, 6, 30)[:, None]
     >>> gp = GaussianProcessRegressor().fit(X[::2], np.sin(X[::2, 0]))
     >>> display = ParityDisplay.from_estimator(
-    ...     gp, X[1::2], np.sin(X[1::2, 0]), name="band gap", unit="eV")
+    ...     gp, X[1::2], np.sin(X[1::2, 0]), target_name="band gap", unit="eV")
     >>> display.ax_.get_xlabel()
     'true band gap (eV)'
     """
-
-    def __init__(self, y_true, y_pred, y_std=None, *, name="target", unit=""):
-        self.y_true = y_true
-        self.y_pred = y_pred
-        self.y_std = y_std
-        self.name = name
-        self.unit = unit
-
-    @classmethod
-    def from_estimator(cls, estimator, X, y, **options):
-        """Predict with standard deviation and draw.
-
-        Parameters
-        ----------
-        estimator : estimator
-            Fitted, as for `skcfgp.calibration.scorers.predict_with_std`.
-        X : array-like of shape (n_samples, ...)
-        y : array-like of shape (n_samples,)
-        **options
-            Passed to `from_predictions`.
-
-        Returns
-        -------
-        ParityDisplay
-        """
-        return cls.from_predictions(y, *predict_with_std(estimator, X), **options)
-
-    @classmethod
-    def from_predictions(
-        cls, y_true, y_pred, y_std=None, *, ax=None, name="target", unit="", **plot_options
-    ):
-        """Draw predictions.
-
-        Parameters
-        ----------
-        y_true, y_pred : array-like of shape (n_samples,)
-        y_std : array-like of shape (n_samples,), default=None
-            None draws no error bars.
-        ax : matplotlib Axes, default=None
-        name, unit : str
-        **plot_options
-            Passed to `plot`.
-
-        Returns
-        -------
-        ParityDisplay
-        """
-        given = {"y_true": y_true, "y_pred": y_pred} | ({} if y_std is None else {"y_std": y_std})
-        return cls(*columns(**given), name=name, unit=unit).plot(ax=ax, **plot_options)
 
     def plot(
         self,
@@ -98,10 +51,10 @@ class ParityDisplay(Display):
         *,
         kind="auto",
         n_sigma=2,
-        errorbar_kw=None,
-        scatter_kw=None,
-        hexbin_kw=None,
-        line_kw=None,
+        errorbar_kwargs=None,
+        scatter_kwargs=None,
+        hexbin_kwargs=None,
+        line_kwargs=None,
     ):
         """Draw.
 
@@ -114,7 +67,7 @@ class ParityDisplay(Display):
             up to 5,000 crystals, and the density for more.
         n_sigma : float, default=2
             Half length of the error bars, in standard deviations.
-        errorbar_kw, scatter_kw, hexbin_kw, line_kw : dict, default=None
+        errorbar_kwargs, scatter_kwargs, hexbin_kwargs, line_kwargs : dict, default=None
             Options of the points with error bars, the points, the cells and the diagonal.
 
         Returns
@@ -127,31 +80,30 @@ class ParityDisplay(Display):
         if kind == "errorbar":
             options = {"fmt": "o", "ms": 2.5, "lw": 0.6, "alpha": 0.7, "ecolor": "0.7"}
             options["label"] = rf"crystals, $\pm {n_sigma:g}\,\sigma$"
-            ax.errorbar(x, y, yerr=n_sigma * self.y_std, **options | (errorbar_kw or {}))
+            ax.errorbar(x, y, yerr=n_sigma * self.y_std, **options | (errorbar_kwargs or {}))
         elif kind == "points":
             options = {"s": 8, "alpha": 0.5, "linewidths": 0, "label": "crystals"}
-            ax.scatter(x, y, **options | (scatter_kw or {}))
+            ax.scatter(x, y, **options | (scatter_kwargs or {}))
         else:
             options = {"gridsize": 60, "bins": "log", "mincnt": 1, "linewidths": 0.2}
-            cells = ax.hexbin(x, y, **options | (hexbin_kw or {}))
+            cells = ax.hexbin(x, y, **options | (hexbin_kwargs or {}))
             ax.figure.colorbar(cells, ax=ax, label="crystals per cell")
         ends = [min(x.min(), y.min()), max(x.max(), y.max())]
         line = {"color": "k", "lw": 1, "ls": "--", "label": "exact", "zorder": 3}
-        ax.plot(ends, ends, **line | (line_kw or {}))
+        ax.plot(ends, ends, **line | (line_kwargs or {}))
         ax.set(
-            xlabel=axis_label(f"true {self.name}", self.unit),
-            ylabel=axis_label(f"predicted {self.name}", self.unit),
+            xlabel=axis_label(f"true {self.target_name}", self.unit),
+            ylabel=axis_label(f"predicted {self.target_name}", self.unit),
         )
-        error = quantity(np.abs(y - x).mean(), self.unit)
-        ax.set_title(f"n = {len(x)}, MAE = {error}", fontsize="medium")
+        self._set_title(f"n = {len(x)}, MAE = {quantity(np.abs(y - x).mean(), self.unit)}")
         ax.legend(loc="upper left")
         return self
 
     def _kind(self, kind):
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {KINDS}, got {kind!r}.")
-        if kind == "errorbar" and self.y_std is None:
-            raise ValueError("kind='errorbar' needs y_std, got None; pass it or take 'points'.")
+        if kind == "errorbar":
+            self._check_std("kind='errorbar'")
         if kind != "auto":
             return kind
         if self.y_std is not None and len(self.y_true) <= 1000:
@@ -159,16 +111,91 @@ class ParityDisplay(Display):
         return "points" if len(self.y_true) <= 5000 else "density"
 
 
-class ErrorBarDisplay(Display):
+class ErrorBarDisplay(PredictionDisplay):
     """Error bars of some crystals drawn at random, as the left of figure 4 of the paper.
 
     Parameters
     ----------
-    y_true, y_pred, y_std : ndarray of shape (n_drawn,)
-    name, unit : str
-        Of the property, for the axes.
-    n_samples : int or None
-        Of the crystals that they were drawn from, for the title.
+    y_true, y_pred, y_std : ndarray of shape (n_samples,)
+    name : str, default=None
+        Name of the model, for the title.
+    target_name, unit : str
+        Name and unit of the property, for the axis.
+
+    Attributes
+    ----------
+    rows_ : ndarray of int, of shape (n_drawn,)
+        Rows of the crystals that were drawn, in order of the true value.
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    """
+
+    def plot(
+        self,
+        ax=None,
+        *,
+        n_drawn=100,
+        random_state=None,
+        n_sigma=2,
+        errorbar_kwargs=None,
+        scatter_kwargs=None,
+    ):
+        """Choose crystals at random and draw them, from the smallest true value to the largest.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+        n_drawn : int, default=100
+            Number of crystals; all of them, if there are no more.
+        random_state : int, RandomState or None, default=None
+            Controls the choice.
+        n_sigma : float, default=2
+            Half length of the error bars, in standard deviations.
+        errorbar_kwargs, scatter_kwargs : dict, default=None
+            Options of the predictions and of the true values.
+
+        Returns
+        -------
+        self : ErrorBarDisplay
+        """
+        self._check_std("ErrorBarDisplay")
+        ax = self._axes(ax)
+        n = len(self.y_true)
+        rows = check_random_state(random_state).permutation(n)[:n_drawn]
+        self.rows_ = rows = rows[np.argsort(self.y_true[rows], kind="stable")]
+        true, predicted, bars = self.y_true[rows], self.y_pred[rows], n_sigma * self.y_std[rows]
+        rank = np.arange(1, len(rows) + 1)
+        options = {"fmt": "o", "ms": 2.5, "lw": 0.8, "color": "0.55"}
+        options["label"] = rf"predicted, $\pm {n_sigma:g}\,\sigma$"
+        ax.errorbar(rank, predicted, yerr=bars, **options | (errorbar_kwargs or {}))
+        inside = np.abs(predicted - true) <= bars
+        for those, place, color, marker in (
+            (inside, "inside", "tab:blue", "_"),
+            (~inside, "outside", "tab:red", "x"),
+        ):
+            options = {"marker": marker, "color": color, "s": 30, "linewidths": 2, "zorder": 3}
+            options["label"] = f"true, {place} the bar: {those.sum()}"
+            ax.scatter(rank[those], true[those], **options | (scatter_kwargs or {}))
+        ax.set(
+            xlabel="crystal, in order of the true value",
+            ylabel=axis_label(self.target_name, self.unit),
+        )
+        source = f" of {n}, at random" if len(rows) < n else ""
+        self._set_title(f"{len(rows)} crystals{source}")
+        ax.legend(loc="upper left")
+        return self
+
+
+class ResidualDisplay(PredictionDisplay):
+    """Absolute residual against standard deviation, as the right of figure 4 of the paper.
+
+    Parameters
+    ----------
+    y_true, y_pred, y_std : ndarray of shape (n_samples,)
+    name : str, default=None
+        Name of the model, for the title.
+    target_name, unit : str
+        Name and unit of the property, for the axes.
 
     Attributes
     ----------
@@ -176,17 +203,9 @@ class ErrorBarDisplay(Display):
     figure_ : matplotlib Figure
     """
 
-    def __init__(self, y_true, y_pred, y_std, *, name="target", unit="", n_samples=None):
-        self.y_true = y_true
-        self.y_pred = y_pred
-        self.y_std = y_std
-        self.name = name
-        self.unit = unit
-        self.n_samples = n_samples
-
     @classmethod
     def from_estimator(cls, estimator, X, y, **options):
-        """Predict with standard deviation and draw.
+        """Predict with standard deviation and draw, with formulas as labels if X has them.
 
         Parameters
         ----------
@@ -199,84 +218,64 @@ class ErrorBarDisplay(Display):
 
         Returns
         -------
-        ErrorBarDisplay
+        ResidualDisplay
         """
-        return cls.from_predictions(y, *predict_with_std(estimator, X), **options)
+        return super().from_estimator(estimator, X, y, **{"labels": _formulas(X)} | options)
 
-    @classmethod
-    def from_predictions(
-        cls,
-        y_true,
-        y_pred,
-        y_std,
-        *,
-        n_drawn=100,
-        random_state=None,
-        ax=None,
-        name="target",
-        unit="",
-        **plot_options,
-    ):
-        """Choose crystals at random and draw them.
-
-        Parameters
-        ----------
-        y_true, y_pred, y_std : array-like of shape (n_samples,)
-        n_drawn : int, default=100
-            All of them, if there are no more.
-        random_state : int, RandomState or None, default=None
-        ax : matplotlib Axes, default=None
-        name, unit : str
-        **plot_options
-            Passed to `plot`.
-
-        Returns
-        -------
-        ErrorBarDisplay
-        """
-        from sklearn.utils import check_random_state
-
-        arrays = columns(y_true=y_true, y_pred=y_pred, y_std=y_std)
-        n = len(arrays[0])
-        rows = check_random_state(random_state).permutation(n)[:n_drawn]
-        display = cls(*(array[rows] for array in arrays), name=name, unit=unit, n_samples=n)
-        return display.plot(ax=ax, **plot_options)
-
-    def plot(self, ax=None, *, n_sigma=2, errorbar_kw=None, scatter_kw=None):
-        """Draw, from the smallest true value to the largest.
+    def plot(self, ax=None, *, labels=None, n_worst=4, scatter_kwargs=None, line_kwargs=None):
+        """Draw.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-        n_sigma : float, default=2
-            Half length of the error bars, in standard deviations.
-        errorbar_kw, scatter_kw : dict, default=None
-            Options of the predictions and of the true values.
+        labels : sequence of str, default=None
+            Names of the crystals, to label the worst.
+        n_worst : int, default=4
+            Number of crystals to label: those furthest above two standard deviations.
+        scatter_kwargs, line_kwargs : dict, default=None
+            Options of the points and of the two-sigma line.
 
         Returns
         -------
-        self : ErrorBarDisplay
+        self : ResidualDisplay
         """
+        self._check_std("ResidualDisplay")
+        if labels is not None and len(labels) != len(self.y_true):
+            raise ValueError(f"{len(self.y_true)} predictions need as many labels: {len(labels)}.")
         ax = self._axes(ax)
-        order = np.argsort(self.y_true, kind="stable")
-        true, bars = self.y_true[order], n_sigma * self.y_std[order]
-        rank, predicted = np.arange(1, len(true) + 1), self.y_pred[order]
-        options = {"fmt": "o", "ms": 2.5, "lw": 0.8, "color": "0.55"}
-        options["label"] = rf"predicted, $\pm {n_sigma:g}\,\sigma$"
-        ax.errorbar(rank, predicted, yerr=bars, **options | (errorbar_kw or {}))
-        inside = np.abs(predicted - true) <= bars
-        for rows, place, color, marker in (
-            (inside, "inside", "tab:blue", "_"),
-            (~inside, "outside", "tab:red", "x"),
-        ):
-            options = {"marker": marker, "color": color, "s": 30, "linewidths": 2, "zorder": 3}
-            options["label"] = f"true, {place} the bar: {rows.sum()}"
-            ax.scatter(rank[rows], true[rows], **options | (scatter_kw or {}))
+        residual = np.abs(self.y_pred - self.y_true)
+        excess = residual - 2 * self.y_std
+        # A few large excesses would leave the others without colour.
+        limit = np.quantile(np.abs(excess), 0.99)
+        options = {"c": excess, "cmap": "coolwarm", "s": 10, "vmin": -limit, "vmax": limit}
+        points = ax.scatter(self.y_std, residual, **options | (scatter_kwargs or {}))
+        label = axis_label(r"$|$residual$| - 2\sigma$", self.unit)
+        ax.figure.colorbar(points, ax=ax, label=label, extend="both")
+        ends = np.array([0.0, self.y_std.max()])
+        line = {"color": "k", "lw": 1, "ls": "--", "label": r"$2\sigma$"}
+        ax.plot(ends, 2 * ends, **line | (line_kwargs or {}))
+        for row in [] if labels is None else np.argsort(-excess, kind="stable")[:n_worst]:
+            left = self.y_std[row] > 0.7 * self.y_std.max()  # left of its point, inside the axes
+            ax.annotate(
+                list(labels)[row],
+                (self.y_std[row], residual[row]),
+                xytext=(-4 if left else 4, 2),
+                ha="right" if left else "left",
+                textcoords="offset points",
+                fontsize=7,
+            )
         ax.set(
-            xlabel="crystal, in order of the true value",
-            ylabel=axis_label(self.name, self.unit),
+            xlabel=axis_label(r"standard deviation $\sigma$", self.unit),
+            ylabel=axis_label(f"|residual| of {self.target_name}", self.unit),
         )
-        source = "" if self.n_samples in (None, len(true)) else f" of {self.n_samples}, at random"
-        ax.set_title(f"{len(true)} crystals{source}", fontsize="medium")
+        inside = f"{np.mean(excess <= 0):.1%} within $2\\sigma$ (Gaussian: 95.4%)"
+        self._set_title(f"n = {len(residual)}, {inside}")
         ax.legend(loc="upper left")
         return self
+
+
+def _formulas(X):
+    """Return reduced formulas, or None if an item has no composition."""
+    compositions = [getattr(crystal, "composition", None) for crystal in X]
+    known = all(hasattr(composition, "reduced_formula") for composition in compositions)
+    return [composition.reduced_formula for composition in compositions] if known else None

@@ -66,24 +66,30 @@ def _tested(data, results):
 def _latent_map(axes, data, settings, results):
     maps = results["latent_structure"]["maps"].items()
     for ax, (recipe, found) in zip(axes[0], maps, strict=True):
-        display = displays.LatentMapDisplay(**found, name=data.target_name, unit=data.unit)
+        display = displays.LatentMapDisplay(**found, target_name=data.target_name, unit=data.unit)
         display.plot(ax)
         _add_title(ax, recipe)
 
 
 def _parity(axes, data, settings, results):
-    named = {"name": data.target_name, "unit": data.unit}
+    named = {"target_name": data.target_name, "unit": data.unit}
     for ax, (recipe, numbers) in zip(axes[0], _tested(data, results), strict=True):
         displays.ParityDisplay.from_predictions(*numbers, ax=ax, **named)
         _add_title(ax, recipe)
 
 
 def _error_bars(axes, data, settings, results):
-    named = {"name": data.target_name, "unit": data.unit, "random_state": settings.random_state}
+    named = {
+        "target_name": data.target_name,
+        "unit": data.unit,
+        "random_state": settings.random_state,
+    }
     labels = data.formulas[data.test]
     for (left, right), (recipe, numbers) in zip(axes, _tested(data, results), strict=True):
         displays.ErrorBarDisplay.from_predictions(*numbers, ax=left, **named)
-        displays.ResidualDisplay.from_predictions(*numbers, ax=right, labels=labels, unit=data.unit)
+        displays.ResidualDisplay.from_predictions(
+            *numbers, ax=right, labels=labels, target_name=data.target_name, unit=data.unit
+        )
         _add_title(left, recipe)
         _add_title(right, recipe)
 

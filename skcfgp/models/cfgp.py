@@ -7,7 +7,7 @@ a length scale of its own, and chooses these by how well each label is predicted
 
 from sklearn.gaussian_process.kernels import WhiteKernel
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from ..calibration import CalibratedRegressor
 from ..features import CompositionFeaturizer, CrystalReader, MEGNetFeaturizer
@@ -23,7 +23,12 @@ PAPER_KERNEL = Laplacian(0.4281, 2.3997, "fixed", "fixed")
 
 
 def make_cfgp(
-    weights="Eform_MP_2019", *, recipe="recommended", calibrated=False, random_state=None
+    weights="Eform_MP_2019",
+    *,
+    recipe="recommended",
+    groups=("mean", "deviation", "cell"),
+    calibrated=False,
+    random_state=None,
 ):
     """Make a pipeline of a MEGNet and a Gaussian process.
 
@@ -39,6 +44,9 @@ def make_cfgp(
           hyper-parameters by marginal likelihood, from a = l = 1.
         - ``"paper values"``: the same with the amplitude and the length that the paper prints, for
           formation energies in eV/atom.
+    groups : str or sequence of str, default=("mean", "deviation", "cell")
+        What the recommended pipeline knows of the composition, as in `CompositionFeaturizer`. The
+        kernel depends on the number of these columns, so choose them here, not by ``set_params``.
     calibrated : bool, default=False
         Put the process in a `CalibratedRegressor`, which corrects the standard deviation by the
         leave-one-out errors, also of the 20 nearest labelled crystals. The mean stays.
@@ -48,15 +56,15 @@ def make_cfgp(
     Returns
     -------
     sklearn.pipeline.Pipeline
-        With the steps ``"crystals"``, ``"features"`` and ``"gp"``, all of whose parameters can be
-        set. ``"gp"`` is the process, or the `CalibratedRegressor` around it. If the network was
-        trained on some of the labels, say which ones it has not seen:
-        ``fit(X, y, gp__unseen=mask)``.
+        With the steps ``"crystals"``, ``"features"`` and ``"gp"``, whose parameters can be set.
+        ``"gp"`` is the process, or the `CalibratedRegressor` around it. If the network was trained
+        on some of the labels, say which ones it has not seen: ``fit(X, y, gp__unseen=mask)``.
 
     Raises
     ------
     ValueError
-        If the recipe is not one of these.
+        If the recipe or a group is not one of these; in ``fit``, if `groups` were changed by
+        ``set_params``.
 
     References
     ----------
@@ -75,16 +83,20 @@ def make_cfgp(
     if recipe not in RECIPES:
         raise ValueError(f"recipe must be one of {RECIPES}, got {recipe!r}.")
     if recipe == "recommended":
-        composition = CompositionFeaturizer()
+        composition = CompositionFeaturizer(groups)
+        width = len(composition.fit(None).get_feature_names_out())
+        check = FunctionTransformer(
+            check_width, kw_args={"width": width}, feature_names_out="one-to-one"
+        )
         megnet = MEGNetFeaturizer(weights, layer="set2set", random_state=random_state)
         features = FeatureUnion(
             [
-                ("composition", make_pipeline(composition, StandardScaler())),
+                ("composition", make_pipeline(composition, StandardScaler(), check)),
                 ("megnet", make_pipeline(megnet, StandardScaler())),
             ]
         )
         gp = GaussianProcessRegressor(
-            block_kernel(len(composition.fit(None).get_feature_names_out())),
+            block_kernel(width),
             normalize_y=True,
             objective="leave_one_out",
             random_state=random_state,
@@ -99,18 +111,20 @@ def make_cfgp(
 
 
 def block_kernel(n_composition):
-    """Return the kernel of the recommended pipeline, with composition in the first columns.
-
-    Parameters
-    ----------
-    n_composition : int
-
-    Returns
-    -------
-    kernel instance
-    """
+    """Return the kernel of the recommended pipeline, with composition in the first columns."""
     composition = Laplacian(1.0, 100.0, length_scale_bounds=(1e-2, 1e6), metric="cityblock")
     latent = Laplacian(1.0, 10.0, "fixed", (1e-2, 1e6))  # one amplitude is enough for a product
     return OnColumns(composition, slice(n_composition)) * OnColumns(
         latent, slice(n_composition, None)
     ) + WhiteKernel(1e-2, (1e-6, 1e1))
+
+
+def check_width(X, width):
+    """Return X; refuse other composition columns than those that the kernel was made for."""
+    if X.shape[1] != width:
+        raise ValueError(
+            f"the composition has {X.shape[1]} columns, and the kernel of the process takes the "
+            f"first {width} for it. Choose the groups when the pipeline is made: "
+            "make_cfgp(groups=...)."
+        )
+    return X

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.gaussian_process.kernels import WhiteKernel
@@ -18,15 +19,28 @@ pytestmark = [
 NAME = "formation_energy_1800"
 
 
-def test_each_block_sees_its_own_features(crystals):
+@pytest.mark.parametrize("groups", [None, "fractions", ("size", "cell")])
+@pytest.mark.parametrize("layer", ["set2set", "readout_0"])
+def test_each_block_sees_its_own_features(crystals, groups, layer):
     X, _ = crystals
-    cfgp = make_cfgp(NAME)
+    cfgp = make_cfgp(NAME) if groups is None else make_cfgp(NAME, groups=groups)
+    cfgp.set_params(features__megnet__megnetfeaturizer__layer=layer)
     names = cfgp["features"].fit(X[:5]).get_feature_names_out()
     product = cfgp["gp"].kernel.k1
     composition, latent = (names[k.columns] for k in (product.k1, product.k2))
     assert len(composition) + len(latent) == len(names)
     assert all(name.startswith("composition__") for name in composition)
-    assert all(name.startswith("megnet__set2set_") for name in latent)
+    assert all(name.startswith(f"megnet__{layer}_") for name in latent)
+
+
+def test_groups_that_the_kernel_does_not_know_are_refused(crystals):
+    X, y = crystals
+    cfgp = make_cfgp(NAME, calibrated=True)
+    cfgp.set_params(features__composition__compositionfeaturizer__groups=("mean", "cell"))
+    with pytest.raises(ValueError, match=r"has 18 columns.* first 34 .*make_cfgp\(groups="):
+        cfgp.fit(X[:40], y[:40])
+    with pytest.raises(ValueError, match="groups must be of"):
+        make_cfgp(NAME, groups="means")
 
 
 def test_recommended(crystals):
@@ -49,8 +63,17 @@ def test_calibrated(crystals):
     plain = make_cfgp(NAME).fit(X[:40], y[:40])
     np.testing.assert_allclose(mean, plain.predict(X[40:]))
     ratio = std / plain.predict(X[40:], return_std=True)[1]
-    assert (ratio > 0).all()
-    assert np.ptp(ratio) > 0.01  # not one factor for all
+    # docs/recalibration.rst, from the leave-one-out scores
+    Z, Z_new = plain[:-1].transform(X[:40]), plain[:-1].transform(X[40:])
+    loo_mean, loo_std = plain["gp"].predict_leave_one_out()
+    z = (y[:40] - loo_mean) / loo_std
+    own, new = cdist(Z, Z) + np.diag(np.full(40, np.inf)), cdist(Z_new, Z)
+    own, new = (
+        np.sqrt((6 + (z**2 / np.mean(z**2))[near].sum(axis=1)) / 26)
+        for near in (np.argsort(distance, axis=1)[:, :20] for distance in (own, new))
+    )
+    scale = np.sqrt(np.mean((z / own)[unseen] ** 2))
+    np.testing.assert_allclose(ratio, scale * new, rtol=1e-5)
 
 
 @pytest.mark.parametrize("strategy", [recommended, max_std, greedy_max_std, integrated_variance])
@@ -96,6 +119,19 @@ def test_a_mask_reaches_both_steps_by_routing(crystals):
     features = cfgp[:-1].transform(X)
     alone = clone(cfgp["gp"]).fit(features, y, unseen=unseen)
     np.testing.assert_allclose(cfgp["gp"].kernel_.theta, alone.kernel_.theta)
+
+
+def test_the_calibrated_pipeline_with_routing_on_is_that_with_routing_off(crystals):
+    X, y = crystals
+    unseen = np.arange(len(y)) % 3 == 0
+    expected = make_cfgp(NAME, calibrated=True).fit(X, y, gp__unseen=unseen)
+    with config_context(enable_metadata_routing=True):
+        cfgp = make_cfgp(NAME, calibrated=True)
+        cfgp["features"].transformer_list[1][1][0].set_fit_request(unseen=False)
+        cfgp["gp"].set_fit_request(unseen=True)
+        found = cfgp.fit(X, y, unseen=unseen).predict(X, return_std=True)
+    np.testing.assert_allclose(found, expected.predict(X, return_std=True))
+    assert cfgp["gp"].n_calibration_ == unseen.sum()
 
 
 def test_search_over_kernels_and_layers(crystals):

@@ -25,7 +25,7 @@ class Laplacian(StationaryKernelMixin, Kernel):
         The paper's l, in the unit of the features.
     amplitude_bounds : pair of floats > 0 or "fixed", default=(1e-5, 1e5)
     length_scale_bounds : pair of floats > 0 or "fixed", default=(1e-5, 1e5)
-        Between which a search may move them, or ``"fixed"``.
+        Bounds of the search, or ``"fixed"``.
     metric : {"euclidean", "cityblock"}, default="euclidean"
         Euclidean distance as in the paper, or the sum of absolute differences (L1), with which the
         kernel is scikit-learn's ``laplacian_kernel`` with ``gamma=1 / length_scale``.
@@ -74,7 +74,7 @@ class Laplacian(StationaryKernelMixin, Kernel):
         ----------
         X : array-like of shape (n_samples_X, n_features)
         Y : array-like of shape (n_samples_Y, n_features), default=None
-            None means `X`.
+            Second set of rows; `X` itself by default.
         eval_gradient : bool, default=False
             Whether to return the gradient too; only for ``Y=None``.
 
@@ -117,14 +117,14 @@ class Laplacian(StationaryKernelMixin, Kernel):
 
 
 class OnColumns(Kernel):
-    """A kernel that looks at some of the columns.
+    """Kernel of some of the columns.
 
     Parameters
     ----------
     kernel : kernel instance
-        Any of scikit-learn's or this package's.
+        Kernel of scikit-learn or of this package.
     columns : slice or list of int
-        Those of X that it is given.
+        Columns of X that the kernel sees.
 
     Examples
     --------
@@ -156,7 +156,7 @@ class OnColumns(Kernel):
 
     @property
     def hyperparameters(self):
-        """Those of the inner kernel."""
+        """Hyper-parameters of the inner kernel."""
         return [
             Hyperparameter(f"kernel__{h.name}", h.value_type, h.bounds, h.n_elements)
             for h in self.kernel.hyperparameters
@@ -206,17 +206,17 @@ class OnColumns(Kernel):
         Raises
         ------
         ValueError
-            If X has not got them.
+            If `X` lacks a selected column.
         """
         X = np.atleast_2d(X)
         try:
             part = X[:, self.columns]
         except IndexError as error:
             raise ValueError(
-                f"X has {X.shape[1]} columns, and the kernel {self} wants others."
+                f"{self} selects columns that X ({X.shape[1]} features) does not have."
             ) from error
         if not part.shape[1]:
-            raise ValueError(f"X has {X.shape[1]} columns, and none of them is for {self}.")
+            raise ValueError(f"{self} selects none of the {X.shape[1]} columns of X.")
         return part
 
     def is_stationary(self):  # noqa: D102

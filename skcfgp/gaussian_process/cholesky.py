@@ -25,7 +25,7 @@ class GrowingCholesky:
     @classmethod
     def factorize(cls, K):
         """Factorize a positive definite matrix, which is overwritten."""
-        return cls(cholesky(K, lower=True, overwrite_a=True, check_finite=False))
+        return cls(cholesky(K.T, lower=True, overwrite_a=True, check_finite=False))
 
     @property
     def L(self):

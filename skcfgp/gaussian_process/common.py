@@ -1,31 +1,14 @@
-"""What estimators share: masks of rows, and the steps of a ``Pipeline``."""
+"""Helpers of the estimators: masks of rows, scale of labels, steps of a ``Pipeline``."""
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils import column_or_1d
 
-__all__ = ["check_mask", "last_step", "last_step_input"]
+__all__ = ["check_mask", "last_step", "last_step_input", "mean_and_scale"]
 
 
 def check_mask(name, mask, n_samples):
-    """Return the positions of the rows that a mask marks.
-
-    Parameters
-    ----------
-    name : str
-        Of the mask, for messages.
-    mask : array-like of shape (n_samples,), bool
-    n_samples : int
-
-    Returns
-    -------
-    ndarray of int
-
-    Raises
-    ------
-    ValueError
-        If it is not such a mask, or marks nothing.
-    """
+    """Return the positions of the rows that a boolean mask marks; refuse one that marks none."""
     mask = column_or_1d(mask)
     if mask.dtype != bool or len(mask) != n_samples:
         raise ValueError(
@@ -45,3 +28,9 @@ def last_step(model):
 def last_step_input(model, X):
     """Transform `X` by all steps but the last."""
     return model[:-1].transform(X) if isinstance(model, Pipeline) and len(model) > 1 else X
+
+
+def mean_and_scale(y):
+    """Return mean and standard deviation of labels, or 1 where they are all equal."""
+    std = np.std(y, axis=0)
+    return np.mean(y, axis=0), np.where(std < 10 * np.finfo(float).eps, 1.0, std)

@@ -130,13 +130,14 @@ class _Other(_Leaf):
         self.X = X
 
     def __call__(self, theta):
-        K, self.slopes = self.kernel.clone_with_theta(theta)(self.X, eval_gradient=True)
+        self.at_theta = self.kernel.clone_with_theta(theta)
+        K = self.at_theta(self.X)
         return squareform(K, checks=False), np.diag(K)
 
     def gradient(self, by_pairs, by_diagonal):
         weights = squareform(0.5 * np.broadcast_to(by_pairs, self.n * (self.n - 1) // 2))
         weights[np.diag_indices(self.n)] = by_diagonal
-        return np.einsum("ij,ijk->k", weights, self.slopes)
+        return np.einsum("ij,ijk->k", weights, self.at_theta(self.X, eval_gradient=True)[1])
 
 
 class _Sum:

@@ -1,27 +1,37 @@
-"""`GaussianProcessRegressor`: scikit-learn's, with a quicker `fit`, which also learns row by row.
+"""`GaussianProcessRegressor`: scikit-learn's, with a quicker search, which also learns row by row.
 
-For how the hyper-parameters are found see `skcfgp.gaussian_process`; for how it learns,
-`skcfgp.gaussian_process.row_by_row`.
+With the hyper-parameters fixed, a new label changes only the last row of the Cholesky factor: it is
+appended in O(n^2), where `fit` needs O(n^3).
 """
 
 import warnings
+from typing import ClassVar
 
 import numpy as np
-from sklearn.gaussian_process import GaussianProcessRegressor as _SklearnGPR
+from sklearn import clone
+from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..kernels import Laplacian
-from .choice import choose_search
+from .checks import (
+    check_noise,
+    check_targets,
+    explain_not_positive_definite,
+    refuse_crystals,
+    warn_conflicting_labels,
+)
 from .cholesky import GrowingCholesky
 from .chunking import in_chunks
-from .contradictions import warn_conflicting_labels
-from .objectives import leave_one_out
-from .row_by_row import RowByRowMixin
+from .common import mean_and_scale
+from .covariance import covariance_of
+from .objectives import Objective, leave_one_out, log_marginal_likelihood
+from .search import find_hyperparameters
+from .warm_start import recipe, rows_to_append
 
 __all__ = ["GaussianProcessRegressor"]
 
 
-class GaussianProcessRegressor(RowByRowMixin, _SklearnGPR):
+class GaussianProcessRegressor(SklearnGPR):
     """Gaussian process regression with the Laplacian kernel by default, and `partial_fit`.
 
     A scikit-learn ``GaussianProcessRegressor`` in every other respect: the same parameters, fitted
@@ -30,55 +40,63 @@ class GaussianProcessRegressor(RowByRowMixin, _SklearnGPR):
     Parameters
     ----------
     kernel : kernel instance, default=None
-        None means ``Laplacian()``.
+        Covariance of the process; ``Laplacian()`` by default.
     alpha : float or ndarray of shape (n_samples,), default=1e-10
         Variance of the noise on the labels, added to the diagonal of the kernel matrix.
     optimizer : "fmin_l_bfgs_b", callable or None, default="fmin_l_bfgs_b"
-        None leaves the hyper-parameters as they are.
+        Search for the hyper-parameters; with None they stay as they are. A callable is given
+        ``(obj_func, initial_theta, bounds)`` as in scikit-learn, with the negative `objective`.
     n_restarts_optimizer : int, default=0
+        Number of further starts of the search, drawn within the bounds.
     normalize_y : bool, default=False
         Whether to fit the standardised target. Predictions are in the unit of y either way.
     copy_X_train : bool, default=True
+        Whether to keep a copy of X rather than a reference to it.
     n_targets : int, default=None
         Number of targets of the prior, before `fit`.
     random_state : int, RandomState or None, default=None
-        Of the restarts.
+        Controls the restarts of the optimizer.
     warm_start : bool, default=False
-        Whether `fit` on the rows of the fit before, and more after them, calls `partial_fit` with
-        those: the hyper-parameters stay. Any other `fit` starts afresh.
+        Whether `fit` on the rows of the previous fit and more after them appends these, as
+        `partial_fit` does, and leaves the hyper-parameters alone; any other `fit` starts afresh.
+        (Elsewhere in scikit-learn a warm start reuses a solution as the start of a new search.)
     n_jobs : int, default=None
-        Threads of `predict`, each with a chunk of the rows. None means 1 unless a joblib context
-        says otherwise, -1 all processors.
+        Number of threads of `predict`, each with a chunk of the rows: 1 unless a joblib context
+        says otherwise; -1 uses all processors.
     objective : {"marginal_likelihood", "leave_one_out"}, default="marginal_likelihood"
-        What the hyper-parameters maximise: the probability of the labels, or that of each label
-        given all others (its mean and standard deviation). `fit` can be told which rows count for
-        the latter.
+        Quantity that the hyper-parameters maximise: the probability of the labels, or that of each
+        label given all others (its mean and standard deviation). `fit` can be told which rows
+        count for the latter.
 
     Attributes
     ----------
     X_train_ : ndarray of shape (n_samples, n_features)
+        Rows learnt so far, float64.
     y_train_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
-        Standardised if ``normalize_y``.
-    kernel_ : kernel instance
-        With the hyper-parameters that were found.
-    L_ : ndarray of shape (n_samples, n_samples)
-        Lower Cholesky factor of the kernel matrix.
-    factor_ : GrowingCholesky
-        Cholesky factor of the kernel matrix, to which rows can be appended.
-    alpha_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
-        Dual coefficients.
-    noise_ : ndarray of shape (n_samples,)
-        Variance of the noise on each label, in the unit of ``y_train_`` squared.
-    new_noise_ : float
-        Variance of the noise on a label to come: ``alpha`` at `fit`, or its mean.
+        Labels, standardised if ``normalize_y``.
     targets_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
         Labels in their own unit.
     y_mean_, y_scale_ : ndarray of shape (n_targets,)
-        Mean and standard deviation that turn ``targets_`` into ``y_train_``.
+        Mean and standard deviation that turn ``targets_`` into ``y_train_``; 0 and 1 without
+        ``normalize_y``.
+    noise_ : ndarray of shape (n_samples,)
+        Variance of the noise on each label, in the unit of ``y_train_`` squared.
+    new_noise_ : float
+        Variance of the noise on a label to come: ``alpha`` as it was at `fit`, or its mean.
+    kernel_ : kernel instance
+        The kernel, with the hyper-parameters that were found.
+    factor_ : GrowingCholesky
+        Cholesky factor of the kernel matrix with noise, to which rows can be appended.
+    L_ : ndarray of shape (n_samples, n_samples)
+        The same, as a lower triangular matrix.
+    alpha_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        Dual coefficients.
     log_marginal_likelihood_value_ : float
+        Log marginal likelihood of ``kernel_.theta``, in nats.
     n_features_in_ : int
+        Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
-        Where X had feature names that are all strings.
+        Names of the features, where X had names that are all strings.
 
     See Also
     --------
@@ -87,10 +105,9 @@ class GaussianProcessRegressor(RowByRowMixin, _SklearnGPR):
 
     Notes
     -----
-    With ``Laplacian()`` or ``Laplacian() + WhiteKernel()`` and the optimizer "fmin_l_bfgs_b" the
-    search keeps the length scale below 1,000 times the median distance between the rows, and warns
-    with a ``ConvergenceWarning`` if it ends there. Other kernels and optimizers are left to
-    scikit-learn.
+    The search keeps the length scale of a `Laplacian` below 1,000 times the median distance
+    between the rows, and warns with a ``ConvergenceWarning`` if it ends there. With more than 250
+    rows it starts on some of them; see `skcfgp.gaussian_process.search`.
 
     References
     ----------
@@ -108,7 +125,9 @@ class GaussianProcessRegressor(RowByRowMixin, _SklearnGPR):
     [0.84 0.  ] [0.26 1.  ]
     """
 
-    __metadata_request__predict = {"return_std": True}  # noqa: RUF012
+    __metadata_request__predict: ClassVar = {"return_std": True}  # a Pipeline passes it on
+
+    _noise_per_row = False
 
     def __init__(
         self,
@@ -143,16 +162,19 @@ class GaussianProcessRegressor(RowByRowMixin, _SklearnGPR):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Feature vectors.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Labels.
         unseen : array-like of shape (n_samples,), bool, default=None
             Rows whose leave-one-out predictions choose the hyper-parameters, with
-            ``objective="leave_one_out"``. Where a network that was trained on some of the labels
-            made the features, those of the other rows: on labels that a network has seen its
-            features look better than they are. None means all rows.
+            ``objective="leave_one_out"``; all rows by default. Where a network that was trained on
+            some of the labels made the features, mark the other rows: on labels that a network has
+            seen its features look better than they are.
 
         Returns
         -------
         self : GaussianProcessRegressor
+            The fitted process.
 
         Raises
         ------
@@ -160,78 +182,136 @@ class GaussianProcessRegressor(RowByRowMixin, _SklearnGPR):
             If a parameter, X, y or `unseen` is not valid.
         TypeError
             If X holds crystals.
+        LinAlgError
+            If the kernel matrix is not positive definite.
         """
-        _refuse_crystals(X)
-        if self.warm_start and self._begins_as_before(X, y):
-            return self._fit_more(X, y)
-        fitted = self._fit_sklearn(X, y, unseen)
-        state = {name: v for name, v in vars(fitted).items() if name not in fitted.get_params()}
-        self.factor_ = GrowingCholesky(state.pop("L_"))
-        vars(self).pop("feature_names_in_", None)  # of another fit
-        vars(self).update(state)
-        self.noise_ = np.broadcast_to(fitted.alpha, len(self.X_train_))
-        self.new_noise_ = float(np.mean(fitted.alpha))
-        self._noise_per_row = bool(np.ndim(fitted.alpha))
-        self.targets_ = np.array(y, dtype=float)
-        self._set_scale(fitted._y_train_mean, fitted._y_train_std)
-        self._fitted_recipe = self._recipe()
-        self._set_likelihood()
+        if self.warm_start and self._is_fitted():
+            new = rows_to_append(self, self._fitted_recipe, X, y)
+            if new is not None:
+                return self.partial_fit(*new) if len(new[0]) else self
+        self.kernel_ = Laplacian() if self.kernel is None else clone(self.kernel)
+        X, y = self._check_X_y(X, y, reset=True)
+        self.X_train_ = np.copy(X) if self.copy_X_train else X
+        self.noise_ = check_noise(self.alpha, len(y))
+        self.new_noise_ = float(np.mean(self.alpha))
+        self._noise_per_row = np.size(self.alpha) > 1
+        self._set_targets(y)
+        self.kernel_.theta = find_hyperparameters(self, unseen)
+        K = self.kernel_(self.X_train_)
+        K[np.diag_indices_from(K)] += self.noise_
+        with explain_not_positive_definite(self.kernel_):
+            self.factor_ = GrowingCholesky.factorize(K)  # Alg 2.1, page 19, line 2
+        self._solve()
+        self._fitted_recipe = recipe(self)
         warn_conflicting_labels(self)
+        return self
+
+    def partial_fit(self, X, y, alpha=None):
+        """Add rows in O(n^2) each; leave the hyper-parameters as they are.
+
+        Equal to `fit` on all rows with ``optimizer=None`` and the same hyper-parameters.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            New feature vectors.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Their labels.
+        alpha : float or ndarray of shape (n_samples,), default=None
+            Variance of the noise on the new labels; ``new_noise_`` by default. Required if `fit`
+            had one for each label.
+
+        Returns
+        -------
+        self : GaussianProcessRegressor
+            The process, with the rows added.
+
+        Raises
+        ------
+        ValueError
+            If the new rows do not fit the old ones, or their noise is not known; or if `alpha` is
+            given before the first fit, which takes the parameter.
+        LinAlgError
+            If the kernel matrix is not positive definite with them. Nothing has changed then.
+        """
+        if not self._is_fitted():
+            if alpha is not None:
+                raise ValueError(
+                    "nothing is fitted yet: set the parameter alpha, and leave alpha= out."
+                )
+            return self.fit(X, y)
+        X, y = self._check_X_y(X, y, reset=False)
+        if alpha is None and self._noise_per_row:
+            raise ValueError(
+                "the process was fitted with a noise variance for each label; pass alpha= with one "
+                f"for each of the {len(y)} new rows."
+            )
+        noise = check_noise(self.new_noise_ if alpha is None else alpha, len(y))
+        K = self.kernel_(X)
+        K[np.diag_indices_from(K)] += noise
+        with explain_not_positive_definite(self.kernel_):
+            self.factor_.append(self.kernel_(self.X_train_, X), K)
+        self.X_train_ = np.concatenate([self.X_train_, X])
+        self.noise_ = np.concatenate([self.noise_, noise])
+        self._set_targets(np.concatenate([self.targets_, y]))
+        self._solve()
+        warn_conflicting_labels(self, len(X))
         return self
 
     def predict(self, X, return_std=False, return_cov=False):
         """Predict mean and, if asked for, standard deviation or covariance.
 
+        Before `fit`, the prior.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Feature vectors.
         return_std, return_cov : bool, default=False
+            Whether to return the standard deviation or the covariance too; not both.
 
         Returns
         -------
         mean : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            In the unit of y, as is the standard deviation.
-        std : ndarray of the same shape
-            Only with `return_std`.
+            Mean, in the unit of y.
+        std : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            Standard deviation, in the unit of y. Only with `return_std`.
         cov : ndarray of shape (n_samples, n_samples) or (n_samples, n_samples, n_targets)
-            Only with `return_cov`.
-
-        Notes
-        -----
-        Rows are taken in chunks of at most 32 MiB, and less if scikit-learn's ``working_memory``,
-        shared among the ``n_jobs`` threads, is less.
+            Covariance, in the unit of y squared. Only with `return_cov`.
         """
-        if return_cov or not self._is_fitted():
-            return self._as_sklearn().predict(X, return_std=return_std, return_cov=return_cov)
-        X = self._validate(X)
+        if return_std and return_cov:
+            raise RuntimeError("At most one of return_std or return_cov can be requested.")
+        X = self._check_X(X, reset=False)
+        if not self._is_fitted():
+            return self._predict_prior(X, return_std, return_cov)
+        if return_cov:
+            cross = self.kernel_(X, self.X_train_)
+            mean, V = self._predict_mean(cross), self.factor_.solve(cross.T)
+            covariance = np.multiply.outer(self.kernel_(X) - V.T @ V, self.y_scale_**2)
+            return mean, covariance[..., 0] if mean.ndim == 1 else covariance
         parts = in_chunks(
             lambda rows: self._predict_chunk(X[rows], return_std),
-            X.shape[0],
+            len(X),
             row_bytes=16 * len(self.X_train_),
             n_jobs=self.n_jobs,
         )
         mean = np.concatenate([mean for mean, _ in parts])
         return (mean, np.concatenate([std for _, std in parts])) if return_std else mean
 
-    def log_marginal_likelihood(self, theta=None, eval_gradient=False, clone_kernel=True):
-        """Return the log-marginal likelihood of theta for the rows learnt so far.
-
-        Parameters
-        ----------
-        theta : array-like of shape (n_kernel_params,), default=None
-            None returns the value for ``kernel_.theta``, which is known.
-        eval_gradient : bool, default=False
-        clone_kernel : bool, default=True
-            Whether the kernel attribute is copied.
-
-        Returns
-        -------
-        log_likelihood : float
-        log_likelihood_gradient : ndarray of shape (n_kernel_params,)
-            Only with `eval_gradient`.
-        """
+    def log_marginal_likelihood(  # noqa: D102  scikit-learn's says it
+        self, theta=None, eval_gradient=False, clone_kernel=True
+    ):
         check_is_fitted(self, "alpha_")
-        return self._as_sklearn().log_marginal_likelihood(theta, eval_gradient, clone_kernel)
+        if theta is None:
+            if eval_gradient:
+                raise ValueError("Gradient can only be evaluated for theta!=None")
+            return self.log_marginal_likelihood_value_
+        theta = np.asarray(theta, dtype=float)
+        if not clone_kernel:
+            self.kernel_.theta = theta
+        covariance = covariance_of(self.kernel_, self.X_train_)
+        objective = Objective(covariance, self.y_train_, self.noise_)
+        return objective(theta) if eval_gradient else objective.value(theta)
 
     def predict_leave_one_out(self):
         """Predict each label that was learnt from all others, with these hyper-parameters.
@@ -239,9 +319,9 @@ class GaussianProcessRegressor(RowByRowMixin, _SklearnGPR):
         Returns
         -------
         mean : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            In the unit of y, as is the standard deviation.
-        std : ndarray of the same shape
-            Of the label: with its noise.
+            Mean, in the unit of y.
+        std : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            Standard deviation of the label, noise included, in the unit of y.
 
         References
         ----------
@@ -249,8 +329,8 @@ class GaussianProcessRegressor(RowByRowMixin, _SklearnGPR):
         """
         check_is_fitted(self, "alpha_")
         mean, std = leave_one_out(self.factor_, self.y_train_)
-        std = np.multiply.outer(std, self._y_train_std).reshape(mean.shape)
-        return mean * self._y_train_std + self._y_train_mean, std
+        std = np.multiply.outer(std, self.y_scale_).reshape(mean.shape)
+        return mean * self.y_scale_ + self.y_mean_, std
 
     @property
     def L_(self):
@@ -258,67 +338,54 @@ class GaussianProcessRegressor(RowByRowMixin, _SklearnGPR):
         check_is_fitted(self, "alpha_")
         return self.factor_.L
 
-    def __getstate__(self):
-        state = super().__getstate__()
-        for kept in ("_pool_posterior", "_variance_reduction"):  # by a query for the next one
-            state.pop(kept, None)
-        return state
-
-    def _fit_sklearn(self, X, y, unseen):
-        """Return scikit-learn's regressor, fitted with a search of this package if there is one."""
-        regressor = _SklearnGPR(**self._sklearn_params())
-        search = choose_search(regressor, self.objective, unseen)
-        if search is None:
-            return regressor.fit(X, y)
-        regressor.optimizer = search
-        with warnings.catch_warnings():
-            for pattern in search.superseded:
-                warnings.filterwarnings("ignore", pattern)
-            regressor.fit(X, y)
-        search.warn_at_bounds(regressor.kernel_)
-        regressor.optimizer = self.optimizer  # no cycle keeps the matrices in memory
-        return regressor
-
-    def _sklearn_params(self):
-        params = self.get_params(deep=False)
-        del params["warm_start"], params["n_jobs"], params["objective"]
-        return params | {"kernel": Laplacian() if self.kernel is None else self.kernel}
-
-    def _as_sklearn(self):
-        """Return a scikit-learn regressor in the same state; it shares the arrays."""
-        regressor = _SklearnGPR(**self._sklearn_params())
-        if self._is_fitted():
-            vars(regressor).update(vars(self) | {"L_": self.L_, "kernel": regressor.kernel})
-            regressor.alpha = self.noise_
-        return regressor
-
     def _is_fitted(self):
         return hasattr(self, "alpha_")
 
-    def _validate(self, X, **options):
-        vectors = self.kernel_.requires_vector_input
-        return validate_data(
-            self,
-            X,
-            reset=False,
-            ensure_2d=vectors,
-            dtype="numeric" if vectors else None,
-            **options,
+    def _check_X(self, X, **options):
+        """Validate X as the kernel needs it, and labels if there are any among the options."""
+        refuse_crystals(X)
+        kernel = getattr(self, "kernel_", self.kernel)
+        vectors = kernel is None or kernel.requires_vector_input
+        dtype = np.float64 if vectors else None
+        return validate_data(self, X, ensure_2d=vectors, dtype=dtype, **options)
+
+    def _check_X_y(self, X, y, reset):
+        X, y = self._check_X(X, y=y, multi_output=True, y_numeric=True, reset=reset)
+        check_targets(y, self.n_targets, None if reset else self.targets_)
+        return X, y.astype(float)
+
+    def _set_targets(self, y):
+        """Keep the labels in their own unit, and in that of the process."""
+        self.targets_ = y
+        n_targets = y.shape[1] if y.ndim > 1 else 1
+        self.y_mean_, self.y_scale_ = np.zeros(n_targets), np.ones(n_targets)
+        if self.normalize_y:
+            self.y_mean_, self.y_scale_ = map(np.ravel, mean_and_scale(y))
+        self.y_train_ = (y - self.y_mean_) / self.y_scale_
+
+    def _solve(self):
+        """Compute what follows from the factor and the labels."""
+        self.alpha_ = self.factor_.solve_both(self.y_train_)  # Alg 2.1, page 19, line 3
+        self.log_marginal_likelihood_value_ = log_marginal_likelihood(
+            self.y_train_, self.alpha_, np.diag(self.L_)
         )
 
-    def _set_likelihood(self):
-        # Alg 2.1, page 19, line 7, summed over targets
-        n, n_targets = len(self.y_train_), 1 if self.y_train_.ndim == 1 else self.y_train_.shape[1]
-        half_log_det = np.log(np.diag(self.L_)).sum() + 0.5 * n * np.log(2 * np.pi)
-        fit = 0.5 * np.sum(self.y_train_ * self.alpha_)
-        self.log_marginal_likelihood_value_ = float(-fit - n_targets * half_log_det)
+    def _predict_prior(self, X, return_std, return_cov):
+        kernel = Laplacian() if self.kernel is None else self.kernel
+        several = () if self.n_targets in (None, 1) else (self.n_targets,)
+        mean = np.zeros((len(X), *several))
+        if return_cov:
+            return mean, np.multiply.outer(kernel(X), np.ones(several))
+        std = np.multiply.outer(np.sqrt(kernel.diag(X)), np.ones(several))
+        return (mean, std) if return_std else mean
+
+    def _predict_mean(self, cross):
+        mean = cross @ self.alpha_ * self.y_scale_ + self.y_mean_  # Alg 2.1, page 19, line 4
+        return mean[:, 0] if mean.ndim > 1 and mean.shape[1] == 1 else mean
 
     def _predict_chunk(self, X, return_std):
         cross = self.kernel_(X, self.X_train_)
-        mean = cross @ self.alpha_  # Alg 2.1, page 19, line 4
-        mean = self._y_train_std * mean + self._y_train_mean
-        if mean.ndim > 1 and mean.shape[1] == 1:
-            mean = mean[:, 0]
+        mean = self._predict_mean(cross)
         if not return_std:
             return mean, None
         V = self.factor_.solve(cross.T, overwrite=True)  # line 5
@@ -330,17 +397,4 @@ class GaussianProcessRegressor(RowByRowMixin, _SklearnGPR):
                 stacklevel=3,
             )
         std = np.sqrt(np.maximum(variance, 0.0))
-        if mean.ndim > 1:
-            return mean, std[:, None] * self._y_train_std
-        return mean, std * np.ravel(self._y_train_std)[0]
-
-
-def _refuse_crystals(X):
-    """Say what to do with crystals, where scikit-learn would say that a sequence is in the way."""
-    is_sequence = isinstance(X, list | tuple) or (getattr(X, "ndim", 0) and hasattr(X, "__array__"))
-    row = next(iter(X), None) if is_sequence else None
-    if hasattr(row, "lattice") or hasattr(row, "cell"):
-        raise TypeError(
-            "X must hold vectors, and holds crystals. Put a featurizer before the process: "
-            "make_pipeline(MEGNetFeaturizer(), GaussianProcessRegressor())."
-        )
+        return mean, np.multiply.outer(std, self.y_scale_).reshape(mean.shape)

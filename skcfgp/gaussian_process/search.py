@@ -1,8 +1,10 @@
 """The search for the hyper-parameters of any kernel, by marginal likelihood or leave-one-out.
 
-L-BFGS-B, as in scikit-learn, on `skcfgp.gaussian_process.objectives.Objective`. It starts on every
-fourth, eighth, ... row, where a step costs next to nothing, from the hyper-parameters given and
-from the scale of the data, and goes on from the better optimum with twice the rows.
+Most of it happens on few rows, where a step costs next to nothing: L-BFGS-B, as in scikit-learn,
+from the hyper-parameters given and from the scale of the data, then the matrix of curvatures at the
+better optimum. With that matrix a handful of quasi-Newton steps on more rows, and in the end on
+all, follow the optimum: along a ridge as well as across it (where rows are close together against a
+length l, a Laplacian kernel determines a^2 / l, and a or l alone hardly at all).
 """
 
 import warnings
@@ -10,132 +12,134 @@ import warnings
 import numpy as np
 from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process.kernels import Sum
+from sklearn.utils import check_random_state
 
+from ..kernels import Laplacian
 from .common import check_mask
-from .covariance import covariance_of
+from .covariance import LENGTH_LIMIT, covariance_of, is_quick
 from .objectives import Objective
 
-__all__ = ["HyperparameterSearch"]
+__all__ = ["find_hyperparameters"]
 
-_FEW_ROWS = 500
+OBJECTIVES = ("marginal_likelihood", "leave_one_out")
+
+_FEW_ROWS = 250  # on which the search starts
+_REACH = 2.0  # longest step, in logarithms: a curvature is not known farther away
+_CLOSE = 0.02  # nats that the next step may still promise, with many rows
+_FLAT = 0.02  # least curvature that is believed
 _NOT_POSITIVE_DEFINITE = 1e25  # finite: a line search turns back from it
+_ON_A_RIDGE = (
+    f"The length scale ended at the upper limit of the search, {{limit:.4g}} (its bound, or "
+    f"{LENGTH_LIMIT:g} times the median distance between rows): the likelihood is flat along "
+    "amplitude**2 / length_scale = {ridge:.4g}. These data determine that ratio, and with it the "
+    "predictions, but neither number alone. Report the ratio; to choose the length, pass "
+    "Laplacian(length_scale=..., length_scale_bounds='fixed')."
+)
 _NOTABLE = 3.0  # nats for a factor of e: "strong" evidence, Kass and Raftery (1995)
 
 
-class HyperparameterSearch:
-    """An optimizer for a scikit-learn regressor, callable as the parameter ``optimizer`` is.
+def find_hyperparameters(gp, unseen):
+    """Return the theta that maximises the objective of a process which holds its rows and labels.
 
-    Parameters
-    ----------
-    regressor : sklearn.gaussian_process.GaussianProcessRegressor
-        Whose ``fit`` calls the search: by then it holds the checked rows.
-    objective : {"marginal_likelihood", "leave_one_out"}
-    unseen : array-like of shape (n_samples,), bool, default=None
-        Rows whose leave-one-out predictions count; None means all.
-    optimizer : callable or "fmin_l_bfgs_b"
-        A callable is given the objective and started once, on all rows.
+    Warns of bounds that are in the way.
     """
+    kernel, optimizer = gp.kernel_, gp.optimizer
+    counts = _rows_that_count(gp.objective, unseen, len(gp.X_train_))
+    if optimizer is None or not kernel.n_dims:
+        return kernel.theta
+    if optimizer != "fmin_l_bfgs_b" and not callable(optimizer):
+        raise ValueError(
+            f"Unknown optimizer {optimizer}: pass 'fmin_l_bfgs_b', a callable or None."
+        )
+    starts = [kernel.theta]
+    if gp.n_restarts_optimizer:
+        if not np.isfinite(kernel.bounds).all():
+            raise ValueError(
+                "Multiple optimizer restarts (n_restarts_optimizer>0) requires that all bounds are "
+                "finite."
+            )
+        rng = check_random_state(gp.random_state)
+        starts += [rng.uniform(*kernel.bounds.T) for _ in range(gp.n_restarts_optimizer)]
+    rows = kernel, gp.X_train_, gp.y_train_, gp.noise_, counts
+    if callable(optimizer):
+        objective = _objective(*rows)
+        found = [optimizer(_negative(objective), s, bounds=kernel.bounds) for s in starts]
+        theta = min(found, key=lambda optimum: optimum[1])[0]
+        slope = objective(theta)[1]
+    else:
+        objective, theta, slope = _coarse_to_fine(*rows, starts)
+    _warn_at_bounds(kernel.clone_with_theta(theta), objective, slope)
+    return theta
 
-    #: Warnings of scikit-learn that `warn_at_bounds` replaces.
-    superseded = (r"The optimal value .* bound",)
 
-    def __init__(
-        self,
-        regressor,
-        objective="marginal_likelihood",
-        unseen=None,
-        optimizer="fmin_l_bfgs_b",
-    ):
-        self.regressor = regressor
-        self.objective = objective
-        self.unseen = unseen
-        self.optimizer = optimizer
-        self._levels = []
+def _rows_that_count(objective, unseen, n_samples):
+    """Return a mask of the rows whose leave-one-out predictions count; None for the likelihood."""
+    if objective not in OBJECTIVES:
+        raise ValueError(f"objective must be one of {OBJECTIVES}, got {objective!r}.")
+    if objective == "leave_one_out":
+        counts = np.full(n_samples, unseen is None)
+        if unseen is not None:
+            counts[check_mask("unseen", unseen, n_samples)] = True
+        return counts
+    if unseen is not None:
+        raise ValueError(
+            "the marginal likelihood is that of all rows: to choose the hyper-parameters on the "
+            "unseen ones, set objective='leave_one_out'."
+        )
+    return None
 
-    def __call__(self, obj_func, initial_theta, bounds):
-        """Search from one start; the first time, from the scale of the data too.
 
-        Parameters
-        ----------
-        obj_func : callable
-            Not used: it is scikit-learn's marginal likelihood.
-        initial_theta : ndarray of shape (n_dims,)
-        bounds : ndarray of shape (n_dims, 2)
+def _objective(kernel, X, y, noise, counts, step=1):
+    """Return the objective on every `step`-th row, of a kind of which there are many."""
+    counted = np.ones(len(X), dtype=bool) if counts is None else counts
+    kept = np.zeros(len(X), dtype=bool)
+    for part in (np.flatnonzero(counted), np.flatnonzero(~counted)):
+        kept[part[:: step if len(part) > _FEW_ROWS else 1]] = True
+    rows = None if counts is None else np.flatnonzero(counts[kept])
+    return Objective(covariance_of(kernel, X[kept]), y[kept], noise[kept], rows)
 
-        Returns
-        -------
-        theta : ndarray of shape (n_dims,)
-        value : float
-            The negative objective.
-        """
-        starts = [initial_theta]
-        if not self._levels:
-            self._levels = list(self._make_levels())
-            variance = float(np.mean(self._levels[0].Y ** 2)) or 1.0
-            starts.append(self._levels[0].covariance.start(variance))
-        if callable(self.optimizer):
-            found = self.optimizer(_negative(self._levels[-1]), initial_theta, bounds)
+
+def _coarse_to_fine(kernel, X, y, noise, counts, starts):
+    """Search on few rows from all starts, then from the best on more rows, in the end on all."""
+    step = 1
+    while len(X) > step * _FEW_ROWS:
+        step *= 2
+    objective = _objective(kernel, X, y, noise, counts, step)
+    starts = [*starts, objective.covariance.start(float(np.mean(objective.Y**2)) or 1.0)]
+    theta, slope, curvature = _search_afresh(objective, starts, 1e-9)
+    while step > 1:
+        step //= 2
+        objective = _objective(kernel, X, y, noise, counts, step)
+        here = objective(theta)
+        if np.isfinite(here[0]):  # twice the rows say twice as much
+            theta, slope, curvature = _climb(objective, theta, *here, 2.0 * curvature, _CLOSE)
         else:
-            found = min((_descend(self._levels[0], s) for s in starts), key=lambda f: f[1])
-            for level in self._levels[1:]:
-                found = _descend(level, found[0])
-        return found
-
-    def warn_at_bounds(self, kernel):
-        """Warn of each hyper-parameter that a bound keeps from a notably better value.
-
-        Parameters
-        ----------
-        kernel : kernel instance
-            The one that was found.
-        """
-        if not self._levels:
-            return
-        objective, theta = self._levels[-1], kernel.theta
-        bounds = objective.covariance.bounds
-        _, slope = objective(theta)
-        for k, (name, value) in enumerate(_names(kernel)):
-            low, high = np.isclose(theta[k], bounds[k], atol=1e-3)
-            if (low and slope[k] < -_NOTABLE) or (high and slope[k] > _NOTABLE):
-                side = "lower" if low else "upper"
-                warnings.warn(
-                    f"{name} ended at the {side} limit of its search, {value:.4g}; beyond it the "
-                    "fit would be better. If that makes sense for these data, widen its bounds; if "
-                    "not, scale the features or the target.",
-                    ConvergenceWarning,
-                    stacklevel=4,
-                )
-
-    def _make_levels(self):
-        """Yield the objective on more and more rows, in the end on all."""
-        X, y = self.regressor.X_train_, self.regressor.y_train_
-        noise = np.broadcast_to(self.regressor.alpha, len(X))
-        leave_one_out = self.objective == "leave_one_out"
-        counts = np.full(len(X), leave_one_out)
-        if self.unseen is not None:
-            counts[:] = False
-            counts[check_mask("unseen", self.unseen, len(X))] = True
-        step = 1
-        while len(X) > step * _FEW_ROWS and not callable(self.optimizer):
-            step *= 2
-        while step:
-            kept = np.zeros(len(X), dtype=bool)
-            for part in (np.flatnonzero(counts), np.flatnonzero(~counts)):
-                kept[part[:: step if len(part) > _FEW_ROWS else 1]] = True
-            rows = np.flatnonzero(counts[kept]) if leave_one_out else None
-            covariance = covariance_of(self.regressor.kernel_, X[kept])
-            yield Objective(covariance, y[kept], noise[kept], rows)
-            step //= 2
+            theta, slope, curvature = _search_afresh(objective, starts, _CLOSE)
+    return objective, theta, slope
 
 
-def _names(kernel):
-    """Name and value of each number in theta."""
-    names = []
-    for h in kernel.hyperparameters:
-        if not h.fixed:
-            several = [f"{h.name}[{i}]" for i in range(h.n_elements)]
-            names += several if h.n_elements > 1 else [h.name]
-    return zip(names, np.exp(kernel.theta), strict=True)
+def _search_afresh(objective, starts, tolerance):
+    theta = _best(objective, starts)
+    value, slope = objective(theta)
+    curvature = _curvature(objective, theta, slope)
+    return _climb(objective, theta, value, slope, curvature, tolerance)
+
+
+def _best(objective, starts):
+    """Return the best of the optima that L-BFGS-B finds from each start."""
+    bounds = objective.covariance.bounds
+    optima = [
+        minimize(
+            _negative(objective),
+            np.clip(start, *bounds.T),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+        )
+        for start in starts
+    ]
+    return min(optima, key=lambda optimum: optimum.fun).x
 
 
 def _negative(objective):
@@ -148,11 +152,96 @@ def _negative(objective):
     return negative
 
 
-def _descend(objective, theta):
-    bounds = objective.covariance.bounds
-    start = np.clip(theta, *bounds.T)
-    options = {"ftol": 1e-8, "gtol": 0.02, "maxiter": 200}
-    found = minimize(
-        _negative(objective), start, jac=True, method="L-BFGS-B", bounds=bounds, options=options
-    )
-    return found.x, float(found.fun)
+def _curvature(objective, theta, slope, h=0.05):
+    """Return minus the matrix of second derivatives, by differences, made positive definite."""
+    H = np.empty((len(theta),) * 2)
+    for k, (_, high) in enumerate(objective.covariance.bounds):
+        shifted = theta.copy()
+        shifted[k] += h if theta[k] + h <= high else -h
+        H[k] = (slope - objective(shifted)[1]) / (shifted[k] - theta[k])
+    values, vectors = np.linalg.eigh((H + H.T) / 2)
+    return (vectors * np.maximum(np.abs(values), _FLAT)) @ vectors.T
+
+
+def _climb(objective, theta, value, slope, B, tolerance):
+    """Ascend by quasi-Newton steps until the next would gain no more than `tolerance` nats.
+
+    Returns theta, the slope there and the matrix of curvatures B, brought up to date by BFGS.
+    """
+    low, high = objective.covariance.bounds.T
+    for _ in range(100):
+        box = np.maximum(low - theta, -_REACH), np.minimum(high - theta, _REACH)
+        step = _newton_step(B, slope, *box)
+        if slope @ step - 0.5 * step @ B @ step <= tolerance:
+            break
+        for _ in range(10):
+            new_value, new_slope = objective(theta + step)
+            if np.isfinite(new_value):
+                B = _bfgs(B, step, slope - new_slope)
+            if new_value >= value + 1e-4 * slope @ step:
+                break
+            step = 0.3 * step
+        else:
+            break
+        theta, value, slope = np.clip(theta + step, low, high), new_value, new_slope
+    return theta, slope, B
+
+
+def _newton_step(B, slope, low, high):
+    """Maximise slope' s - s' B s / 2 in a box: what would leave it is held at its side."""
+    step, free = np.zeros(len(slope)), np.ones(len(slope), dtype=bool)
+    while free.any():
+        rest = slope[free] - B[np.ix_(free, ~free)] @ step[~free]
+        step[free] = np.linalg.solve(B[np.ix_(free, free)], rest)
+        outside = free & ((step < low) | (step > high))
+        if not outside.any():
+            break
+        step = np.where(outside, np.clip(step, low, high), step)
+        free &= ~outside
+    return step
+
+
+def _bfgs(B, step, change):
+    """Update the curvatures with the change of slope along a step; damped as by Powell (1978)."""
+    Bs = B @ step
+    expected, found = step @ Bs, step @ change
+    if found < 0.2 * expected:
+        weight = 0.8 * expected / (expected - found)
+        change = weight * change + (1 - weight) * Bs
+    return B + np.outer(change, change) / (step @ change) - np.outer(Bs, Bs) / expected
+
+
+def _warn_at_bounds(kernel, objective, slope):
+    """Warn of each hyper-parameter that a bound keeps from a notably better value."""
+    limits, theta, k = objective.covariance.bounds, kernel.theta, -1
+    quick, ridge = is_quick(kernel), _ridge(kernel) if objective.rows is None else None
+    notable = _NOTABLE if quick else -np.inf  # of other kernels scikit-learn warns in any case
+    for h in kernel.hyperparameters:
+        for i in range(0 if h.fixed else h.n_elements):
+            k += 1
+            low, high = np.isclose(theta[k], limits[k], atol=1e-3 if quick else 1e-8)
+            side, change = ("lower", "Decreasing") if low else ("upper", "Increasing")
+            if high and ridge and h.name.endswith("length_scale"):
+                _warn(_ON_A_RIDGE.format(limit=np.exp(theta[k]), ridge=ridge))
+            elif (low and slope[k] < -notable) or (high and slope[k] > notable):
+                _warn(
+                    f"The optimal value found for dimension {i} of parameter {h.name} is close to "
+                    f"the specified {side} bound {h.bounds[i][int(high)]}. {change} the bound and "
+                    "calling fit again may find a better value."
+                    if limits[k][int(high)] == kernel.bounds[k][int(high)]
+                    else f"{h.name} ended at the upper limit of its search, {LENGTH_LIMIT:g} times "
+                    "the median distance between rows. Scale the features or the target, or fix it."
+                )
+
+
+def _ridge(kernel):
+    """Return a^2 / l of a lone Laplacian, with or without noise; None for other kernels."""
+    parts = [kernel.k1, kernel.k2] if type(kernel) is Sum else [kernel]
+    laplacians = [part for part in parts if type(part) is Laplacian]
+    if len(laplacians) != 1:
+        return None
+    return laplacians[0].amplitude ** 2 / laplacians[0].length_scale
+
+
+def _warn(message):
+    warnings.warn(message, ConvergenceWarning, stacklevel=5)

@@ -9,6 +9,7 @@ nearest labels only. The hyper-parameters are found by GPBoost; a prediction is 
 import logging
 import threading
 import warnings
+from typing import ClassVar
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -22,11 +23,12 @@ from .chunking import in_chunks
 
 __all__ = ["VecchiaGaussianProcessRegressor"]
 
-#: Added to the diagonal, relative to the variance, so that a label may be there twice.
+#: Added to the diagonal, relative to the variance: keeps the matrix positive definite when a row
+#: repeats.
 JITTER = 1e-10
 
 #: GPBoost keeps its logger and its number of threads for the whole process.
-_ONE_SEARCH = threading.Lock()
+_GPBOOST_LOCK = threading.Lock()
 
 
 class VecchiaGaussianProcessRegressor(RegressorMixin, BaseEstimator):
@@ -37,30 +39,33 @@ class VecchiaGaussianProcessRegressor(RegressorMixin, BaseEstimator):
     amplitude, length_scale, noise_level : float, default=None
         As in `skcfgp.kernels.Laplacian` and scikit-learn's ``WhiteKernel``: prior standard
         deviation in the unit of y, length in the unit of the features, variance of the noise in
-        the unit of y squared. Give all three, or none: they are found by maximum likelihood then,
-        which needs GPBoost.
+        the unit of y squared. Give all three, or none to find them by maximum likelihood, which
+        needs GPBoost.
     n_neighbors : int, default=20
-        Labels that a prediction, or a factor of the likelihood, is conditioned on.
+        Number of labels that a prediction, or a factor of the likelihood, is conditioned on.
     n_search : int or None, default=5000
-        Rows, drawn at random, whose likelihood the hyper-parameters maximise; None takes all. The
-        predictions are made from all rows in any case.
+        Number of rows, drawn at random, whose likelihood the hyper-parameters maximise, or None for
+        all of them. The predictions are made from all rows in any case.
     n_jobs : int, default=None
-        Threads of `fit` and `predict`. None means 1 unless a joblib context says otherwise, -1 all
-        processors.
+        Number of threads of `fit` and `predict`: 1 unless a joblib context says otherwise; -1 uses
+        all processors.
     random_state : int, RandomState or None, default=None
-        Of the rows that are drawn, and their order in the likelihood.
+        Controls which rows are drawn, and their order in the likelihood.
 
     Attributes
     ----------
     amplitude_, length_scale_, noise_level_ : float
         The hyper-parameters.
     X_train_ : ndarray of shape (n_samples, n_features)
+        Rows learnt so far.
     y_train_ : ndarray of shape (n_samples,)
+        Their labels, in the unit of y.
     y_mean_ : float
         Mean of the labels of `fit`, which is the mean of the prior.
     n_features_in_ : int
+        Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
-        Where X had feature names that are all strings.
+        Names of the features, where X had names that are all strings.
 
     See Also
     --------
@@ -70,8 +75,8 @@ class VecchiaGaussianProcessRegressor(RegressorMixin, BaseEstimator):
     -----
     A label more or less changes predictions near it only. `predict` takes, besides the search for
     neighbours, O(n_neighbors^3) for a row, whatever the number of labels; memory grows with n.
-    There is no covariance between two rows, so of the query strategies those work that need a
-    standard deviation alone.
+    There is no covariance between two rows, so only the query strategies that need a standard
+    deviation alone work with it.
 
     References
     ----------
@@ -93,7 +98,7 @@ class VecchiaGaussianProcessRegressor(RegressorMixin, BaseEstimator):
     [0.84 0.66] [0. 1.]
     """
 
-    __metadata_request__predict = {"return_std": True}  # noqa: RUF012
+    __metadata_request__predict: ClassVar = {"return_std": True}  # a Pipeline passes it on
 
     def __init__(
         self,
@@ -262,7 +267,7 @@ def _maximum_likelihood(X, y, n_neighbors, seed, n_threads):
             f"amplitude, length_scale and noise_level ({error})."
         ) from error
     messages = _Messages()
-    with _ONE_SEARCH:
+    with _GPBOOST_LOCK:
         before = gpboost.basic._LOGGER  # private, but nothing public tells it
         gpboost.register_logger(messages)
         try:
@@ -285,7 +290,7 @@ def _maximum_likelihood(X, y, n_neighbors, seed, n_threads):
 
 
 class _Messages(logging.Logger):
-    """What GPBoost would print."""
+    """Collects what GPBoost would print."""
 
     def __init__(self):
         super().__init__("gpboost")

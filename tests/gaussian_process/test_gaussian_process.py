@@ -8,12 +8,16 @@ import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import LinAlgError
+from sklearn.base import clone
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.gaussian_process.kernels import RBF, Matern, WhiteKernel
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from skcfgp import GaussianProcessRegressor
 from skcfgp.gaussian_process.cholesky import GrowingCholesky
+from skcfgp.gaussian_process.vecchia import VecchiaGaussianProcessRegressor
 from skcfgp.kernels import Laplacian
 
 KERNELS = [
@@ -22,6 +26,9 @@ KERNELS = [
     1.0 * Matern(nu=0.5),
     1.0 * RBF(2.0) + WhiteKernel(0.1),
 ]
+
+
+VECCHIA = VecchiaGaussianProcessRegressor(1.3, 2.0, 0.01)
 
 
 def data(n=60, d=4, seed=0):
@@ -181,15 +188,15 @@ def test_partial_fit_that_fails_changes_nothing():
 
 
 def count_fits(monkeypatch):
-    """Count how often a process is fitted afresh."""
+    """Count how often a process is fitted afresh: a list of the sizes of what is factorized."""
     fits = []
-    whole = GaussianProcessRegressor._fit_sklearn
+    factorize = GrowingCholesky.factorize
 
-    def count(self, X, y, unseen):
-        fits.append(len(y))
-        return whole(self, X, y, unseen)
+    def count(K):
+        fits.append(len(K))
+        return factorize(K)
 
-    monkeypatch.setattr(GaussianProcessRegressor, "_fit_sklearn", count)
+    monkeypatch.setattr(GrowingCholesky, "factorize", count)
     return fits
 
 
@@ -271,13 +278,33 @@ def test_warm_start_makes_an_unmodified_modal_loop_quick(monkeypatch):
 
 
 def test_float32_features():
+    """Everything is computed in float64, before and after `partial_fit`."""
     X, y = data()
     X32 = X.astype(np.float32)
-    gp = (
-        GaussianProcessRegressor(optimizer=None).fit(X32[:40], y[:40]).partial_fit(X32[40:], y[40:])
-    )
+    gp = GaussianProcessRegressor(optimizer=None).fit(X32[:40], y[:40].astype(np.float32))
+    assert gp.X_train_.dtype == gp.y_train_.dtype == np.float64
+    gp.partial_fit(X32[40:], y[40:])
+    assert gp.X_train_.dtype == gp.y_train_.dtype == np.float64
+    gp.fit(X32[:40], y[:40]).partial_fit(X32[40:], y[40:])
     whole = SklearnGPR(Laplacian(), optimizer=None).fit(X32.astype(float), y)
     np.testing.assert_allclose(gp.predict(X[:9]), whole.predict(X[:9]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "estimator", [GaussianProcessRegressor(), VECCHIA], ids=["exact", "Vecchia"]
+)
+def test_a_pipeline_passes_return_std_on_with_metadata_routing(estimator):
+    X, y = data()
+    model = make_pipeline(StandardScaler(), clone(estimator)).fit(X, y)
+    expected = model.predict(X, return_std=True)
+    with sklearn.config_context(enable_metadata_routing=True):
+        found = make_pipeline(StandardScaler(), clone(estimator)).fit(X, y)
+        np.testing.assert_array_equal(found.predict(X, return_std=True), expected)
+
+
+def test_an_unknown_optimizer_is_named():
+    with pytest.raises(ValueError, match="Unknown optimizer adam: pass"):
+        GaussianProcessRegressor(optimizer="adam").fit(*data())
 
 
 def test_chunks_make_no_difference():

@@ -1,0 +1,103 @@
+"""What may be wrong with the rows and labels that a Gaussian process is given, and what to do."""
+
+import warnings
+from contextlib import contextmanager
+
+import numpy as np
+from scipy.linalg import LinAlgError
+from sklearn.exceptions import ConvergenceWarning
+
+__all__ = [
+    "check_noise",
+    "check_targets",
+    "explain_not_positive_definite",
+    "refuse_crystals",
+    "warn_conflicting_labels",
+]
+
+#: Variance of noise, relative to that of the labels, that explains nothing.
+NEGLIGIBLE_NOISE = 1e-6
+
+
+def refuse_crystals(X):
+    """Say what to do with crystals, where validation would only say that they are not numbers."""
+    is_sequence = isinstance(X, list | tuple) or (getattr(X, "ndim", 0) and hasattr(X, "__array__"))
+    row = next(iter(X), None) if is_sequence else None
+    if hasattr(row, "lattice") or hasattr(row, "cell"):
+        raise TypeError(
+            "X must hold vectors, and holds crystals. Put a featurizer before the process: "
+            "make_pipeline(MEGNetFeaturizer(), GaussianProcessRegressor())."
+        )
+
+
+def check_noise(alpha, n_samples):
+    """Return the variance of the noise on each label."""
+    alpha = np.asarray(alpha, dtype=float)
+    if alpha.ndim and len(alpha) not in (1, n_samples):
+        raise ValueError(
+            "alpha must be a scalar or an array with same number of entries as y. "
+            f"({len(alpha)} != {n_samples})"
+        )
+    return np.array(np.broadcast_to(alpha, n_samples))
+
+
+def check_targets(y, n_targets, learnt):
+    """Refuse labels of another number of targets than the parameter says, or than were learnt."""
+    seen = y.shape[1] if y.ndim > 1 else 1
+    if n_targets is not None and seen != n_targets:
+        raise ValueError(
+            "The number of targets seen in `y` is different from the parameter `n_targets`. "
+            f"Got {seen} != {n_targets}."
+        )
+    if learnt is not None and y.shape[1:] != learnt.shape[1:]:
+        raise ValueError(
+            "y must have as many targets as the rows learnt before, whose y had the shape "
+            f"{learnt.shape}; got {y.shape}."
+        )
+
+
+@contextmanager
+def explain_not_positive_definite(kernel):
+    """Say what to do where a kernel matrix has no Cholesky factor."""
+    try:
+        yield
+    except LinAlgError as error:
+        raise LinAlgError(
+            f"The kernel, {kernel}, is not returning a positive definite matrix. Try gradually "
+            "increasing the 'alpha' parameter of your GaussianProcessRegressor estimator."
+        ) from error
+
+
+def warn_conflicting_labels(gp, n_new=None):
+    """Warn if equal rows have labels that differ by much more than the noise allows.
+
+    With `n_new`, only rows that equal one of the last so many are looked at.
+    """
+    X, Y = gp.X_train_, np.reshape(gp.y_train_, (len(gp.y_train_), -1))
+    if not isinstance(X, np.ndarray) or X.ndim != 2:
+        return
+    rows, noise = np.arange(len(X)), gp.noise_
+    if n_new is not None:  # equal rows have equal first columns
+        rows = np.flatnonzero(np.isin(X[:, 0], X[len(X) - n_new :, 0]))
+        X, Y, noise = X[rows], Y[rows], noise[rows]
+    _, group, size = np.unique(X, axis=0, return_inverse=True, return_counts=True)
+    if len(size) == len(X):
+        return
+    group = group.ravel()  # numpy 2.0 gives it another shape
+    mean = np.stack([np.bincount(group, column) / size for column in Y.T], axis=1)
+    excess = np.abs(Y - mean[group]).max(axis=1)
+    # A kernel called with two arguments leaves out the noise of a WhiteKernel.
+    white = gp.kernel_.diag(X[:1])[0] - gp.kernel_(X[:1], X[:1])[0, 0]
+    noise = max(white, 0.0) + noise
+    contradicted = (excess > 0) & (
+        noise < np.maximum(NEGLIGIBLE_NOISE * np.var(gp.y_train_), 1e-4 * excess**2)
+    )
+    if contradicted.any():
+        rows = rows[group == group[np.argmax(np.where(contradicted, excess, 0))]]
+        warnings.warn(
+            f"{contradicted.sum()} rows of X are equal to others and have different labels, and "
+            f"the noise cannot explain it (first seen for the rows {rows[:4].tolist()}). Give the "
+            "process noise (alpha, or a WhiteKernel), or remove the wrong labels.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )

@@ -1,10 +1,10 @@
-"""Helpers of the estimators: masks of rows, scale of labels, steps of a ``Pipeline``."""
+"""Helpers of the estimators: masks of rows, and the steps of a ``Pipeline``."""
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils import column_or_1d
 
-__all__ = ["check_mask", "last_step", "last_step_input", "mean_and_scale"]
+__all__ = ["check_mask", "last_step", "last_step_input"]
 
 
 def check_mask(name, mask, n_samples):
@@ -28,9 +28,3 @@ def last_step(model):
 def last_step_input(model, X):
     """Transform `X` by all steps but the last."""
     return model[:-1].transform(X) if isinstance(model, Pipeline) and len(model) > 1 else X
-
-
-def mean_and_scale(y):
-    """Return mean and standard deviation of labels, or 1 where they are all equal."""
-    std = np.std(y, axis=0)
-    return np.mean(y, axis=0), np.where(std < 10 * np.finfo(float).eps, 1.0, std)

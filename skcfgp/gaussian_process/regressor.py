@@ -5,7 +5,6 @@ appended in O(n^2), where `fit` needs O(n^3).
 """
 
 import warnings
-from typing import ClassVar
 
 import numpy as np
 from sklearn import clone
@@ -22,7 +21,6 @@ from .checks import (
 )
 from .cholesky import GrowingCholesky
 from .chunking import in_chunks
-from .common import mean_and_scale
 from .covariance import covariance_of
 from .objectives import Objective, leave_one_out, log_marginal_likelihood
 from .search import find_hyperparameters
@@ -125,8 +123,7 @@ class GaussianProcessRegressor(SklearnGPR):
     [0.84 0.  ] [0.26 1.  ]
     """
 
-    __metadata_request__predict: ClassVar = {"return_std": True}  # a Pipeline passes it on
-
+    __metadata_request__predict = {"return_std": True}  # noqa: RUF012  a Pipeline passes it on
     _noise_per_row = False
 
     def __init__(
@@ -360,7 +357,9 @@ class GaussianProcessRegressor(SklearnGPR):
         n_targets = y.shape[1] if y.ndim > 1 else 1
         self.y_mean_, self.y_scale_ = np.zeros(n_targets), np.ones(n_targets)
         if self.normalize_y:
-            self.y_mean_, self.y_scale_ = map(np.ravel, mean_and_scale(y))
+            std = np.std(y, axis=0)
+            self.y_mean_ = np.ravel(np.mean(y, axis=0))
+            self.y_scale_ = np.ravel(np.where(std < 10 * np.finfo(float).eps, 1.0, std))
         self.y_train_ = (y - self.y_mean_) / self.y_scale_
 
     def _solve(self):

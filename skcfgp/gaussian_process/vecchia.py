@@ -9,7 +9,6 @@ nearest labels only. The hyper-parameters are found by GPBoost; a prediction is 
 import logging
 import threading
 import warnings
-from typing import ClassVar
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -98,7 +97,7 @@ class VecchiaGaussianProcessRegressor(RegressorMixin, BaseEstimator):
     [0.84 0.66] [0. 1.]
     """
 
-    __metadata_request__predict: ClassVar = {"return_std": True}  # a Pipeline passes it on
+    __metadata_request__predict = {"return_std": True}  # noqa: RUF012  a Pipeline passes it on
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ length l, a Laplacian kernel determines a^2 / l, and a or l alone hardly at all)
 import warnings
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import lsq_linear, minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process.kernels import Sum
 from sklearn.utils import check_random_state
@@ -188,16 +188,12 @@ def _climb(objective, theta, value, slope, B, tolerance):
 
 
 def _newton_step(B, slope, low, high):
-    """Maximise slope' s - s' B s / 2 in a box: what would leave it is held at its side."""
-    step, free = np.zeros(len(slope)), np.ones(len(slope), dtype=bool)
-    while free.any():
-        rest = slope[free] - B[np.ix_(free, ~free)] @ step[~free]
-        step[free] = np.linalg.solve(B[np.ix_(free, free)], rest)
-        outside = free & ((step < low) | (step > high))
-        if not outside.any():
-            break
-        step = np.where(outside, np.clip(step, low, high), step)
-        free &= ~outside
+    """Maximise slope' s - s' B s / 2 in a box."""
+    step, free = np.zeros(len(slope)), low < high
+    if free.any():
+        L = np.linalg.cholesky(B[np.ix_(free, free)])
+        box = low[free], high[free]
+        step[free] = lsq_linear(L.T, np.linalg.solve(L, slope[free]), box, method="bvls").x
     return step
 
 

@@ -7,7 +7,7 @@ __all__ = ["GrowingCholesky"]
 
 
 class GrowingCholesky:
-    """The lower factor L of K = L L', kept in storage that is larger than it.
+    """Lower factor L of K = L L', kept in storage that is larger than it.
 
     Appending a row costs O(n^2) and, most of the time, copies nothing: the storage doubles when it
     is full.
@@ -15,7 +15,7 @@ class GrowingCholesky:
     Parameters
     ----------
     L : ndarray of shape (n, n)
-        Lower triangular.
+        Lower triangular factor.
     """
 
     def __init__(self, L):
@@ -61,9 +61,9 @@ class GrowingCholesky:
         Parameters
         ----------
         K_old : ndarray of shape (n, m)
-            Between the rows that are there and the new ones.
+            Covariance between the rows that are there and the new ones.
         K_new : ndarray of shape (m, m)
-            Among the new ones.
+            Covariance among the new ones.
 
         Raises
         ------

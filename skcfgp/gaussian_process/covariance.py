@@ -19,23 +19,14 @@ LENGTH_LIMIT = 1000.0
 
 
 def covariance_of(kernel, X):
-    """Make the covariance of the rows of X.
+    """Return the covariance of the rows of X, for any kernel.
 
-    Parameters
-    ----------
-    kernel : kernel instance
-        Any. `Laplacian`, ``WhiteKernel``, ``ConstantKernel``, their sums and products, and these on
-        some of the columns are quick.
-    X : ndarray of shape (n_samples, n_features)
-
-    Returns
-    -------
-    object
-        ``covariance(theta)`` returns the pairs, an ndarray of shape (n_pairs,) or a number for all
-        of them, and the diagonal, an ndarray of shape (n_samples,). Then
-        ``covariance.gradient(by_pairs, by_diagonal)`` turns the derivatives of anything by these
-        into those by theta. ``covariance.start(variance)`` is a theta on the scale of the data, and
-        ``covariance.bounds`` is where to search.
+    `Laplacian`, ``WhiteKernel``, ``ConstantKernel``, their sums and products, and these on some of
+    the columns are quick. ``covariance(theta)`` returns the pairs (an ndarray of shape (n_pairs,),
+    or one number for all of them) and the diagonal (an ndarray of shape (n_samples,)). Then
+    ``covariance.gradient(by_pairs, by_diagonal)`` turns derivatives with respect to these into
+    derivatives with respect to theta. ``covariance.start(variance)`` is a theta on the scale of the
+    data, and ``covariance.bounds`` are the bounds of the search.
     """
     kind = type(kernel)
     if kind is OnColumns:
@@ -47,7 +38,7 @@ def covariance_of(kernel, X):
 
 
 def is_quick(kernel):
-    """Tell whether `covariance_of` has no need of the kernel's own gradient."""
+    """Tell whether `covariance_of` does without the kernel's own gradient."""
     if type(kernel) in (Sum, Product):
         return is_quick(kernel.k1) and is_quick(kernel.k2)
     return is_quick(kernel.kernel) if type(kernel) is OnColumns else type(kernel) in _LEAVES
@@ -123,7 +114,7 @@ class _Constant(_Leaf):
 
 
 class _Other(_Leaf):
-    """Any kernel of scikit-learn, by its own gradient."""
+    """Any other kernel, by its own gradient."""
 
     def __init__(self, kernel, X):
         super().__init__(kernel, X)

@@ -2,6 +2,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
@@ -90,6 +91,28 @@ def test_unseen_rows_mend_features_that_have_seen_the_labels():
     assert squares["marginal"] > 2
     assert squares["all"] > 2
     assert 0.8 < squares["unseen"] < 1.25
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("objective", ["leave_one_out", "marginal_likelihood"])
+@pytest.mark.parametrize("kernel", [BLOCKS, Laplacian() + WhiteKernel()], ids=["blocks", "one"])
+@pytest.mark.parametrize("noise", [0.0, 0.5])
+def test_most_steps_on_few_rows_end_where_a_search_on_all_rows_does(objective, kernel, noise):
+    """Law: within 0.1 nat, though no more than some evaluations are on all rows."""
+    X, y = data(560, noise=noise)
+    options = {"objective": objective, "normalize_y": True}
+    found = GaussianProcessRegressor(kernel, **options).fit(X, y)
+    negative = []
+
+    def on_all_rows(function, theta, bounds):
+        negative.append(function(found.kernel_.theta)[0])
+        start = np.clip(theta, *bounds.T)
+        best = minimize(function, start, jac=True, method="L-BFGS-B", bounds=bounds)
+        negative.append(best.fun)
+        return best.x, best.fun
+
+    GaussianProcessRegressor(kernel, optimizer=on_all_rows, **options).fit(X, y)
+    assert negative[0] <= negative[1] + 0.1
 
 
 def test_a_callable_optimizer_gets_the_objective():

@@ -22,9 +22,9 @@ settings.load_profile("nightly" if NIGHTLY else "short")
 MODELS = Path(os.environ.get("SKCFGP_TEST_MODELS", Path(__file__).parents[2] / "shared" / "models"))
 
 
-def pytest_sessionstart(session):
+def pytest_collection_finish(session):
     """Load TensorFlow before warnings are errors: what it does on import is not ours."""
-    if "not network" in (session.config.option.markexpr or ""):
+    if not any(item.get_closest_marker("network") for item in session.items):
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -18,27 +18,13 @@ RECOMMENDED = "recommended pipeline"
 
 @dataclass
 class Demo:
-    """What `run_demo` found.
+    """Results of `run_demo`."""
 
-    Attributes
-    ----------
-    test : Bunch
-        ``material_id``, ``formula``, ``target``, ``target_name`` and ``unit`` of the test crystals.
-    predictions : dict of str to (mean, std)
-        Of each model, ndarrays of shape (700,), in eV/atom; std is None for the network by itself.
-    kernel : kernel instance
-        Of the recommended pipeline, with the hyper-parameters that were found.
-    curves : dict of str to list of DataFrame
-        Results of `skcfgp.simulate` by strategy.
-    seconds : dict of str to float
-        Wall time of each step.
-    """
-
-    test: object
-    predictions: dict
-    kernel: object
-    curves: dict
-    seconds: dict
+    test: Bunch  # material_id, formula, target, target_name and unit of the test crystals
+    predictions: dict  # (mean, std) by model, in eV/atom; std is None for the network by itself
+    kernel: object  # of the recommended pipeline, fitted
+    curves: dict  # results of `simulate` by strategy, a list over seeds
+    seconds: dict  # wall time of each step
 
     @property
     def prediction(self):
@@ -51,12 +37,7 @@ class Demo:
         return self.predictions[RECOMMENDED][1]
 
     def table(self):
-        """Format the results as lines of text.
-
-        Returns
-        -------
-        str
-        """
+        """Format the results as text."""
         y, unit = self.test.target, self.test.unit
         head = ("MAE", "RMSE", "R2", "in 2 sigma", "mean z^2", "NLL")
         lines = [
@@ -100,17 +81,7 @@ class Demo:
         yield "  (the remaining pool, as in the paper, gets easier when the hard crystals leave it)"
 
     def write(self, folder):
-        """Write ``predictions.csv``, ``learning_curves.csv`` and four figures.
-
-        Parameters
-        ----------
-        folder : Path
-            It exists.
-
-        Returns
-        -------
-        list of Path
-        """
+        """Write two CSV files and four figures to an existing folder, and return their paths."""
         paths = [folder / "predictions.csv", folder / "learning_curves.csv"]
         self._write_predictions(paths[0])
         self._write_curves(paths[1])
@@ -171,23 +142,11 @@ class Demo:
 def run_demo(*, n_cycles=300, n_seeds=3, verbose=1):
     """Run the main job on the bundled formation energies.
 
-    The recommended pipeline, and that of the paper, are fitted on the 1,800 crystals of the
-    training part, nine tenths of which trained the bundled network; the others set the size of the
-    error bars of the recommended one, and all 1,800 choose its hyper-parameters. Both predict the
-    700 of the test set. Then the recommended one learns from the pool, crystal by crystal, with its
-    hyper-parameters fixed: by largest standard deviation, and at random.
-
-    Parameters
-    ----------
-    n_cycles : int, default=300
-    n_seeds : int, default=3
-        Of the random baseline.
-    verbose : int, default=1
-        0 for no progress.
-
-    Returns
-    -------
-    Demo
+    The recommended pipeline and the paper's are fitted on the 1,800 crystals of the training part.
+    Nine tenths of these trained the bundled network; the others calibrate the error bars of the
+    recommended pipeline, and all 1,800 determine its hyper-parameters. Both predict the 700
+    crystals of the test set. Then the process learns `n_cycles` crystals of the pool, one by one
+    with fixed hyper-parameters: by largest standard deviation, and at random with `n_seeds` seeds.
     """
     from sklearn.base import clone
     from tqdm import tqdm

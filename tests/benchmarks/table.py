@@ -29,7 +29,7 @@ def run(options):
     """Run the benchmarks; return what pytest-benchmark wrote and pytest's exit status."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "benchmarks.json"
-        command = [sys.executable, "-m", "pytest", str(Path(__file__).parent), "-q"]
+        command = [sys.executable, "-m", "pytest", str(Path(__file__).parent), "-q", "-n0"]
         status = subprocess.run([*command, f"--benchmark-json={file}", *options], check=False)
         return json.loads(file.read_text() or "{}") if file.exists() else {}, status.returncode
 

@@ -2,7 +2,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import integrate, stats
@@ -219,7 +219,6 @@ def test_agreement_with_uncertainty_toolbox():
         assert sharpness(y_std) == pytest.approx(uct.sharpness(y_std), rel=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
 @given(predictions(), st.integers(2, 9), st.sampled_from(["interval", "quantile"]))
 def test_area_is_that_of_straight_pieces_by_brute_force(columns, n_levels, form):
     probability, observed = calibration_curve(*columns, form=form, n_levels=n_levels)
@@ -270,7 +269,6 @@ def test_wilson_interval_is_its_formula():
 # Laws
 
 
-@settings(max_examples=60, deadline=None)
 @given(predictions(), st.randoms(use_true_random=False))
 def test_order_of_rows_makes_no_odds(columns, random):
     order = list(range(len(columns[0])))
@@ -282,7 +280,6 @@ def test_order_of_rows_makes_no_odds(columns, random):
         np.testing.assert_allclose(shuffled, value, rtol=1e-9, atol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
 @given(predictions(), st.sampled_from([0.25, 2.0, 1024.0]), st.integers(-9, 9))
 def test_unit_and_zero_of_y(columns, unit, zero):
     y_true, y_pred, y_std = columns
@@ -295,7 +292,6 @@ def test_unit_and_zero_of_y(columns, unit, zero):
     assert shift == pytest.approx(np.log(unit), abs=1e-8)
 
 
-@settings(max_examples=60, deadline=None)
 @given(predictions())
 def test_bounds(columns):
     y_true, y_pred, y_std = columns
@@ -308,7 +304,6 @@ def test_bounds(columns):
     assert 0 <= crps_gaussian(*columns) <= np.mean(np.abs(y_true - y_pred) + y_std)
 
 
-@settings(max_examples=40, deadline=None)
 @given(predictions(min_size=4), st.floats(1.05, 4))
 def test_proper_scores_are_best_at_the_right_width(columns, factor):
     """The NLL over a common factor of the standard deviations has its minimum at mean z^2 = 1."""

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pymatgen.core import DummySpecies, Lattice, Structure
 from sklearn.base import clone
@@ -89,7 +89,6 @@ def test_agrees_with_one_crystal_and_one_site_at_a_time(crystals):
         np.testing.assert_allclose(row, expected, rtol=1e-6, atol=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
 @given(crystal=random_crystals(), data=st.data())
 def test_invariances(crystal, data):
     """Order of the sites, their places, other crystals beside it and a supercell change nothing."""
@@ -111,7 +110,6 @@ def test_invariances(crystal, data):
     assert found[3, ~intensive] == len(doubled)
 
 
-@settings(max_examples=40, deadline=None)
 @given(crystal=random_crystals())
 def test_statistics_are_in_order(crystal):
     found = features_by_name(crystal)

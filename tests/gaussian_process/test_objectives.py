@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 from scipy.stats import norm
@@ -31,7 +31,6 @@ def data(n, seed=0, n_targets=1):
     return rng.normal(size=(n, 4)), y[:, 0] if n_targets == 1 else y
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     kernel=st.sampled_from(KERNELS),
     n=st.integers(2, 25),

@@ -12,7 +12,7 @@ import pytest
 from ase import Atoms
 from ase.db import connect
 from click.testing import CliRunner
-from hypothesis import given, reject, settings
+from hypothesis import given, reject
 from hypothesis import strategies as st
 from pymatgen.core import DummySpecies, Lattice, Structure
 
@@ -64,7 +64,6 @@ def same_content(crystal, other):
     assert crystal.properties == other.properties
 
 
-@settings(max_examples=40, deadline=None)
 @given(crystal_arrays())
 def test_a_crystal_is_its_structure(data):
     crystal = Crystal(*data, {"material_id": "x"})
@@ -77,7 +76,6 @@ def test_a_crystal_is_its_structure(data):
     np.testing.assert_allclose(crystal.cart_coords, structure.cart_coords, atol=1e-12)
 
 
-@settings(max_examples=20, deadline=None)
 @given(crystal_arrays(), st.randoms())
 def test_digest_knows_no_order_of_sites(data, random):
     lattice, coords, numbers = data

@@ -1,5 +1,7 @@
 """Weights of a new network."""
 
+from functools import lru_cache
+
 import numpy as np
 from sklearn.utils import check_random_state
 
@@ -15,16 +17,21 @@ def initial_weights(architecture, random_state, embedding):
         raise ValueError(f"embedding must be 'elements' or 'random', got {embedding!r}.")
     rng = check_random_state(random_state)
     weights = {
-        name: _initial_value(name, variable.shape, rng)
-        for name, variable in named_variables(architecture.build_megnet()).items()
+        name: _initial_value(name, shape, rng) for name, shape in _shapes(architecture).items()
     }
     if embedding == "elements":
         _embed_elements(weights["atom_embedding/embeddings"])
     return weights
 
 
+@lru_cache(maxsize=8)
+def _shapes(architecture):
+    """Shapes of all weights by name; megnet takes a second to build a network."""
+    variables = named_variables(architecture.build_megnet())
+    return {name: tuple(variable.shape) for name, variable in variables.items()}
+
+
 def _initial_value(name, shape, rng):
-    shape = tuple(shape)
     if name == "atom_embedding/embeddings":
         return rng.uniform(-0.05, 0.05, shape).astype(np.float32)
     if name.endswith("recurrent_kernel"):

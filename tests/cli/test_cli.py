@@ -1,4 +1,5 @@
 import csv
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,9 +23,9 @@ def rows_of(text):
     return list(csv.DictReader(text.splitlines()))
 
 
-@pytest.fixture
-def files(formation_energy, tmp_path):
-    """Four crystals of the test set as CIF files, and 30 labelled ones."""
+@pytest.fixture(scope="module")
+def written(formation_energy, tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("files")
     data, folder = formation_energy, tmp_path / "crystals"
     folder.mkdir()
     for i in range(-4, 0):
@@ -36,7 +37,14 @@ def files(formation_energy, tmp_path):
             name = f"train-{i}.vasp"
             data.structures[i].to(str(tmp_path / name), fmt="poscar")
             writer.writerow([name, data.target[i]])
-    return folder
+    return tmp_path
+
+
+@pytest.fixture
+def files(written, tmp_path):
+    """Four crystals of the test set as CIF files, and 30 labelled ones."""
+    shutil.copytree(written, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "crystals"
 
 
 def test_help_and_version():

@@ -37,7 +37,10 @@ ONE_LINE = {
     "skcfgp.campaign.monitoring.Rule",
     "skcfgp.campaign.store.Event",
     "skcfgp.screening.pool.Pool.count",
+    "skcfgp.screening.predictions.PoolPredictions.begin",
+    "skcfgp.screening.predictions.PoolPredictions.failures",
     "skcfgp.screening.predictions.PoolPredictions.has",
+    "skcfgp.screening.predictions.PoolPredictions.write",
     "skcfgp.screening.conditions.Condition.of",
 }
 

@@ -86,7 +86,8 @@ class CrystalTransformerMixin(CrystalInputMixin, TransformerMixin):
     def fit_transform(self, X, y=None, **fit_params):
         """Fit, then transform; a file is read once. See `fit` and `transform`."""
         crystals = self._read(X)
-        return self.fit(crystals, y, **fit_params)._transform(crystals)
+        self.fit(crystals, y, **fit_params)
+        return self._transform(crystals)
 
     def get_feature_names_out(self, input_features=None):
         """Name the columns of `transform`.

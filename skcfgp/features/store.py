@@ -40,21 +40,18 @@ class MemoryStore:
         with self._lock:
             for key, vector in vectors.items():
                 vector = vector.copy()  # a view of a row would keep the whole array
-                old = self._vectors.pop((space, key), None)
+                if (old := self._vectors.pop((space, key), None)) is not None:
+                    self._bytes -= old.nbytes + OVERHEAD
                 self._vectors[space, key] = vector
-                self._bytes += _size(vector) - (0 if old is None else _size(old))
+                self._bytes += vector.nbytes + OVERHEAD
             while self._bytes > self.max_bytes:
-                self._bytes -= _size(self._vectors.popitem(last=False)[1])
+                self._bytes -= self._vectors.popitem(last=False)[1].nbytes + OVERHEAD
 
     def clear(self):
         """Forget all vectors."""
         with self._lock:
             self._vectors.clear()
             self._bytes = 0
-
-
-def _size(vector):
-    return vector.nbytes + OVERHEAD
 
 
 #: The store of this process; its ``max_bytes`` can be set.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from pymatgen.optimization.neighbors import find_points_in_spheres
 
-from ..structures import as_crystal
+from ..structures.checking import as_crystal
 
 __all__ = [
     "Graph",

@@ -10,7 +10,6 @@ _NAMES = {
     "InvalidStructureError": "checking",
     "InvalidStructureWarning": "checking",
     "Structures": "checking",
-    "as_crystal": "checking",
     "check_structures": "checking",
     "crystal_from_optimade": "optimade",
     "object_array": "checking",

@@ -165,26 +165,10 @@ def check_structures(X, *, on_error="raise", n_jobs=None):
 
 
 def as_crystal(item, id_=None):
-    """Turn one description of a crystal into a `Crystal`.
+    """Turn a `Crystal`, ``Structure``, its dictionary or ``Atoms`` into a `Crystal`.
 
-    Parameters
-    ----------
-    item : Crystal, pymatgen.core.Structure, dict or ase.Atoms
-        A dictionary is that of ``Structure.as_dict()``, or holds it as ``structure``.
-    id_ : str, default=None
-        The ``material_id`` among its properties.
-
-    Returns
-    -------
-    Crystal
-        `item` itself if it is a `Crystal` of this id.
-
-    Raises
-    ------
-    ValueError
-        If it is not a crystal of ordered, separate atoms of known elements.
-    TypeError
-        If `item` is of another type.
+    The id becomes the ``material_id`` among its properties. ValueError if it is not a crystal of
+    ordered, separate atoms of known elements, TypeError if `item` is of another type.
     """
     if isinstance(item, dict):
         item = _structure_of(item)
@@ -246,7 +230,7 @@ def _frame_items(frame):
 
 
 def _sequence_items(X):
-    if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == 1:
+    if isinstance(X, np.ndarray) and X.shape[1:] == (1,):
         X = X[:, 0]
     if isinstance(X, np.ndarray) and (X.ndim != 1 or X.dtype.kind not in "OU"):
         raise TypeError(

@@ -29,7 +29,14 @@ _FIELD = re.compile(r'"([^"]*(?:""[^"]*)*)"|([^",\n][^,\n]*|)')
 
 
 class Refusal(NamedTuple):
-    """A row that was not taken in: line (or None), id and reason."""
+    """A row that was not taken in.
+
+    Attributes
+    ----------
+    line : int or None
+    id : str
+    reason : str
+    """
 
     line: int | None
     id: str
@@ -82,26 +89,10 @@ def read_table(path):
 
 
 def read_crystals(path, known=()):
-    """Read a CSV of crystals.
+    """Read a CSV of crystals; a row whose crystal cannot be used is refused.
 
-    Parameters
-    ----------
-    path : Path
-        With a column ``structure`` of CIF or JSON text, or ``file`` (or ``path``) of paths,
-        relative to the CSV; and if wanted ``material_id`` or ``id``, else the name of the file is
-        the id.
-    known : collection of str, default=()
-        Ids whose crystals are known already: they are not read, and may be missing in the table.
-
-    Returns
-    -------
-    CrystalTable
-        Refused are rows whose crystal cannot be used, or with too many or too few fields.
-
-    Raises
-    ------
-    ValueError
-        If the file is not a CSV in UTF-8, or has no column that names crystals.
+    The id is ``material_id`` or ``id``, else the name of the file. The crystals of `known` ids are
+    not read, and may be missing in the table.
     """
     table, refused = read_table(path)
     columns = list(table[0][1]) if table else []
@@ -133,24 +124,10 @@ def find_target(path, columns, target=None):
 
 
 def read_labelled(path, target=None):
-    """Read a CSV of labelled crystals, all of whose rows are needed.
+    """Read a CSV of labelled crystals as two arrays; None if there is no path.
 
-    Parameters
-    ----------
-    path : Path or None
-        As in `read_crystals`, with a column of values. None is returned for None.
-    target : str, default=None
-        The column of values; needed if there are several.
-
-    Returns
-    -------
-    structures : ndarray of shape (n_samples,), dtype object
-    y : ndarray of shape (n_samples,)
-
-    Raises
-    ------
-    ValueError
-        Naming the lines that cannot be used, or if there are fewer than two rows.
+    `target` names the column of values if there are several. A ValueError names the lines that
+    cannot be used.
     """
     import numpy as np
 

@@ -18,8 +18,9 @@ from pymatgen.core import DummySpecies, Lattice, Structure
 
 from skcfgp.datasets import load_formation_energy
 from skcfgp.network.graphs import structure_graph
-from skcfgp.structures import Crystal, as_crystal, check_structures, structure_digest
+from skcfgp.structures import Crystal, check_structures, structure_digest
 from skcfgp.structures import ase as ase_crystals
+from skcfgp.structures.checking import as_crystal
 
 coordinate = st.floats(-2, 2, allow_nan=False)
 

@@ -12,10 +12,10 @@ from pymatgen.core import DummySpecies, Lattice, Structure
 from skcfgp.structures import (
     Crystal,
     InvalidStructureError,
-    as_crystal,
     check_structures,
     structure_digest,
 )
+from skcfgp.structures.checking import as_crystal
 
 
 @pytest.fixture

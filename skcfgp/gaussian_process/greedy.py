@@ -24,6 +24,13 @@ __all__ = [
 #: Picks between two updates of the whole covariance.
 BLOCK = 64
 
+#: Rows of the covariance with the targets that are updated at a time.
+CHUNK = 256
+
+#: Sums that fall below this share of what they were are computed afresh: rounding adds up to the
+#: first value, and must stay well below `TIE` of the last.
+FALLEN = 1e-4
+
 #: Values closer than this, relative to the largest, are equal.
 TIE = 1e-8
 
@@ -116,8 +123,10 @@ class IntegratedVariance(PoolPosterior):
     """Posterior over candidates and targets that also holds their covariance T, as one matrix.
 
     A label at x lowers the variance at t by cov(x, t)^2 / (var(x) + noise). With a new row (a, b)
-    of V over candidates and targets, T becomes T - a b'. `left` are the candidates; without
-    `X_target` (ndarray of shape (n_target, n_features)) they are the targets, too.
+    of V over candidates and targets, T becomes T - a b', and the sum over the targets of its
+    squares becomes q - 2 a (T b) + a^2 |b|^2, which only reads T. So T is updated once a block, and
+    the sums are computed afresh then. `left` are the candidates; without `X_target` (ndarray of
+    shape (n_target, n_features)) they are the targets, too.
     """
 
     def __init__(self, gp, X_pool, X_target=None):
@@ -126,15 +135,18 @@ class IntegratedVariance(PoolPosterior):
         super().__init__(gp, X_pool if X_target is None else np.vstack([X_pool, X_target]))
         self.left = np.arange(n)
         self._is_target = np.arange(len(self.X_pool)) >= (0 if X_target is None else n)
-        T = np.empty((n, len(self._targets(self.X_pool))))
-        for rows in gen_batches(n, 256):
-            T[rows] = self._covariance(rows, self._targets(np.arange(len(self.X_pool))))
-        self._T, self._sums = T, None
+        columns = self._of_targets(np.arange(len(self.X_pool)))
+        T = np.empty((n, len(columns)))
+        for part in gen_batches(n, CHUNK):
+            T[part] = self._covariance(part, columns)
+        self._T, self._T_is_shared, self._n_in_T = T, False, self._n_rows
+        self._sum_afresh()
 
     def gains(self):
         """By how much the label of each candidate lowers the mean variance, in the unit squared."""
-        if self._sums is None:
-            self._sums = np.einsum("ij,ij->i", self._T, self._T)
+        fallen = self._sums[self.left] < FALLEN * self._first_sums[self.left]
+        if fallen.any() or self._n_rows - self._n_in_T >= BLOCK:
+            self._update_T()
         variance = self.variance[self.left] + self.gp.new_noise_
         return self._sums[self.left] / variance / self._is_target.sum() * self._scale()[1] ** 2
 
@@ -143,14 +155,15 @@ class IntegratedVariance(PoolPosterior):
 
         Returns their positions in `left`, ties by lowest position, and their gains.
         """
-        state = copy(self)
-        if n_instances > 1:  # what is only supposed must not stay
-            state._T = self._T.copy()
+        gain = self.gains()
+        state = copy(self)  # what is only supposed must not stay
+        state._T_is_shared, state._first_sums = True, self._first_sums.copy()
         indices, gains = [], []
         for _ in range(n_instances):
             if indices:
                 state.condition_on(state.left[indices[-1]])
-            gain = state.gains()
+                state._first_sums[state.left[indices]] = 0.0  # no need to be exact there
+                gain = state.gains()
             gain[indices] = -np.inf
             indices.append(first_of_largest(gain))
             gains.append(gain[indices[-1]])
@@ -159,30 +172,50 @@ class IntegratedVariance(PoolPosterior):
     def keep(self, still):
         """Drop candidates; see `PoolPosterior.keep`."""
         if self.X_target is None:
-            gone = np.delete(self.left, still)
-            self._is_target[gone] = False
-            self._T[:, gone], self._sums = 0.0, None
+            gone, later = np.delete(self.left, still), slice(self._n_in_T, self._n_rows)
+            columns = self._T[:, gone] - self._V[later, : len(self._T)].T @ self._V[later][:, gone]
+            self._sums = self._sums - np.einsum("ij,ij->i", columns, columns)
+            self._is_target[gone], self._T[:, gone] = False, 0.0
         self.left = self.left[still]
         if len(self.left) < 0.8 * self._n_candidates:
             self._let_go(self.left)
 
     def _let_go(self, candidates):
+        self._update_T()
         columns = np.concatenate([candidates, np.arange(self._n_candidates, len(self.X_pool))])
-        both = (candidates, slice(None)) if self.X_target is not None else np.ix_(*[candidates] * 2)
         super()._let_go(columns)
-        self._T, self._sums = self._T[both], None
+        T = self._T[candidates]
+        self._T = T if self.X_target is not None else T[:, candidates]
         self._is_target = self._is_target[columns]
         self.left, self._n_candidates = np.arange(len(candidates)), len(candidates)
+        self._sum_afresh()
 
-    def _targets(self, values):
+    def _of_targets(self, values):
         return values if self.X_target is None else values[..., self._n_candidates :]
 
+    def _sides(self, rows):
+        """Rows of V over the candidates, and over the targets: zero at those that are gone."""
+        V = self._V[rows]
+        return V[:, : self._n_candidates], self._of_targets(V * self._is_target)
+
     def _append(self, rows, whitened):
+        first = self._n_rows
         super()._append(rows, whitened)
-        if self._T is None:
-            return
-        for row in rows:
-            a, b = row[: self._n_candidates], self._targets(row * self._is_target)
-            # in place, since T.T is Fortran-ordered
-            self._T = blas.dger(-1.0, b, a, a=self._T.T, overwrite_a=1).T
-        self._sums = None
+        for n in range(first, self._n_rows if self._T is not None else first):
+            (a,), (b,) = self._sides(slice(n, n + 1))
+            A, B = self._sides(slice(self._n_in_T, n))
+            Tb = self._T @ b - (B @ b) @ A
+            self._sums = self._sums + a * (a * (b @ b) - 2 * Tb)
+
+    def _update_T(self):
+        A, B = self._sides(slice(self._n_in_T, self._n_rows))
+        if self._T_is_shared:
+            self._T, self._T_is_shared = self._T.copy(), False
+        for part in gen_batches(len(self._T), CHUNK):
+            self._T[part] -= A[:, part].T @ B
+        self._n_in_T = self._n_rows
+        self._sum_afresh()
+
+    def _sum_afresh(self):
+        self._sums = np.einsum("ij,ij->i", self._T, self._T)
+        self._first_sums = self._sums.copy()

@@ -164,7 +164,7 @@ class _Replay:
             position = positions[first]
             chosen = self.rows[position]
             self.posterior.condition_on(self.posterior.left[position], self.y[chosen])
-            self.remove([chosen])
+            self.remove(position)
             yield self.measure((int(chosen),))
 
     def cycles(self, n_cycles, n_instances, retrain_every):
@@ -173,12 +173,14 @@ class _Replay:
         yield self.measure(())
         n_since = 0
         for _ in range(n_cycles):
-            left, learner = self.rows[self.in_pool], self.learner
-            chosen, _ = learner.query(take_rows(self.Z, left), n_instances=n_instances)
-            chosen = left[np.atleast_1d(chosen)]
+            positions, learner = np.flatnonzero(self.in_pool), self.learner
+            pool = take_rows(self.Z, self.rows[positions])
+            indices, _ = learner.query(pool, n_instances=n_instances)
+            positions = positions[np.atleast_1d(indices)]
+            chosen = self.rows[positions]
             learner.teach(take_rows(self.Z, chosen), self.y[chosen])
             self.labelled = np.concatenate([self.labelled, chosen])
-            self.remove(chosen)
+            self.remove(positions)
             if self.posterior is not None:
                 self.posterior.update()
             n_since += len(chosen)
@@ -189,9 +191,9 @@ class _Replay:
                 n_since = 0
             yield self.measure(tuple(chosen.tolist()))
 
-    def remove(self, chosen):
+    def remove(self, positions):
         """Measure these rows no longer."""
-        still = ~np.isin(self.rows, chosen)
+        still = np.delete(np.arange(len(self.rows)), positions)
         self.rows, self.in_pool = self.rows[still], self.in_pool[still]
         if self.posterior is not None:
             self.posterior.keep(still)

@@ -104,10 +104,10 @@ class HeldCovariance(PoolPosterior):
         self._n_streamed, self._n_rows = self.n_labels, 0
 
     def _covariance(self, rows, columns):
-        i, j = (np.arange(len(self.X_pool))[places] for places in (rows, columns))
-        low, high = np.minimum(i[:, None], j), np.maximum(i[:, None], j)
-        V = self._V[: self._n_rows]
-        return self._S[high, low] - V[:, rows].T @ V[:, columns]
+        V, S = self._V[: self._n_rows], self._S
+        positions = np.arange(len(self.X_pool))[rows]
+        full = np.stack([np.concatenate([S[j, :j], S[j:, j]]) for j in positions])
+        return full[:, columns] - V[:, rows].T @ V[:, columns]
 
     def _append(self, rows, whitened):
         super()._append(rows, whitened)

@@ -3,6 +3,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from modAL.models import CommitteeRegressor
 from sklearn.base import clone
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.pipeline import make_pipeline
@@ -135,6 +136,56 @@ def test_clone_repr_and_pickle():
     restored = pickle.loads(pickle.dumps(learner))
     np.testing.assert_array_equal(restored.predict(X), learner.predict(X))
     assert learner.get_params(deep=False)["bootstrap_init"] is False
+
+
+def test_which_rows_were_chosen_is_said_not_guessed():
+    """`fit` does not look at whether its rows are the very objects that were taught."""
+    X, y = data()
+    learner = ActiveLearner(TakesSelected(), X_training=X[:20], y_training=y[:20])
+    learner.teach(X[20:23], y[20:23])
+    expected = [False] * 20 + [True] * 3
+    assert learner.selected.tolist() == expected
+    for rows in (learner.X_training, learner.X_training.copy(), learner.X_training.tolist()):
+        learner.fit(rows, y[:23], selected=expected)
+        assert learner.selected.tolist() == learner.estimator.told.tolist() == expected
+    learner.fit(learner.X_training, learner.y_training)  # all are initial rows
+    assert not learner.selected.any()
+    assert learner.estimator.told is None
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        learner.fit(X[:23], y[:23], selected=expected[1:])
+
+
+def test_a_clone_remembers_which_rows_were_chosen():
+    X, y = data()
+    learner = ActiveLearner(TakesSelected(), X_training=X[:20], y_training=y[:20])
+    learner.teach(X[20:23], y[20:23])
+    copy = clone(learner)
+    assert copy.selected.tolist() == learner.selected.tolist()
+    assert copy.estimator.told.sum() == 3
+    copy.teach(X[23:24], y[23:24])
+    assert (copy.selected.sum(), learner.selected.sum()) == (4, 3)
+    assert clone(ActiveLearner(gp())).selected is None
+
+
+def test_rows_that_a_committee_is_taught_were_chosen():
+    X, y = data()
+    learners = [
+        ActiveLearner(gp(), X_training=X[k : k + 9], y_training=y[k : k + 9]) for k in (0, 9)
+    ]
+    CommitteeRegressor(learners, query_strategy=max_std).teach(X[20:22], y[20:22])
+    for learner in learners:
+        assert learner.selected.tolist() == [False] * 9 + [True] * 2
+
+
+class TakesSelected(SklearnGPR):
+    """Remembers what `fit` was told."""
+
+    def __init__(self, kernel=None):
+        super().__init__(kernel, alpha=1e-3, optimizer=None)
+
+    def fit(self, X, y, selected=None):
+        self.told = selected
+        return super().fit(X, y)
 
 
 @pytest.mark.network

@@ -1,30 +1,30 @@
 """`simulate` against the loop written out."""
 
-import pickle
-
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.gaussian_process.kernels import WhiteKernel
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 from skcfgp import GaussianProcessRegressor, MEGNetFeaturizer, simulate
 from skcfgp.active_learning import simulation
-from skcfgp.active_learning.known_features import KnownFeatures, with_known_features
 from skcfgp.features.store import memory
 from skcfgp.kernels import Laplacian
-from skcfgp.query import integrated_variance, max_std, random_sampling
+from skcfgp.query import (
+    greedy_k_center,
+    integrated_variance,
+    max_std,
+    random_sampling,
+    recommended,
+    spaced_max_std,
+)
 
 
 def data(n=80):
     X = np.random.default_rng(0).normal(size=(n, 3))
     return X, np.sin(X).sum(axis=1)
-
-
-def len_of_each(X):
-    return np.array([[float(len(x))] for x in X])
 
 
 def gp():
@@ -34,7 +34,14 @@ def gp():
 def test_simulation_is_the_loop_written_out():
     X, y = data()
     table = simulate(
-        gp(), X, y, initial=range(10), pool=range(10, 60), test=range(60, 80), n_cycles=8
+        gp(),
+        X,
+        y,
+        initial=range(10),
+        pool=range(10, 60),
+        test=range(60, 80),
+        n_cycles=8,
+        query_strategy=max_std,
     )
     labelled, left = list(range(10)), list(range(10, 60))
     for cycle in range(9):
@@ -113,14 +120,14 @@ def test_simulation_of_wrong_sets(sets, message):
         simulate(gp(), X, y[:39], initial=[0], pool=[1, 2])
 
 
-@pytest.mark.parametrize("strategy", [None, random_sampling])
+@pytest.mark.parametrize("strategy", [max_std, random_sampling])
 @pytest.mark.parametrize("test", [None, range(100, 130)])
 @pytest.mark.parametrize("normalize_y", [False, True])
 def test_simulation_in_one_go_is_the_loop(strategy, test, normalize_y, monkeypatch):
     X, y = data(130)
     y = y + 100 * normalize_y
     options = {"initial": range(10), "pool": range(10, 100), "test": test, "random_state": 3}
-    options |= {} if strategy is None else {"query_strategy": strategy}
+    options |= {"query_strategy": strategy}
     kernel = Laplacian() + WhiteKernel(0.01)
     gp = GaussianProcessRegressor(kernel, optimizer=None, alpha=1e-4, normalize_y=normalize_y)
     fast = simulate(gp, X, y, **options)
@@ -192,7 +199,8 @@ def test_retraining_the_network(formation_energy, monkeypatch):
         GaussianProcessRegressor(Laplacian(0.5, 2.0), alpha=1e-3, optimizer=None),
     )
     sets = {"initial": range(12), "pool": [*range(12, 22), 29], "test": range(22, 29)}
-    table = simulate(model, X, y, **sets, n_cycles=4, retrain_every=2)
+    options = {"n_cycles": 4, "retrain_every": 2, "query_strategy": max_std}
+    table = simulate(model, X, y, **sets, **options)
     expected = []
     labelled, left = list(range(12)), [*range(12, 22), 29]
     for cycle in range(5):
@@ -218,28 +226,47 @@ def test_retraining_at_no_time(value):
         simulate(gp(), X, y, initial=[0], pool=[1, 2], retrain_every=value)
 
 
-def test_features_are_remembered_by_identity():
-    """Of objects alone: rows of numbers are other objects each time that they are asked for."""
-    calls = []
+class CountingScaler(StandardScaler):
+    """Counts the rows that it transforms, by the number of its fit."""
 
-    class Lengths(StandardScaler):
-        def transform(self, X):
-            calls.append(len(X))
-            return np.array([[float(len(x))] for x in X])
+    rows = ()
 
-    words = ["a", "bb", "cccc", "ddd"]
-    known = KnownFeatures(Lengths(), words)
-    assert known.fit(words).transform(words[2:]).tolist() == [[4.0], [3.0]]
-    assert calls == [4]
-    assert known.transform([words[0], "eeeee"]).tolist() == [[1.0], [5.0]]
-    assert calls == [4, 2]
-    other = pickle.loads(pickle.dumps(KnownFeatures(FunctionTransformer(len_of_each), words)))
-    other._features[:] = 7.0
-    assert other.transform(other.X[:2]).tolist() == [[7.0], [7.0]]
-    assert other.transform(words[2:]).tolist() == [[4.0], [3.0]]  # those are other objects
-    pipeline = make_pipeline(Lengths().fit([[1.0]]), gp().fit([[1.0]], [0.0]))
-    assert with_known_features(pipeline, np.ones((3, 1))) is pipeline
-    remembering = with_known_features(pipeline, words)
-    np.testing.assert_array_equal(remembering.predict(words), pipeline.predict(words))
-    with_refit = make_pipeline(Lengths(), SklearnGPR())
-    assert with_known_features(with_refit, words) is with_refit
+    def fit(self, X, y=None, sample_weight=None):
+        type(self).rows = (*self.rows, 0)
+        return super().fit(X, y, sample_weight)
+
+    def transform(self, X, copy=None):
+        type(self).rows = (*self.rows[:-1], self.rows[-1] + len(X))
+        return super().transform(X, copy)
+
+
+@pytest.mark.parametrize("strategy", [recommended, spaced_max_std, greedy_k_center])
+@pytest.mark.parametrize("retrain_every", [None, 3])
+def test_each_row_is_transformed_once_for_each_fit(strategy, retrain_every, monkeypatch):
+    X, y = data()
+    monkeypatch.setattr(CountingScaler, "rows", ())
+    model = make_pipeline(CountingScaler(), gp())
+    options = {"initial": range(10), "pool": range(10, 60), "test": range(60, 80), "n_cycles": 6}
+    table = simulate(model, X, y, **options, query_strategy=strategy, retrain_every=retrain_every)
+    assert len(table) == 7
+    fitted_on = [10] if retrain_every is None else [10, 13, 16]
+    # those that `fit` is given, and then all
+    assert CountingScaler.rows == tuple(n + 80 for n in fitted_on)
+
+
+def test_simulation_leaves_the_global_state_of_numpy_alone():
+    X, y = data(40)
+    np.random.seed(0)  # noqa: NPY002  the state that must stay
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    options = {"initial": [0, 1], "pool": range(2, 40), "query_strategy": random_sampling}
+    runs = {tuple(simulate(gp(), X, y, **options).indices) for _ in range(3)}
+    assert len(runs) == 3
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+
+
+def test_default_strategy_is_the_recommended_one():
+    X, y = data(40)
+    options = {"initial": range(5), "pool": range(5, 40), "n_cycles": 5}
+    found = simulate(gp(), X, y, **options).indices.tolist()
+    assert found == simulate(gp(), X, y, **options, query_strategy=recommended).indices.tolist()
+    assert found != simulate(gp(), X, y, **options, query_strategy=max_std).indices.tolist()

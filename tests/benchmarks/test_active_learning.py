@@ -16,7 +16,6 @@ from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from threadpoolctl import threadpool_limits
 
 from skcfgp import GaussianProcessRegressor, simulate
-from skcfgp.gaussian_process.shortlist import shortlist_picks
 from skcfgp.kernels import Laplacian
 from skcfgp.query import max_std, plan
 
@@ -63,7 +62,7 @@ def test_simulation_against_stock(setting, benchmark, record):
     sets = {"initial": train, "pool": pool, "test": test}
 
     def run():
-        tables.append(simulate(gp, X, y, n_cycles=N_CYCLES, **sets))
+        tables.append(simulate(gp, X, y, n_cycles=N_CYCLES, query_strategy=max_std, **sets))
 
     ours = cpu_seconds(lambda: benchmark.pedantic(run, rounds=1))
     (table,) = tables
@@ -151,7 +150,8 @@ def main():
     X, y = latent(N_TRAIN + N_POOL + N_TEST)
     train, pool, test = np.split(np.arange(len(X)), [N_TRAIN, N_TRAIN + N_POOL])
     gp = GaussianProcessRegressor(KERNEL, optimizer=None)
-    simulate(gp, X, y, initial=train, pool=pool, test=test, n_cycles=N_CYCLES)
+    sets = {"initial": train, "pool": pool, "test": test}
+    simulate(gp, X, y, **sets, n_cycles=N_CYCLES, query_strategy=max_std)
     print(Path("/proc/self/status").read_text())
 
 
@@ -185,23 +185,3 @@ def test_hundred_from_a_hundred_thousand(large, benchmark, record):
     assert chosen == indices[:n_baseline].tolist()
     name = "scikit-learn, fit and predict for each pick, 2 picks timed, times 50"
     assert record(ours, baseline, name) > 50
-
-
-def test_screening_in_single_precision(large, cpu_ratio):
-    """Of the whole plan; the choice is the same."""
-    gp, pool = large
-    found = {}
-
-    def run(screening):
-        picks = shortlist_picks(gp, pool, 100, screening=screening)
-        found[screening] = [pick.index for pick in picks]
-
-    with threadpool_limits(1):
-        ratio = cpu_ratio(
-            lambda: run("float32"),
-            lambda: run("float64"),
-            rounds=2,
-            baseline_name="the same with float64 screening",
-        )
-    assert found["float32"] == found["float64"]
-    assert ratio > 1.1

@@ -380,7 +380,7 @@ def test_an_active_learner_tells_which_rows_it_chose(estimator, last_step):
     assert learner.selected.tolist() == [False] * 40 + [True] * 5
     last = learner.estimator[-1] if last_step else learner.estimator
     assert last.n_calibration_ == 40
-    learner.fit(learner.X_training, learner.y_training)  # anew, with the rows that were chosen
+    learner.fit(learner.X_training, learner.y_training, selected=learner.selected)  # anew
     assert last.n_calibration_ == 40
     assert learner.selected.sum() == 5
     learner.fit(X[:50], y[:50])

@@ -18,7 +18,7 @@ from skcfgp.displays import (
     ResidualDisplay,
     TrainingHistoryDisplay,
 )
-from skcfgp.query import random_sampling
+from skcfgp.query import max_std, random_sampling
 
 matplotlib = pytest.importorskip("matplotlib")
 RNG = np.random.default_rng(0)
@@ -287,7 +287,7 @@ def test_learning_curve():
     options = {"initial": range(10), "pool": range(10, 40), "test": range(40, 60), "n_cycles": 5}
     gp = GaussianProcessRegressor(optimizer=None)
     curves = {
-        "largest std": simulate(gp, X, Y, **options),
+        "largest std": simulate(gp, X, Y, **options, query_strategy=max_std),
         "random": [
             simulate(gp, X, Y, query_strategy=random_sampling, random_state=s, **options)
             for s in range(3)
@@ -309,7 +309,9 @@ def test_learning_curve():
         LearningCurveDisplay.from_simulations(curves, metric="r2")
     del options["test"]
     with pytest.raises(ValueError, match="'largest std' has no mae_test: give simulate a test set"):
-        LearningCurveDisplay.from_simulations({"largest std": simulate(gp, X, Y, **options)})
+        LearningCurveDisplay.from_simulations(
+            {"largest std": simulate(gp, X, Y, **options, query_strategy=max_std)}
+        )
     with pytest.raises(ValueError, match="runs of 'random' must have the same numbers of labels"):
         LearningCurveDisplay.from_simulations(
             {"random": [curves["random"][0], curves["random"][1][:3]]}

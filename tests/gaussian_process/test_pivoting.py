@@ -86,8 +86,8 @@ def test_largest_first_is_the_first_of_largest_again_and_again(values, share):
 def test_blocks_make_no_difference(block):
     X, y = data(150)
     gp = GaussianProcessRegressor(optimizer=None).fit(X[:20], y[:20])
-    reference = [(p.index, p.variance) for p in greedy_picks(gp, X[20:], 130)]
-    found = [(p.index, p.variance) for p in greedy_picks(gp, X[20:], 130, block=block)]
+    reference = list(greedy_picks(gp, X[20:], 130))
+    found = list(greedy_picks(gp, X[20:], 130, block=block))
     assert [i for i, _ in found] == [i for i, _ in reference]
     np.testing.assert_allclose([v for _, v in found], [v for _, v in reference], atol=1e-10)
 
@@ -96,7 +96,7 @@ def test_ties_go_to_the_lowest_index():
     X = np.array([[0.0], [5e3], [1e4], [5e3 + 1e-9], [1.5e4]])  # all but the first are far away
     gp = GaussianProcessRegressor(alpha=1e-6, optimizer=None).fit(X[:1], [0.0])
     assert plan(gp, X, 3)[0].tolist() == [1, 2, 4]
-    assert [pick.index for pick in shortlist_picks(gp, X, 3, size=1)] == [1, 2, 4]
+    assert [index for index, _ in shortlist_picks(gp, [X], 3, size=1)] == [1, 2, 4]
 
 
 @settings(max_examples=30, deadline=None)
@@ -114,11 +114,11 @@ def test_shortlist_makes_no_difference(n_pool, size, kernel, doubled, normalize_
     gp.fit(X[:12], y[:12])
     n = max(1, n_pool // 2)
     expected = list(greedy_picks(gp, X[12:], n))
-    found = list(shortlist_picks(gp, X[12:], n, size=size))
-    assert [pick.index for pick in found] == [pick.index for pick in expected]
+    found = list(shortlist_picks(gp, [X[12:]], n, size=size))
+    assert [index for index, _ in found] == [index for index, _ in expected]
     np.testing.assert_allclose(
-        [pick.variance for pick in found],
-        [pick.variance for pick in expected],
+        [variance for _, variance in found],
+        [variance for _, variance in expected],
         rtol=1e-6,
         atol=1e-9,
     )
@@ -127,7 +127,7 @@ def test_shortlist_makes_no_difference(n_pool, size, kernel, doubled, normalize_
 def test_plan_within_its_memory():
     X, y = data(600)
     gp = GaussianProcessRegressor(alpha=1e-4, optimizer=None).fit(X[:20], y[:20])
-    expected = [pick.index for pick in greedy_picks(gp, X[20:], 40)]
+    expected = [index for index, _ in greedy_picks(gp, X[20:], 40)]
     assert plan(gp, X[20:], 40)[0].tolist() == expected
     assert plan(gp, X[20:], 40, max_bytes=8 * 580 * 60)[0].tolist() == expected
     with pytest.raises(MemoryError, match="Ask for fewer points"):
@@ -173,6 +173,8 @@ def test_greedy_batch_on_a_pipeline():
     indices, _ = learner.query(X[10:], n_instances=5)
     expected = plan(pipeline[-1], pipeline[0].transform(X[10:]), 5)[0]
     np.testing.assert_array_equal(indices, expected)
+    for model in (learner, pipeline):
+        np.testing.assert_array_equal(plan(model, X[10:], 5)[0], expected)
 
 
 def test_pools_that_cannot_be_planned():

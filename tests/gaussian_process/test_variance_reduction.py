@@ -13,9 +13,8 @@ from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 
 from skcfgp import ActiveLearner, GaussianProcessRegressor, simulate
-from skcfgp.gaussian_process import PoolPosterior, as_process
-from skcfgp.gaussian_process import variance_reduction as module
-from skcfgp.gaussian_process.variance_reduction import VarianceReduction
+from skcfgp.gaussian_process import PoolPosterior, as_process, greedy
+from skcfgp.gaussian_process.greedy import IntegratedVariance, first_of_largest
 from skcfgp.kernels import Laplacian
 from skcfgp.models.cfgp import block_kernel
 from skcfgp.query import integrated_variance, variance
@@ -37,7 +36,16 @@ def data(n=90, seed=0):
 def afresh(options, X, y, pool, n_instances, target=None):
     """Choose by scikit-learn's own process, fitted to everything, and each point in turn."""
     gp = as_process(SklearnGPR(**options).fit(X, y))
-    return variance._choose_in_chunks(gp, pool, n_instances, target)
+    points = pool if target is None else np.vstack([pool, target])
+    targets = slice(None) if target is None else slice(len(pool), None)
+    posterior, indices, gains = PoolPosterior(gp, points), [], []
+    for _ in range(n_instances):
+        gain = posterior.variance_reduction(slice(len(pool)), targets)
+        gain[indices] = -np.inf
+        indices.append(first_of_largest(gain))
+        gains.append(gain[indices[-1]])
+        posterior.condition_on(indices[-1])
+    return np.array(indices), np.array(gains)
 
 
 @settings(max_examples=30, deadline=None)
@@ -68,7 +76,7 @@ def test_kept_choice_is_the_one_worked_out_afresh(
     learner = cls(gp, integrated_variance, X_training=X[:n_first], y_training=y[:n_first])
     left, foreign = np.arange(n_first, 75), np.arange(80, 90)
     target = X[75:80] if to_target else None
-    with mock.patch.object(module, "BLOCK", block):
+    with mock.patch.object(greedy, "BLOCK", block):
         for step, n_instances in steps:
             indices, gain = integrated_variance(learner, X[left], n_instances, X_target=target)
             expected, expected_gain = afresh(
@@ -92,7 +100,7 @@ def test_kept_choice_is_the_one_worked_out_afresh(
 def test_it_is_built_once_for_a_whole_loop(monkeypatch, to_target):
     built = []
     monkeypatch.setattr(
-        variance, "VarianceReduction", lambda *args: built.append(1) or VarianceReduction(*args)
+        variance, "IntegratedVariance", lambda *args: built.append(1) or IntegratedVariance(*args)
     )
     X, y = data()
     options = {"kernel": Laplacian(), "optimizer": None, "alpha": 1e-4}
@@ -121,11 +129,9 @@ def test_what_does_not_fit_is_not_kept(monkeypatch, to_target):
     learner = ActiveLearner(gp, X_training=X[:10], y_training=y[:10])
     options = {"X_target": X[70:] if to_target else None}
     expected = integrated_variance(learner, X[10:70], 5, **options)
-    learner.estimator = GaussianProcessRegressor(gp.kernel, alpha=1e-3, optimizer=None)
-    learner.fit(X[:10], y[:10])
     monkeypatch.setattr(variance, "MAX_BYTES", 100)
+    monkeypatch.setattr(variance, "IntegratedVariance", None)  # must not be asked for
     found = integrated_variance(learner, X[10:70], 5, **options)
-    assert not hasattr(learner.estimator, "_variance_reduction")
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_allclose(found[1], expected[1], rtol=1e-9)
 
@@ -135,7 +141,7 @@ def test_sums_stay_exact_where_they_fall_by_many_orders():
     X, y = data(40)
     X[20:] = X[:20]
     gp = GaussianProcessRegressor(Laplacian(), alpha=1e-8, optimizer=None).fit(X[:1], y[:1])
-    kept = VarianceReduction(gp, X)
+    kept = IntegratedVariance(gp, X)
     for row in range(1, 15):
         gp.partial_fit(X[row : row + 1], y[row : row + 1])
         kept.update()
@@ -146,7 +152,7 @@ def test_sums_stay_exact_where_they_fall_by_many_orders():
 def test_a_batch_leaves_no_trace():
     X, y = data()
     gp = GaussianProcessRegressor(Laplacian(), alpha=1e-3, optimizer=None).fit(X[:10], y[:10])
-    kept = VarianceReduction(gp, X[10:])
+    kept = IntegratedVariance(gp, X[10:])
     before = kept.gains()
     first = kept.choose(20)
     np.testing.assert_array_equal(kept.gains(), before)
@@ -154,24 +160,25 @@ def test_a_batch_leaves_no_trace():
     assert len(set(first[0].tolist())) == 20
 
 
-def test_an_interrupted_query_leaves_nothing_half_done(monkeypatch):
+@pytest.mark.parametrize("n_calls", [1, 2, 3])
+def test_an_interrupted_query_leaves_nothing_half_done(monkeypatch, n_calls):
     X, y = data()
     gp = GaussianProcessRegressor(Laplacian(), alpha=1e-3, optimizer=None)
     learner = ActiveLearner(gp, integrated_variance, X_training=X[:10], y_training=y[:10])
     learner.query(X[10:])
     learner.teach(X[10:14], y[10:14])
-    calls, follow = [], VarianceReduction._follow
+    calls, kernel = [], Laplacian.__call__
 
-    def interrupted(self, *args):
-        follow(self, *args)
+    def interrupted(self, *args, **options):
         calls.append(1)
-        if len(calls) == 2:
+        if len(calls) == n_calls:
             raise KeyboardInterrupt
+        return kernel(self, *args, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(VarianceReduction, "_follow", interrupted)
+        patch.setattr(Laplacian, "__call__", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            learner.query(X[14:])
+            integrated_variance(learner, X[14:], 3)
     found = integrated_variance(learner, X[14:], 3)
     options = {"kernel": Laplacian(), "alpha": 1e-3, "optimizer": None}
     expected = afresh(options, X[:14], y[:14], X[14:], 3)

@@ -190,16 +190,30 @@ def test_rows_left_finds_what_is_left_and_nothing_else(old, new, kept):
             np.testing.assert_array_equal(old[found], rows)
 
 
-def test_what_is_kept_goes_with_the_process():
+@pytest.mark.parametrize("cls", [ActiveLearner, ModALActiveLearner])
+def test_what_is_kept_goes_with_the_learner(cls, monkeypatch):
     """At once, since the matrices are large: no cycle waits for the garbage collector."""
+    built = []
+
+    def make(*args):
+        posterior = PoolPosterior(*args)
+        built.append(weakref.ref(posterior))
+        return posterior
+
+    monkeypatch.setattr(uncertainty, "PoolPosterior", make)
     X, y = data()
-    learner = learner_of(ours(), X[:10], y[:10])
+    gp = ours()
+    before = set(vars(gp.fit(X[:10], y[:10])))
+    learner = learner_of(gp, X[:10], y[:10], cls)
     learner.query(X[10:])
-    kept = weakref.ref(learner.estimator._pool_posterior[0])
+    assert set(vars(gp)) == before  # nothing is hung on the user's estimator
     gc.disable()
     try:
+        assert built[0]() is not None
         del learner
-        assert kept() is None
+        assert built[0]() is None
+        max_std(gp, X[10:])  # a process is no learner: nothing is kept
+        assert built[1]() is None
     finally:
         gc.enable()
 
@@ -222,14 +236,14 @@ def test_pool_posterior_follows_and_says_when_it_cannot():
         posterior.update()
 
 
-def test_a_pickled_process_leaves_the_posterior_behind():
+def test_a_pickled_learner_leaves_the_posterior_behind():
     import pickle
 
     X, y = data()
     learner = learner_of(ours(), X[:10], y[:10])
-    before = len(pickle.dumps(learner.estimator))
+    before = len(pickle.dumps(learner))
     learner.query(X[10:])
-    assert len(pickle.dumps(learner.estimator)) == before
+    assert len(pickle.dumps(learner)) == before
 
 
 @pytest.mark.parametrize("cls", [ActiveLearner, ModALActiveLearner])
@@ -322,6 +336,17 @@ def test_random_sampling():
     np.testing.assert_array_equal(indices, random_sampling(None, X, 5, random_state=0)[0])
     stream = partial(random_sampling, random_state=np.random.RandomState(0))
     assert stream(None, X, 5)[0].tolist() != stream(None, X, 5)[0].tolist()
+
+
+def test_random_sampling_leaves_the_global_state_of_numpy_alone():
+    X, _ = data(20)
+    np.random.seed(0)  # noqa: NPY002  the state that must stay
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    draws = {tuple(random_sampling(None, X, 10)[0].tolist()) for _ in range(5)}
+    assert len(draws) == 5
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+    np.random.seed(0)  # noqa: NPY002
+    assert tuple(random_sampling(None, X, 10)[0].tolist()) not in draws
 
 
 def test_warning_where_all_standard_deviations_are_nearly_equal():

@@ -91,13 +91,10 @@ def simulate(
 
     check_consistent_length(X, y)
     y = np.asarray(y, dtype=float)
-    initial, pool, test = _check_sets(initial, pool, test, len(y))
-    if not _is_count(n_instances):
-        raise ValueError(f"n_instances must be an integer of at least 1, got {n_instances!r}.")
-    if retrain_every is not None and not _is_count(retrain_every):
-        raise ValueError(
-            f"retrain_every must be None or an integer of at least 1, got {retrain_every!r}."
-        )
+    initial, pool, test = _check_sets(len(y), initial=initial, pool=pool, test=test)
+    _check_count("n_instances", n_instances)
+    if retrain_every is not None:
+        _check_count("retrain_every", retrain_every, "None or ")
     n_cycles = _check_cycles(n_cycles, n_instances, len(pool))
     in_one_go = query_strategy in (max_std, random_sampling)
     if "random_state" in signature(query_strategy).parameters:
@@ -215,16 +212,14 @@ class _Replay:
         }
 
 
-def _is_count(value):
-    return isinstance(value, Integral) and value >= 1
+def _check_count(name, value, or_none=""):
+    if not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name} must be {or_none}an integer of at least 1, got {value!r}.")
 
 
-def _check_sets(initial, pool, test, n_rows):
-    sets = {
-        name: np.asarray([] if rows is None else rows)
-        for name, rows in {"initial": initial, "pool": pool, "test": test}.items()
-    }
+def _check_sets(n_rows, **sets):
     for name, rows in sets.items():
+        rows = np.asarray([] if rows is None else rows)
         if rows.dtype == bool:
             if len(rows) != n_rows:
                 raise ValueError(f"{name} is a mask of {len(rows)} rows: X has {n_rows}.")
@@ -234,8 +229,7 @@ def _check_sets(initial, pool, test, n_rows):
         if len(rows) and not (rows.min() >= 0 and rows.max() < n_rows):
             raise ValueError(f"{name} names rows that do not exist: X has {n_rows}.")
         sets[name] = rows.astype(int)
-    together = np.concatenate(list(sets.values()))
-    values, counts = np.unique(together, return_counts=True)
+    values, counts = np.unique(np.concatenate(list(sets.values())), return_counts=True)
     if (counts > 1).any():
         raise ValueError(
             f"initial, pool and test must not share rows; row {values[counts > 1][0]} comes twice."

@@ -52,16 +52,19 @@ def private_random_state(random_state):
     return np.random.RandomState() if random_state is None else check_random_state(random_state)
 
 
-def estimator_of(learner):
-    """Return the estimator of a learner; a committee or an estimator is its own."""
-    if isinstance(learner, CalibratedRegressor | FrozenEstimator):
-        return learner
-    return getattr(learner, "estimator", learner)
+def last_step_of(learner, X):
+    """Return the last step of the estimator of a learner, and what it gets for `X`, if not None.
+
+    A committee is its own estimator, and so is a process that is given in place of a learner.
+    """
+    model = learner
+    if not isinstance(learner, CalibratedRegressor | FrozenEstimator):
+        model = getattr(learner, "estimator", learner)
+    return last_step(model), X if X is None else last_step_input(model, X)
 
 
-def innermost(learner, X):
+def unwrap(model, X):
     """Return the model inside pipelines and calibration, and what it gets for `X`, if not None."""
-    model = estimator_of(learner)
     while True:
         if isinstance(model, CalibratedRegressor):
             check_is_fitted(model, "scale_")
@@ -69,10 +72,15 @@ def innermost(learner, X):
         elif isinstance(model, FrozenEstimator):
             model = model.estimator
         elif last_step(model) is not model:
-            X = None if X is None else last_step_input(model, X)
+            X = X if X is None else last_step_input(model, X)
             model = last_step(model)
         else:
             return model, X
+
+
+def innermost(learner, X):
+    """Return what `unwrap` does for the last step of a learner."""
+    return unwrap(*last_step_of(learner, X))
 
 
 def follow(learner, posterior_class, gp, X_pool, *targets):

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..gaussian_process.greedy import largest_first
 from ..kernels import Laplacian
-from .common import check_features, check_pool, innermost
+from .common import check_features, check_pool, innermost, last_step_of, unwrap
 from .uncertainty import pool_std
 
 
@@ -91,9 +91,9 @@ def spaced_max_std(learner, X_pool, n_instances=1, spacing=1.0):
     n_pool = check_pool(X_pool, n_instances)
     if not spacing >= 0:
         raise ValueError(f"spacing must be at least 0, got {spacing!r}.")
-    model, pool = innermost(learner, X_pool)
-    cutoff = spacing * _length_of(model)
-    std = pool_std(learner, X_pool, model, pool)
+    last, X = last_step_of(learner, X_pool)
+    cutoff = spacing * _length_of(unwrap(last, None)[0])
+    std, model, pool = pool_std(learner, last, X)
     pool = check_features(model, pool)
     smallest = 1e-9 * cutoff
     order = largest_first(np.square(std), n_pool)

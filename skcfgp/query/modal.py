@@ -43,14 +43,8 @@ def stack_rows(blocks):
     if any(sp.issparse(block) for block in blocks):
         return sp.vstack(blocks, format="csr")
     if isinstance(first, pd.DataFrame):
-        return pd.concat(
-            [
-                block
-                if isinstance(block, pd.DataFrame)
-                else pd.DataFrame(block, columns=first.columns)
-                for block in blocks
-            ]
-        )
+        framed = [b if hasattr(b, "iloc") else pd.DataFrame(b, None, first.columns) for b in blocks]
+        return pd.concat(framed)
     if isinstance(first, pd.Series):
         return pd.concat([pd.Series(block) for block in blocks])
     if isinstance(first, list | tuple):
@@ -79,19 +73,8 @@ def take_rows(X, indices):
 def _query_once(self, X_pool, *query_args, return_metrics=False, **query_kwargs):
     """Run the query strategy, once, and look up the rows that it chose.
 
-    Parameters
-    ----------
-    X_pool : array-like of shape (n_samples, ...)
-        Pool of rows without labels.
-    *query_args, **query_kwargs
-        Passed to the strategy.
-    return_metrics : bool, default=False
-        Whether to return the scores of the chosen rows too.
-
-    Returns
-    -------
-    indices, rows[, scores]
-        A strategy that returns no scores gives ``scores=None`` and a warning.
+    Returns the indices, the rows and, with `return_metrics`, the scores: None, and a warning, if
+    the strategy returns none. Other arguments are passed to the strategy.
     """
     result = self.query_strategy(self, X_pool, *query_args, **query_kwargs)
     if isinstance(result, tuple) and len(result) == 2:

@@ -7,11 +7,10 @@ import numpy as np
 
 from ..calibration import CalibratedRegressor
 from ..gaussian_process import PoolPosterior, as_process
-from ..gaussian_process.common import last_step, last_step_input
 from ..gaussian_process.greedy import greedy_picks, largest_first
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..gaussian_process.shortlist import shortlist_picks
-from .common import check_features, check_pool, estimator_of, follow, innermost
+from .common import check_features, check_pool, follow, innermost, last_step_of, unwrap
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +57,7 @@ def max_std(learner, X_pool, n_instances=1):
     .. [1] Allotey, Butler, Thiyagalingam (2021), Section V.
     """
     check_pool(X_pool, n_instances)
-    return choose_by_std(learner, X_pool, n_instances)
+    return choose_by_std(learner, *last_step_of(learner, X_pool), n_instances)
 
 
 def plan(learner, X_pool, n_instances, max_bytes=2**31):
@@ -222,25 +221,25 @@ def _in_unit(gp, picks):
     return indices, np.sqrt(variance) * gp.y_scale_[0]
 
 
-def choose_by_std(learner, X_pool, n_instances, model=None, features=None):
-    """Choose as `max_std` does; `model` and `features` are those of `innermost`, if known."""
-    std = pool_std(learner, X_pool, model, features)
+def choose_by_std(learner, last, X, n_instances):
+    """Choose as `max_std` does, from the last step of a learner and what it gets."""
+    std = pool_std(learner, last, X)[0]
     indices = largest_first(np.square(std), n_instances)
     return indices, std[indices]
 
 
-def pool_std(learner, X_pool, model=None, features=None):
-    """Return one finite standard deviation for each row of the pool; warn if all are equal."""
-    estimator = estimator_of(learner)
-    last = last_step(estimator)
+def pool_std(learner, last, X):
+    """Return the standard deviation of each row, and what `unwrap` returns; warn of equal ones."""
+    model, features = unwrap(last, X)
     if isinstance(last, CalibratedRegressor):
-        std = last.predict(last_step_input(estimator, X_pool), return_std=True)[1]
+        std = last.predict(X, return_std=True)[1]
+    elif isinstance(model, GaussianProcessRegressor) and np.ndim(getattr(model, "alpha_", 0)) == 1:
+        posterior = follow(learner, PoolPosterior, model, check_features(model, features))
+        std = posterior.std[posterior.left]
     else:
-        if model is None:
-            model, features = innermost(learner, X_pool)
-        std = _process_std(learner, model, features)
+        std = model.predict(features, return_std=True)[1]
     std = np.asarray(std, dtype=float)
-    n_pool = check_pool(X_pool, 1)
+    n_pool = check_pool(X, 1)
     if std.shape != (n_pool,):
         raise ValueError(
             f"expected one standard deviation for each of {n_pool} rows, got an array of shape "
@@ -252,14 +251,7 @@ def pool_std(learner, X_pool, model=None, features=None):
             f"the model gives a standard deviation that is NaN or infinite (first rows: {rows})."
         )
     _warn_of_equal_std(std)
-    return std
-
-
-def _process_std(learner, model, features):
-    if isinstance(model, GaussianProcessRegressor) and np.ndim(getattr(model, "alpha_", 0)) == 1:
-        posterior = follow(learner, PoolPosterior, model, check_features(model, features))
-        return posterior.std[posterior.left]
-    return model.predict(features, return_std=True)[1]
+    return std, model, features
 
 
 def _warn_of_equal_std(std):

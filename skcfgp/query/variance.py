@@ -5,7 +5,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 
 from ..gaussian_process import PoolPosterior, as_process
 from ..gaussian_process.greedy import IntegratedVariance, first_of_largest
-from .common import check_features, check_pool, follow, innermost
+from .common import check_features, check_pool, follow, innermost, last_step_of, unwrap
 from .uncertainty import choose_by_std
 
 #: Largest memory for what is kept between queries; beyond it each query starts afresh, in chunks.
@@ -102,9 +102,10 @@ def recommended(learner, X_pool, n_instances=1):
     crystals on, the mean is taken over 600 of them, evenly spaced in the pool.
     """
     n_pool = check_pool(X_pool, n_instances)
-    model, pool = innermost(learner, X_pool)
+    last, X = last_step_of(learner, X_pool)
+    model, pool = unwrap(last, X)
     if not isinstance(model, SklearnGPR) or np.ndim(getattr(model, "y_train_", None)) != 1:
-        return choose_by_std(learner, X_pool, n_instances, model, pool)
+        return choose_by_std(learner, last, X, n_instances)
     some = None
     if not _fits(n_pool, n_pool, len(model.X_train_), n_instances):
         pool = check_features(model, pool)

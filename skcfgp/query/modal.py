@@ -17,7 +17,7 @@ __all__ = ["patch_modal", "stack_rows", "take_rows"]
 
 
 def patch_modal():
-    """Replace what fails in modAL; return what was replaced. To do so again changes nothing.
+    """Replace what fails in modAL. To do so again changes nothing.
 
     - ``check_X_y(force_all_finite=)`` became ``ensure_all_finite`` (scikit-learn 1.6, removed in
       1.8; modAL issue 196).
@@ -30,7 +30,6 @@ def patch_modal():
     learners.check_X_y = _check_X_y
     learners.data_vstack = stack_rows
     base.BaseLearner.query = base.BaseCommittee.query = _query_once
-    return ["check_X_y", "data_vstack", "query"]
 
 
 def _check_X_y(X, y, *, force_all_finite=True, **options):

@@ -1,4 +1,4 @@
-"""Which crystals meet a condition: probabilities, what a cut finds and misses, and who to ask next.
+"""Which crystals meet a condition: probabilities, what a cut finds and misses, what to label next.
 
 With a Gaussian of mean m and standard deviation s, P(y < t) = Phi((t - m) / s). The expected number
 of crystals that meet the condition is the sum of the probabilities, whatever their correlations.
@@ -14,12 +14,12 @@ __all__ = ["Condition", "Screening", "screen"]
 
 @dataclass(frozen=True)
 class Condition:
-    """``low < y < high``; an end may be infinite.
+    """``low < y < high``; a bound may be infinite.
 
     Parameters
     ----------
     low, high : float
-        In the unit of the target.
+        Bounds, in the unit of the target.
 
     Examples
     --------
@@ -33,11 +33,13 @@ class Condition:
 
     def __post_init__(self):
         if math.isnan(self.low) or math.isnan(self.high) or not self.low < self.high:
-            raise ValueError(f"nothing lies between {self.low} and {self.high}.")
+            raise ValueError(
+                f"nothing lies between {self.low} and {self.high}: low must be less than high."
+            )
 
     @classmethod
     def of(cls, below=None, above=None, between=None):
-        """Make a condition of one of ``below``, ``above`` and ``between``."""
+        """Make a condition from one of ``below``, ``above`` and ``between``."""
         if sum(given is not None for given in (below, above, between)) != 1:
             raise ValueError("give one of below, above and between.")
         if between is not None:
@@ -46,12 +48,12 @@ class Condition:
         return cls(high=float(below)) if below is not None else cls(low=float(above))
 
     def probability(self, mean, std):
-        """Return how probably each value meets the condition.
+        """Compute the probability that each value meets the condition.
 
         Parameters
         ----------
         mean, std : array-like of shape (n_samples,)
-            A standard deviation of 0 is a value that is known. NaN gives NaN.
+            Predictions; a standard deviation of 0 marks a known value. NaN gives NaN.
 
         Returns
         -------
@@ -61,7 +63,7 @@ class Condition:
 
         mean, std = np.asarray(mean, dtype=float), np.asarray(std, dtype=float)
         if np.any(std < 0):
-            raise ValueError(f"a standard deviation is negative: {np.nanmin(std)}.")
+            raise ValueError(f"std must not be negative, got {np.nanmin(std)}.")
         known = np.where(np.isnan(mean + std), np.nan, (self.low < mean) & (mean < self.high))
         with np.errstate(divide="ignore", invalid="ignore"):
             low, high = (self.low - mean) / std, (self.high - mean) / std
@@ -74,26 +76,27 @@ class Condition:
 
 @dataclass(frozen=True)
 class Screening:
-    """What `screen` returns.
+    """Crystals sorted by `screen`, and the expected numbers of right and wrong decisions.
 
     Attributes
     ----------
-    table : pandas.DataFrame
-        As given, with ``p_meets`` and ``found``, the most probable first.
-    edge_cases : pandas.DataFrame
-        Crystals without a label, the one first whose label removes most of the expected number of
-        wrong decisions: the smaller one of p and 1 - p.
+    table : DataFrame
+        Table of the crystals with the columns ``p_meets`` and ``found``, the most probable first.
+    edge_cases : DataFrame
+        Crystals without a label, first the one whose label removes most of the expected number of
+        wrong decisions: the smaller of p and 1 - p.
     cut : float
+        Probability from which a crystal counts as found.
     n_found : int
-        Crystals with a probability of at least the cut.
+        Number of crystals found.
     expected : float
-        Number that meets the condition.
+        Expected number of crystals that meet the condition.
     expected_found, expected_missed : float
-        Those of them with a probability of at least the cut, and below it.
+        Expected number of those that are found, and that are not.
     expected_false : float
-        Found ones that do not meet it.
+        Expected number of found crystals that do not meet the condition.
     n_unknown : int
-        Crystals without a prediction, in none of the numbers.
+        Number of crystals without a prediction; they count in none of the other numbers.
     """
 
     table: object
@@ -116,13 +119,15 @@ class Screening:
 
 
 def screen(table, condition, cut=0.5):
-    """Sort crystals by how probably they meet a condition.
+    """Sort crystals by the probability that they meet a condition.
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        With the columns ``prediction`` and ``std`` and, if some values are known, ``value``.
+    table : DataFrame
+        Predictions, with the columns ``prediction`` and ``std`` and, if some values are known,
+        ``value``; such as `skcfgp.models.predict_crystals` returns.
     condition : Condition
+        Condition on the value.
     cut : float, default=0.5
         Probability from which a crystal counts as found.
 

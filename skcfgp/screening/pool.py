@@ -1,8 +1,7 @@
 """Pools of crystals on disk that are read a chunk at a time.
 
 The reader cuts the pool into records and opens as little as it can: lines of text, rows of Parquet,
-names of files. What is slow, to make crystals of them, is left to `read_records`, which a worker
-calls.
+names of files. Making crystals of them is slow and left to `read_records`, which a worker calls.
 """
 
 import hashlib
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..structures import Crystal, Failure, Structures, check_structures, object_array
+from ..structures import Crystal, Failure, Structures, as_crystal, object_array
 from ..structures.ase import read_ase_database
 from ..structures.files import is_structure_file, read_structure_file
 
@@ -24,11 +23,8 @@ __all__ = ["Pool", "read_records"]
 ARRAYS = ("lattice", "frac_coords", "atomic_numbers")
 IDS = ("material_id", "id")
 
-#: Rows of a Parquet file that are held at a time.
-BATCH = 1000
-
-#: Bytes of a Parquet column that are read at a time.
-BUFFER = 2**20
+#: Rows of a Parquet file that are held, and bytes of a column that are read, at a time.
+BATCH, BUFFER = 1000, 2**20
 
 
 class Pool:
@@ -37,9 +33,9 @@ class Pool:
     Parameters
     ----------
     path : str or Path
-        A file of JSON lines (``.jsonl``), Parquet (``.parquet``), a database of ASE (``.db``), or
-        any other structure file; or a folder of such files, which are read in the order of their
-        names. Of a folder the names are held in memory, and nothing else.
+        File of JSON lines (``.jsonl``), Parquet (``.parquet``), a database of ASE (``.db``), or any
+        other structure file; or a folder of such files, which are read in the order of their
+        names. Only the names of the files of a folder are held in memory.
 
     Raises
     ------
@@ -52,8 +48,8 @@ class Pool:
     -----
     Parquet has a column ``structure`` (the text of pymatgen's ``Structure.as_dict()`` in JSON), or
     the columns ``lattice``, ``frac_coords`` (both in rows of three numbers, or flat) and
-    ``atomic_numbers``. The id stands in ``material_id`` or ``id``; without one it is the name of
-    the file and the row, which counts from 0.
+    ``atomic_numbers``. The id is in ``material_id`` or ``id``; without one it is the name of the
+    file and the row, counted from 0.
 
     Examples
     --------
@@ -85,13 +81,7 @@ class Pool:
             )
 
     def digest(self):
-        """Name the pool by the names, sizes and times of change of its files.
-
-        Returns
-        -------
-        str
-            32 hexadecimal digits.
-        """
+        """Compute a digest of the names, sizes and times of change of the files."""
         digest = hashlib.blake2b(digest_size=16)
         for path in self._paths():
             stat = path.stat()
@@ -99,12 +89,7 @@ class Pool:
         return digest.hexdigest()
 
     def count(self):
-        """Count the records, of which a structure file that is not read in rows is one.
-
-        Returns
-        -------
-        int
-        """
+        """Count the records; a structure file that is not read in rows is one record."""
         total = 0
         for path in self._paths():
             count = _COUNTS.get(path.suffix.lower())
@@ -113,16 +98,17 @@ class Pool:
         return total
 
     def chunks(self, size):
-        """Cut the pool into chunks of at most so many records.
+        """Cut the pool into chunks of at most `size` records.
 
         Parameters
         ----------
         size : int
+            Number of records in a chunk.
 
         Yields
         ------
         number : int
-            Counts from 0.
+            Position of the chunk, counted from 0.
         records : list of (str, object)
             Id and record, for `read_records`.
         """
@@ -148,7 +134,7 @@ class Pool:
 
 @contextmanager
 def _naming(path):
-    """Say which file it was that SQLite or Arrow could not read."""
+    """Name the file that SQLite or Arrow could not read."""
     try:
         yield
     except Exception as error:
@@ -156,31 +142,18 @@ def _naming(path):
 
 
 def read_records(records):
-    """Make crystals of records.
-
-    Parameters
-    ----------
-    records : list of (str, object)
-        Of `Pool.chunks`.
-
-    Returns
-    -------
-    skcfgp.structures.Structures
-        A file of several crystals has several rows. What cannot be used is None there, and listed
-        in ``failures``.
-    """
-    opened = [(str(name), item) for record in records for name, item in _open(*record)]
-    reasons = {
-        row: str(item) for row, (_, item) in enumerate(opened) if isinstance(item, Exception)
-    }
-    rows = [row for row in range(len(opened)) if row not in reasons]
-    found = check_structures([opened[row][1] for row in rows], on_error="nan")
-    structures = np.full(len(opened), None, dtype=object)
-    structures[rows] = found.structures
-    reasons |= {rows[failure.index]: failure.reason for failure in found.failures}
-    ids = object_array([name for name, _ in opened])
-    failures = [Failure(row, ids[row], reasons[row]) for row in sorted(reasons)]
-    return Structures(structures, ids, failures)
+    """Make `Structures` of the records of a chunk; a file may hold several crystals."""
+    crystals, ids, failures = [], [], []
+    for id_, item in (row for record in records for row in _open(*record)):
+        try:
+            if isinstance(item, Exception):
+                raise item
+            crystals.append(as_crystal(item, str(id_)))
+        except Exception as error:  # the parsers raise anything
+            failures.append(Failure(len(ids), str(id_), str(error) or type(error).__name__))
+            crystals.append(None)
+        ids.append(str(id_))
+    return Structures(object_array(crystals), object_array(ids), failures)
 
 
 def _open(id_, record):
@@ -258,7 +231,7 @@ _STREAMS = {".jsonl": _read_json_lines, ".parquet": _read_parquet, ".db": read_a
 
 
 def _stream_of(name):
-    """Return the reader of a file that is not held whole; None for the others."""
+    """Return the reader of a file that is read in rows, or None."""
     return _STREAMS.get(Path(name).suffix.lower())
 
 

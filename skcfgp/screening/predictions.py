@@ -136,6 +136,7 @@ class PoolPredictions:
         Parameters
         ----------
         condition : Condition
+            Condition on the value.
         cut : float, default=0.5
             Probability from which a crystal counts as found.
         n_instances : int, default=100

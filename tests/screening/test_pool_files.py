@@ -107,6 +107,17 @@ def test_a_file_of_a_folder_may_hold_several_crystals_or_none(six, tmp_path):
     assert [failure.id for failure in found.failures] == ["b.cif"]
 
 
+def test_a_path_in_a_file_is_not_opened(six, tmp_path):
+    """A pool from elsewhere cannot make a worker read other files."""
+    (tmp_path / "pool").mkdir()
+    next(iter(six.values())).to(str(tmp_path / "secret.vasp"), fmt="poscar")
+    (tmp_path / "pool" / "a.json").write_text(json.dumps([str(tmp_path / "secret.vasp")] * 2))
+    ((_, records),) = Pool(tmp_path / "pool").chunks(9)
+    found = read_records(records)
+    assert [s is None for s in found.structures] == [True, True]
+    assert "got str" in found.failures[0].reason
+
+
 def test_parquet_is_not_kept(six, tmp_path):
     """PyArrow would keep what it read ahead until the file is closed, which is all of it."""
     pyarrow = pytest.importorskip("pyarrow")

@@ -29,7 +29,7 @@ def test_far_tails_keep_their_digits():
 def test_known_values_and_unknown_ones():
     p = Condition.of(below=1.0).probability([0.0, 1.0, 2.0, np.nan, 0.0], [0, 0, 0, 1, np.nan])
     np.testing.assert_array_equal(p, [1, 0, 0, np.nan, np.nan])
-    with pytest.raises(ValueError, match="negative"):
+    with pytest.raises(ValueError, match="std must not be negative"):
         Condition.of(below=1.0).probability([0.0], [-1.0])
 
 

@@ -11,7 +11,7 @@ from .model import choose_kernel, make_model, one_blas_thread
 from .monitoring import expected_error, measured_gain, rules_met
 from .settings import WITHOUT_MODEL, versions
 
-__all__ = ["MIN_LABELS", "Engine", "make_suggestion", "record_suggestion"]
+__all__ = ["MIN_LABELS", "Engine", "check_n", "make_suggestion", "record_suggestion"]
 
 #: With fewer labels there is no spread to scale a model by.
 MIN_LABELS = 2
@@ -279,13 +279,8 @@ class Engine:
         ]
 
 
-def make_suggestion(ledger, engine, n, out, fmt, anyway):
-    """Choose what `Campaign.suggest` returns, and what is to be recorded and written then.
-
-    The result is the picks, the rules to stop that are met, the content of the event (None if there
-    is none) and the files with their texts.
-    """
-    state, settings = engine.state, engine.state.settings
+def check_n(n, state):
+    """Raise if the pool has not that many crystals."""
     n_pool = state.counts()["pool"]
     if not n_pool:
         raise ValueError("the pool is empty: there is nothing left to suggest.")
@@ -293,6 +288,16 @@ def make_suggestion(ledger, engine, n, out, fmt, anyway):
         raise ValueError(
             f"the pool has {n_pool} crystals left: n must be between 1 and that, got {n}."
         )
+
+
+def make_suggestion(ledger, engine, n, out, fmt, anyway):
+    """Choose what `Campaign.suggest` returns, and what is to be recorded and written then.
+
+    The result is the picks, the rules to stop that are met, the content of the event (None if there
+    is none) and the files with their texts.
+    """
+    state, settings = engine.state, engine.state.settings
+    check_n(n, state)
     if not anyway and (met := rules_met(ledger)):  # those that need no model
         return [], met, None, []
     quota = math.floor(settings["random_fraction"] * (state.n_suggested + n) + 1e-9)

@@ -76,11 +76,8 @@ class State:
 
     def counts(self):
         """Return how many crystals have each status; they add up to all that came in."""
-        n = {
-            "labelled": len(self.labels),
-            "pending": len(self.pending),
-            "failed": len(self.failures),
-        }
+        n = {"labelled": self.labels, "pending": self.pending, "failed": self.failures}
+        n = {status: len(ids) for status, ids in n.items()}
         return n | {"pool": len(self.ids) - sum(n.values())}
 
 

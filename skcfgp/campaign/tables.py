@@ -6,6 +6,7 @@ import numpy as np
 
 from ..structures.io import atomic_write
 from .crystals import details
+from .engine import check_n
 from .monitoring import ALARM_MIN, rescaling
 
 __all__ = ["export_table", "plan_table", "predict_all", "record_predictions", "write_table"]
@@ -79,9 +80,7 @@ def plan_table(ledger, engine, n):
     import pandas as pd
 
     state = engine.state
-    n_pool = state.counts()["pool"]
-    if not 1 <= n <= n_pool:
-        raise ValueError(f"n must be between 1 and the size of the pool, {n_pool}, got {n}.")
+    check_n(n, state)
     steps, known = engine.plan(n), details(ledger.connection)
     ids = [state.ids[step.pop("row")] for step in steps]
     formulas = [known[id_]["formula"] for id_ in ids]

@@ -114,7 +114,7 @@ def test_how_spreadsheets_write(campaign, tmp_path, text):
         (b"id,id\nc3,1\n", "two columns have one name"),
         (b"id,value\n", "holds no results"),
         (b"", "holds no results"),
-        (b"id,value\n\xff\xfe,1\n", "no CSV file in UTF-8"),
+        (b"id,value\n\xff\xfe,1\n", "not a UTF-8 CSV file"),
     ],
 )
 def test_files_that_are_no_results(campaign, tmp_path, content, message):

@@ -87,9 +87,9 @@ class Campaign(CampaignReader):
             Folder, made if needed; it must not hold a campaign.
         pool : DataFrame, list of paths or other crystals
             DataFrame with a column ``structure``; or list of files and folders, among them CSV
-            files with a column ``file`` of paths relative to the CSV; or whatever else
-            `skcfgp.structures.check_structures` takes. Crystals that cannot be used are listed in
-            ``state().refused``.
+            files with a column ``file`` of paths relative to the CSV, or ``structure`` of CIF or
+            JSON text; or whatever else `skcfgp.structures.check_structures` takes. Crystals that
+            cannot be used are listed in ``state().refused``.
         target, unit : str
             Name and unit of the property.
         labelled : str, Path, Series or dict, default=None

@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from ..structures.io import atomic_write
-from ..structures.tables import Refusal, read_table
+from ..structures.tables import Refusal, read_crystals
 from .results import ID_COLUMNS, Result, check_results, find_value_column, result_of_row
 from .state import State
 
 __all__ = ["Pool", "insert_crystals", "job_path", "read_labelled", "read_pool", "read_structures"]
 
 TABLES = (".csv", ".csv.txt")
-PATH_COLUMNS = ("file", "path", "structure")
 FORMATS = ("cif", "poscar")
 
 
@@ -69,8 +68,7 @@ def read_pool(source, known=()):
     """Read crystals into a `Pool`; `known` are ids that are taken.
 
     The source is a DataFrame with a column ``structure``; or a list of files and folders, among
-    them CSV files with a column ``file``, ``path`` or ``structure`` of paths relative to the CSV;
-    or whatever else `skcfgp.structures.check_structures` takes.
+    them tables of crystals in CSV files; or whatever else `check_structures` takes.
     """
     from ..structures import Structures
 
@@ -82,7 +80,10 @@ def read_pool(source, known=()):
     elif isinstance(source, list | tuple) and all(isinstance(s, str | Path) for s in source):
         for path in map(Path, source):
             if path.name.lower().endswith(TABLES):
-                _read_table(path, pool)
+                table = read_crystals(path)
+                pool.refused += table.refused
+                for row in table.rows:
+                    pool.append(row.id, row.crystal, row.fields, row.line)
                 continue
             found = _check(path if path.is_dir() else [path])
             if found.ids.tolist() == [path.name] and path.name in pool.taken:
@@ -96,24 +97,19 @@ def read_pool(source, known=()):
 def read_labelled(source, pool, target, unit):
     """Read the labels that are known at the beginning, as values by id.
 
-    The source is a CSV with a column ``id``, one of values and, where the crystals are not in the
-    pool, one of paths (these crystals are added to it); or values by id. An error names each row
-    that cannot be used.
+    The source is a CSV with ids, values and, where the crystals are not in the pool, crystals,
+    which are added to it; or values by id. An error names each row that cannot be used.
     """
     if isinstance(source, str | Path):
-        path = Path(source)
-        rows, refused = read_table(path)
-        columns = list(rows[0][1]) if rows else []
+        path, results = Path(source), []
+        columns, rows, refused = read_crystals(path, pool.taken)
         if not rows and not refused:
             raise ValueError(f"{path} holds no labels.")
-        if not set(columns) & {*ID_COLUMNS, *PATH_COLUMNS}:
-            raise ValueError(f"{path}: expected a column 'id' or 'file', got {columns}.")
-        value_column = find_value_column(path, columns, target)
-        results = []
-        for line, row in rows:
-            if _row_id(row) not in pool.taken and _row_path(row):
-                _append_one(pool, _row_id(row), path.parent / _row_path(row), row, line)
-            results.append(result_of_row(line, _row_id(row), row, value_column))
+        value_column = find_value_column(path, columns, target) if rows else None
+        for row in rows:
+            if row.crystal is not None:
+                pool.append(row.id, row.crystal, row.fields, row.line)
+            results.append(result_of_row(row.line, row.id, row.fields, value_column))
     else:
         path, refused = "labelled", []
         results = [Result(None, str(id_), value) for id_, value in source.items()]
@@ -136,27 +132,15 @@ def _read_frame(frame, pool):
         _append_one(pool, id_, row.pop("structure"), row)
 
 
-def _read_table(path, pool):
-    rows, refused = read_table(path)
-    pool.refused += [r._replace(id=f"{path.name}: {r.id}") for r in refused]
-    if rows and _row_path(rows[0][1]) is None:
-        raise ValueError(
-            f"{path}: expected a column 'file' with the paths of crystals, got the columns "
-            f"{list(rows[0][1])}."
-        )
-    for line, row in rows:
-        _append_one(pool, _row_id(row), path.parent / _row_path(row), row, line)
-
-
-def _append_one(pool, id_, item, columns, line=None):
+def _append_one(pool, id_, item, columns):
     """Add the crystal of a row; a file that is named there must hold exactly one."""
     found = _check([item])
     if len(found.ids) != 1:
-        pool.refuse(id_, f"{item} holds {len(found.ids)} crystals; one is needed", line)
+        pool.refuse(id_, f"{item} holds {len(found.ids)} crystals; one is needed")
     elif found.failures:
-        pool.refuse(id_, found.failures[0].reason, line)
+        pool.refuse(id_, found.failures[0].reason)
     else:
-        pool.append(id_, found.structures[0], columns, line)
+        pool.append(id_, found.structures[0], columns)
 
 
 def _append_found(pool, found):
@@ -166,15 +150,6 @@ def _append_found(pool, found):
             pool.refuse(id_, reasons[index])
         else:
             pool.append(id_, structure)
-
-
-def _row_path(row):
-    return next((row[name] for name in PATH_COLUMNS if name in row), None)
-
-
-def _row_id(row):
-    name = next((row[name] for name in ID_COLUMNS if row.get(name)), None)
-    return name or Path(_row_path(row) or "").name
 
 
 def _check(source):

@@ -207,6 +207,11 @@ def test_every_kind_of_source(crystals, tmp_path):
     assert pool.ids == ["POSCAR", str(tmp_path / "b/POSCAR"), "c.xyz", "r0", "r1", "t0"]
     assert pool.columns[-1]["hours"] == "3"
     assert [(r.line, r.id) for r in pool.refused] == [(3, "t1")]
+    pd.DataFrame({"id": ["s0"], "structure": [structures[0].to(fmt="cif")]}).to_csv(
+        tmp_path / "text.csv", index=False
+    )
+    (s0,) = read_pool(tmp_path / "text.csv").structures
+    assert s0.to_structure().matches(structures[0])
     frame = pd.DataFrame({"structure": list(structures), "material_id": ["x", "y", "z"], "k": 1})
     assert read_pool(frame).ids == ["x", "y", "z"]
     assert read_pool(frame[["structure", "k"]]).ids == ["0", "1", "2"]

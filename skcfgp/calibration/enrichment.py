@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from ..structures import check_structures
+from .common import check_count, check_predictions
 
 __all__ = ["error_enrichment"]
 
@@ -37,8 +38,7 @@ def error_enrichment(
         \binom{K}{i} \binom{N - K}{n - i} / \binom{N}{n},
 
     that of Fisher's exact test, one-sided [2]_. The q-values are those of Benjamini and
-    Hochberg [1]_ over all rows of the table: of the groups with q below 0.05, at most one in twenty
-    is expected to be there by chance.
+    Hochberg [1]_: of the groups with q below 0.05, one in twenty is expected by chance.
 
     Parameters
     ----------
@@ -50,30 +50,29 @@ def error_enrichment(
         Standard deviation of each prediction, in the unit of y. If given, the worst are those with
         the largest ``|y_pred - y_true| / y_std``: where the model is wrong and does not know it.
     by : {"element", "pair", "prototype"} or sequence of them
-        ``"element"``: crystals that contain it. ``"pair"``: crystals that contain both elements,
-        bonded or not. ``"prototype"``: crystals with the same anonymous formula and space group
-        (found with a tolerance of 0.1 angstrom), such as ``"ABC3 Pm-3m"`` for cubic perovskites;
-        some milliseconds a crystal.
+        Kinds of groups: crystals that contain an element; or both elements of a pair, bonded or
+        not; or have the same anonymous formula and space group (with a tolerance of 0.1 angstrom),
+        such as ``"ABC3 Pm-3m"`` for cubic perovskites, which takes milliseconds for each crystal.
     worst : float, default=0.1
         Fraction of the crystals that is called bad. Those that tie with the last one are bad too.
     threshold : float, default=None
-        If given, `worst` is ignored and what lies above it is bad: an absolute error in the unit of
-        y, or, with `y_std`, a number of standard deviations.
+        Absolute error in the unit of y, or number of standard deviations with `y_std`, above which
+        a crystal is bad; instead of `worst`.
     min_count : int, default=5
-        Smaller groups are not tested, which would weaken the test of the others.
+        Size of the smallest groups to test: each test weakens the others.
 
     Returns
     -------
     pandas.DataFrame
-        One row a group, the least likely first:
+        One row for each group, the least likely first:
 
         - ``kind``, ``group``: for example ``"pair"``, ``"O-Si"``;
         - ``n``, ``n_bad``: crystals in the group, and bad ones among them;
         - ``expected``: bad ones in a random group of that size, n K / N;
         - ``enrichment``: n_bad / expected;
         - ``p_value``, ``q_value``;
-        - ``mean_absolute_error``: of the group, in the unit of y;
-        - ``mean_squared_z``: of the group, if `y_std` is given: 1 for honest error bars.
+        - ``mean_absolute_error`` of the group, in the unit of y;
+        - ``mean_squared_z`` of the group, with `y_std`: 1 if the error bars are right.
 
         ``attrs`` holds ``n_samples``, ``n_bad``, ``threshold`` (the smallest score that is bad, or
         the one given) and ``n_untested`` (groups below `min_count`).
@@ -121,8 +120,7 @@ def error_enrichment(
     error, score = _scores(len(crystals), y_true, y_pred, y_std)
     bad, threshold = _bad(score, worst, threshold)
     N, K = len(bad), int(bad.sum())
-    if not isinstance(min_count, int | np.integer) or min_count < 1:
-        raise ValueError(f"min_count must be an integer of at least 1, got {min_count!r}.")
+    check_count("min_count", min_count)
     members = _members(crystals, kinds)
     groups = {key: rows for key, rows in members.items() if len(rows) >= min_count}
     table = pd.DataFrame(list(groups), columns=["kind", "group"], dtype=object)
@@ -149,22 +147,16 @@ def _check_kinds(by):
 
 
 def _scores(n, y_true, y_pred, y_std):
-    """Absolute error, and what decides who is bad: it, or it in standard deviations."""
-    columns = {"y_true": y_true, "y_pred": y_pred} | ({} if y_std is None else {"y_std": y_std})
-    for name, values in columns.items():
-        columns[name] = values = np.asarray(values, dtype=float)
-        if values.shape != (n,):
-            raise ValueError(f"{n} crystals need {name} of shape ({n},), got {values.shape}.")
-        wrong = ~np.isfinite(values) if name != "y_std" else ~(np.isfinite(values) & (values > 0))
-        if wrong.any():
-            row = np.flatnonzero(wrong)[0]
-            needed = "positive and finite" if name == "y_std" else "finite"
-            raise ValueError(f"{name} must be {needed}, got {values[row]} at position {row}.")
-    error = np.abs(columns["y_pred"] - columns["y_true"])
-    return error, error if y_std is None else error / columns["y_std"]
+    """Return the absolute error, and what decides who is bad: it, or it over `y_std`."""
+    y_true, y_pred, *y_std = check_predictions(y_true, y_pred, y_std)
+    if len(y_true) != n:
+        raise ValueError(f"{n} crystals need as many predictions, got {len(y_true)}.")
+    error = np.abs(y_pred - y_true)
+    return error, error / y_std[0] if y_std else error
 
 
 def _bad(score, worst, threshold):
+    """Return which scores are bad, and from which value on."""
     if threshold is not None:
         bad = score > threshold
     elif 0 < worst < 1:
@@ -181,7 +173,7 @@ def _bad(score, worst, threshold):
 
 
 def _members(crystals, kinds):
-    """Rows of the crystals by (kind, group)."""
+    """Return the rows of the crystals by (kind, group)."""
     members = {}
     for row, crystal in enumerate(crystals):
         for kind in kinds:

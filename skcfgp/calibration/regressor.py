@@ -99,10 +99,6 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     marked as ``selected`` and leaves them out of the calibration; `skcfgp.ActiveLearner` marks
     them. `partial_fit` leaves the calibration as it is.
 
-    With n scores, "isotonic" takes the i-th smallest for the quantile of level i / (n + 1) and
-    interpolates between them over the quantiles of a Gaussian. Past the outermost scores it goes
-    on with the slope of "std_scaling".
-
     References
     ----------
     .. [1] Levi, Gispan, Giladi, Fetaya, Sensors 22, 5540 (2022). doi:10.3390/s22155540
@@ -269,15 +265,14 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         -------
         MetadataRouter
         """
-        fit = MethodMapping().add(caller="fit", callee="fit")
-        router = MetadataRouter(owner=self).add_self_request(self)
-        if self._is_prefit():
-            return router
-        if self._is_leave_one_out():
-            return router.add(estimator=self._base(), method_mapping=fit)
-        split = MethodMapping().add(caller="fit", callee="split")
-        router.add(estimator=self._base(), method_mapping=fit)
-        return router.add(splitter=check_cv(self.cv), method_mapping=split)
+        router, source = MetadataRouter(owner=self).add_self_request(self), self._score_source()
+        if source != "prefit":
+            fit = MethodMapping().add(caller="fit", callee="fit")
+            router.add(estimator=self._base(), method_mapping=fit)
+        if source == "folds":
+            split = MethodMapping().add(caller="fit", callee="split")
+            router.add(splitter=check_cv(self.cv), method_mapping=split)
+        return router
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -289,18 +284,15 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     def _base(self):
         return GaussianProcessRegressor() if self.estimator is None else self.estimator
 
-    def _is_prefit(self):
-        return isinstance(self.estimator, FrozenEstimator) or (
-            isinstance(self.cv, str) and self.cv == "prefit"
-        )
-
-    def _is_leave_one_out(self):
-        return isinstance(self.cv, str) and self.cv == "leave_one_out"
+    def _score_source(self):
+        if isinstance(self.estimator, FrozenEstimator):
+            return "prefit"
+        return self.cv if isinstance(self.cv, str) else "folds"
 
     def _check_params(self):
         if self.method not in ENDS:
             raise ValueError(f"method must be one of {list(ENDS)}, got {self.method!r}.")
-        if isinstance(self.cv, str) and self.cv not in ("leave_one_out", "prefit"):
+        if self._score_source() not in ("folds", "leave_one_out", "prefit"):
             raise ValueError(
                 "cv must be a number of folds, a splitter, 'leave_one_out' or 'prefit', got "
                 f"{self.cv!r}."
@@ -308,7 +300,7 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         if self.n_neighbors is None:
             return
         check_count("n_neighbors", self.n_neighbors)
-        if isinstance(self.estimator, Pipeline):
+        if isinstance(getattr(self.estimator, "estimator", self.estimator), Pipeline):
             raise ValueError(
                 "n_neighbors compares the features that the last step gets, and the estimator is a "
                 "Pipeline. Make the calibration its last step: make_pipeline(..., "
@@ -317,17 +309,15 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
 
     def _fit_and_predict_held_out(self, X, y, fit_params):
         """Set ``estimator_``, and predict all rows by models that have not learnt them."""
-        routed_params = self._route(fit_params)
-        if self._is_prefit():
+        source, routed_params = self._score_source(), self._route(fit_params)
+        if source == "prefit":
             self.estimator_ = self._take_prefit(fit_params)
             return predict_with_std(self.estimator_, X)
-        if self._is_leave_one_out():
-            self.estimator_ = clone(self._base()).fit(X, y, **routed_params)
-            return leave_one_out(self.estimator_)
-        options = {"cv": self.cv, "n_jobs": self.n_jobs, "params": fit_params}
-        held_out = by_folds(self._base(), X, y, **options)
+        if source == "folds":
+            options = {"cv": self.cv, "n_jobs": self.n_jobs, "params": fit_params}
+            held_out = by_folds(self._base(), X, y, **options)
         self.estimator_ = clone(self._base()).fit(X, y, **routed_params)
-        return held_out
+        return held_out if source == "folds" else leave_one_out(self.estimator_)
 
     def _local_prediction(self, X):
         """Predict mean and standard deviation, before the method's own factor."""
@@ -350,7 +340,7 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
 
     def _route(self, fit_params):
         """Return what goes to the estimator's ``fit``."""
-        if not get_config()["enable_metadata_routing"] or self._is_prefit():
+        if not get_config()["enable_metadata_routing"] or self._score_source() == "prefit":
             return fit_params
         return process_routing(self, "fit", **fit_params).estimator.fit
 

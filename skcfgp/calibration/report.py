@@ -51,12 +51,8 @@ class UncertaintyReport:
         ``reference`` (to expect of a calibrated model), ``reference_low`` and ``reference_high``
         (where 95% of calibrated models are), NaN where there is none, and ``unit``: that of y, or
         "1".
-    n_samples : int
-        Number of rows.
-    n_bins : int
-        Number of bins of the ENCE.
-    n_resamples : int
-        Number of resamples of the references and of the bootstrap.
+    n_samples, n_bins, n_resamples : int
+        Numbers of rows, of bins of the ENCE, and of resamples.
     """
 
     table: object
@@ -82,20 +78,18 @@ class UncertaintyReport:
             ``_reference``, ``_reference_low`` and ``_reference_high`` appended.
         """
         row = {"n_samples": self.n_samples, "n_bins": self.n_bins, "n_resamples": self.n_resamples}
-        for column in COLUMNS:
-            ending = "" if column == "value" else f"_{column}"
-            known = self.table[column] if column == "value" else self.table[column].dropna()
-            row |= {f"{name}{ending}": float(value) for name, value in known.items()}
+        row |= self.table["value"].to_dict()
+        for column in COLUMNS[1:]:
+            row |= self.table[column].dropna().add_suffix(f"_{column}").to_dict()
         return row
 
     def __str__(self):
         rows = [("", "value", "95% interval", "if calibrated", "unit")]
         for name, row in self.table.iterrows():
             title, has_unit = METRICS[name]
-            expected = f"{_number(row.reference)} {_range(row.reference_low, row.reference_high)}"
-            unit = row.unit if has_unit else ""
-            rows.append((title, f"{row.value:.4g}", _range(row.low, row.high), expected, unit))
-        rows = [[cell.strip() for cell in row] for row in rows]
+            expected = _text(row.reference) + " " + _text(row.reference_low, row.reference_high)
+            interval, unit = _text(row.low, row.high), row.unit if has_unit else ""
+            rows.append((title, f"{row.value:.4g}", interval, expected.strip(), unit))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -203,9 +197,7 @@ def _row(value, reference=np.nan, interval=(np.nan, np.nan), reference_interval=
     return (value, *interval, reference, *reference_interval)
 
 
-def _number(value):
-    return "" if np.isnan(value) else f"{value:.4g}"
-
-
-def _range(low, high):
-    return "" if np.isnan(low) else f"[{_number(low)}, {_number(high)}]"
+def _text(*numbers):
+    """Format a number, or an interval in brackets; nothing for NaN."""
+    text = ", ".join(f"{number:.4g}" for number in numbers)
+    return "" if np.isnan(numbers[0]) else text if len(numbers) == 1 else f"[{text}]"

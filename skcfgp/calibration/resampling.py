@@ -15,7 +15,8 @@ BATCH = 10**7
 def calibrated_reference(metric, y_std, *, n_resamples=1000, random_state=None):
     """Compute a metric as if the model were calibrated, with the standard deviations it has.
 
-    Errors are drawn from normal distributions of mean 0 and standard deviation `y_std` [1]_.
+    Errors are drawn from normal distributions of mean 0 and standard deviation `y_std`, as in the
+    reference of `spearman`.
 
     Parameters
     ----------
@@ -24,16 +25,11 @@ def calibrated_reference(metric, y_std, *, n_resamples=1000, random_state=None):
     y_std : array-like of shape (n_samples,)
     n_resamples : int, default=1000
     random_state : int, RandomState or None, default=None
+        Controls the errors.
 
     Returns
     -------
     ndarray of shape (n_resamples,) or (n_resamples, n_values)
-
-    References
-    ----------
-    .. [1] Rasmussen, Duan, Kulik, Jensen, "Uncertain of uncertainties? A comparison of uncertainty
-       quantification metrics for chemical data sets", J. Cheminform. 15, 121 (2023).
-       doi:10.1186/s13321-023-00790-0
 
     Examples
     --------

@@ -114,10 +114,8 @@ def make_std_scorer(metric, *, greater_is_better=True, **options):
     Notes
     -----
     Where the metric raises, as for a standard deviation of 0, scikit-learn makes the score NaN with
-    a warning, and a search ranks it last; with ``error_score="raise"`` the error is raised.
-
-    Each scorer predicts anew. To predict once for several metrics, give ``scoring`` a function that
-    calls `predict_with_std` and returns a dict of numbers.
+    a warning, and a search ranks it last. Each scorer predicts anew: to predict once for several
+    metrics, give ``scoring`` a function that calls `predict_with_std` and returns a dict.
 
     Examples
     --------
@@ -138,7 +136,6 @@ def make_std_scorer(metric, *, greater_is_better=True, **options):
     ...     scoring={
     ...         "nll": neg_nll_scorer,
     ...         "ence": make_std_scorer(ence, greater_is_better=False, n_bins=5),
-    ...         "r2": "r2",
     ...     },
     ...     refit="nll",
     ... ).fit(X, y)

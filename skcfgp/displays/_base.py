@@ -2,6 +2,7 @@
 
 from ..calibration.common import check_predictions
 from ..calibration.scorers import predict_with_std
+from ..gaussian_process.common import last_step
 
 
 class Display:
@@ -16,7 +17,32 @@ class Display:
         return ax
 
 
-class PredictionDisplay(Display):
+class FromEstimatorMixin:
+    """Draws what `predict_with_std` gives for an estimator."""
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, **options):
+        """Predict with standard deviation and draw.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted, as for `skcfgp.calibration.scorers.predict_with_std`. The name of its class, or
+            of its last step, is the default of `name`.
+        X : array-like of shape (n_samples, ...)
+        y : array-like of shape (n_samples,)
+        **options
+            Passed to `from_predictions`.
+
+        Returns
+        -------
+        Display
+        """
+        options = {"name": type(last_step(estimator)).__name__} | options
+        return cls.from_predictions(y, *predict_with_std(estimator, X), **options)
+
+
+class PredictionDisplay(FromEstimatorMixin, Display):
     """Holds predictions of a model beside the truth; a subclass draws them."""
 
     def __init__(self, y_true, y_pred, y_std=None, *, name=None, target_name="target", unit=""):
@@ -28,36 +54,8 @@ class PredictionDisplay(Display):
         self.unit = unit
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, **options):
-        """Predict with standard deviation and draw.
-
-        Parameters
-        ----------
-        estimator : estimator
-            Fitted, as for `skcfgp.calibration.scorers.predict_with_std`.
-        X : array-like of shape (n_samples, ...)
-        y : array-like of shape (n_samples,)
-        **options
-            Passed to `from_predictions`.
-
-        Returns
-        -------
-        Display
-        """
-        return cls.from_predictions(y, *predict_with_std(estimator, X), **options)
-
-    @classmethod
     def from_predictions(
-        cls,
-        y_true,
-        y_pred,
-        y_std=None,
-        *,
-        ax=None,
-        name=None,
-        target_name="target",
-        unit="",
-        **plot_options,
+        cls, y_true, y_pred, y_std=None, *, name=None, target_name="target", unit="", **plot_options
     ):
         """Draw predictions.
 
@@ -65,7 +63,6 @@ class PredictionDisplay(Display):
         ----------
         y_true, y_pred, y_std : array-like of shape (n_samples,)
             Only a `ParityDisplay` can do without `y_std`.
-        ax : matplotlib Axes, default=None
         name : str, default=None
             Name of the model, for the title.
         target_name, unit : str
@@ -79,7 +76,7 @@ class PredictionDisplay(Display):
         """
         columns = check_predictions(y_true, y_pred, y_std, allow_zero=True)
         display = cls(*columns, name=name, target_name=target_name, unit=unit)
-        return display.plot(ax=ax, **plot_options)
+        return display.plot(**plot_options)
 
     def _check_std(self, what):
         if self.y_std is None:

@@ -1,8 +1,7 @@
 """`CalibrationCurveDisplay`: how often the truth is where the error bars say."""
 
 from ..calibration import calibration_curve, miscalibration_area
-from ..calibration.scorers import predict_with_std
-from ._base import Display, line_style
+from ._base import Display, FromEstimatorMixin, line_style
 
 __all__ = ["CalibrationCurveDisplay"]
 
@@ -13,7 +12,7 @@ FORMS = {
 }
 
 
-class CalibrationCurveDisplay(Display):
+class CalibrationCurveDisplay(FromEstimatorMixin, Display):
     """Observed against predicted probability, for regression.
 
     At a probability p the curve is the fraction of crystals in the central interval of that
@@ -64,39 +63,8 @@ class CalibrationCurveDisplay(Display):
         self.name = name
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, name=None, **options):
-        """Predict with standard deviation and draw.
-
-        Parameters
-        ----------
-        estimator : estimator
-            Fitted, as for `skcfgp.calibration.scorers.predict_with_std`.
-        X : array-like of shape (n_samples, ...)
-        y : array-like of shape (n_samples,)
-        name : str, default=None
-            Name of the model, by default that of its class.
-        **options
-            Passed to `from_predictions`.
-
-        Returns
-        -------
-        CalibrationCurveDisplay
-        """
-        name = type(estimator).__name__ if name is None else name
-        return cls.from_predictions(y, *predict_with_std(estimator, X), name=name, **options)
-
-    @classmethod
     def from_predictions(
-        cls,
-        y_true,
-        y_pred,
-        y_std,
-        *,
-        form="interval",
-        n_levels=100,
-        name=None,
-        ax=None,
-        **plot_options,
+        cls, y_true, y_pred, y_std, *, form="interval", n_levels=100, name=None, **plot_options
     ):
         """Draw predictions.
 
@@ -109,8 +77,6 @@ class CalibrationCurveDisplay(Display):
             Number of probabilities from 0 to 1.
         name : str, default=None
             Name of the model, for the legend.
-        ax : matplotlib Axes, default=None
-            Where to draw: axes with the curve of another model, for instance.
         **plot_options
             Passed to `plot`.
 
@@ -122,7 +88,7 @@ class CalibrationCurveDisplay(Display):
         curve = calibration_curve(*arrays, form=form, n_levels=n_levels)
         area = miscalibration_area(*arrays, form=form, n_levels=n_levels)
         display = cls(*curve, area=area, n_samples=len(arrays[0]), form=form, name=name)
-        return display.plot(ax=ax, **plot_options)
+        return display.plot(**plot_options)
 
     def plot(self, ax=None, *, line_kwargs=None, diagonal_kwargs=None, band_kwargs=None):
         """Draw.
@@ -133,6 +99,7 @@ class CalibrationCurveDisplay(Display):
         Parameters
         ----------
         ax : matplotlib Axes, default=None
+            Where to draw: axes with the curve of another model, for instance.
         line_kwargs, diagonal_kwargs, band_kwargs : dict, default=None
             Options of the curve, of the diagonal and of the band.
 

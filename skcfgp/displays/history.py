@@ -32,7 +32,7 @@ class TrainingHistoryDisplay(Display):
         self.unit = unit
 
     @classmethod
-    def from_estimator(cls, featurizer, *, ax=None, unit=None, **plot_options):
+    def from_estimator(cls, featurizer, *, unit=None, **plot_options):
         """Draw the training of the network of a fitted `skcfgp.MEGNetFeaturizer`.
 
         Parameters
@@ -40,7 +40,6 @@ class TrainingHistoryDisplay(Display):
         featurizer : MEGNetFeaturizer
             Trained by `fit` (``epochs > 0``), or with a network whose card tells its training, as
             ``"formation_energy_1800"`` does.
-        ax : matplotlib Axes, default=None
         unit : str, default=None
             Unit of the target, by default that of the card.
         **plot_options
@@ -56,7 +55,7 @@ class TrainingHistoryDisplay(Display):
             If it was not trained and its network says nothing about its training.
         """
         if hasattr(featurizer, "history_"):
-            return cls.from_history(featurizer.history_, ax=ax, unit=unit or "", **plot_options)
+            return cls.from_history(featurizer.history_, unit=unit or "", **plot_options)
         card = featurizer.network_.card or {}
         training = card.get("training", {})
         if "history" not in training:
@@ -64,14 +63,12 @@ class TrainingHistoryDisplay(Display):
                 "this featurizer was not trained (epochs=0), and the card of its network holds no "
                 "history. Train it, or pass a history to from_history."
             )
-        unit = card.get("unit", "") if unit is None else unit
+        plot_options |= {"unit": card.get("unit", "") if unit is None else unit}
         best_epoch = training.get("best_epoch")
-        return cls.from_history(
-            training["history"], best_epoch=best_epoch, unit=unit, ax=ax, **plot_options
-        )
+        return cls.from_history(training["history"], best_epoch=best_epoch, **plot_options)
 
     @classmethod
-    def from_history(cls, history, *, best_epoch=None, unit="", ax=None, **plot_options):
+    def from_history(cls, history, *, best_epoch=None, unit="", **plot_options):
         """Draw a history.
 
         Parameters
@@ -80,7 +77,6 @@ class TrainingHistoryDisplay(Display):
         best_epoch : int, default=None
         unit : str, default=""
             As in the class, all three.
-        ax : matplotlib Axes, default=None
         **plot_options
             Passed to `plot`.
 
@@ -90,7 +86,7 @@ class TrainingHistoryDisplay(Display):
         """
         if missing := {"loss", "val_mae"} - set(history):
             raise ValueError(f"history lacks {sorted(missing)}; it has {sorted(history)}.")
-        return cls(history, best_epoch=best_epoch, unit=unit).plot(ax=ax, **plot_options)
+        return cls(history, best_epoch=best_epoch, unit=unit).plot(**plot_options)
 
     def plot(self, ax=None, *, loss_kwargs=None, val_mae_kwargs=None, best_kwargs=None):
         """Draw; the error on a logarithmic axis, unless it changes by less than a factor of four.

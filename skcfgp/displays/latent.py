@@ -40,7 +40,7 @@ class LatentMapDisplay(Display):
         self.unit = unit
 
     @classmethod
-    def from_estimator(cls, featurizer, X, y, *, ax=None, **options):
+    def from_estimator(cls, featurizer, X, y, **options):
         """Compute the latent vectors and draw.
 
         Parameters
@@ -49,7 +49,6 @@ class LatentMapDisplay(Display):
             Fitted: a `skcfgp.MEGNetFeaturizer`, or a pipeline without its last step, ``cfgp[:-1]``.
         X : array-like of shape (n_samples, ...)
         y : array-like of shape (n_samples,)
-        ax : matplotlib Axes, default=None
         **options
             Passed to `from_vectors`.
 
@@ -57,7 +56,7 @@ class LatentMapDisplay(Display):
         -------
         LatentMapDisplay
         """
-        return cls.from_vectors(featurizer.transform(X), y, ax=ax, **options)
+        return cls.from_vectors(featurizer.transform(X), y, **options)
 
     @classmethod
     def from_vectors(
@@ -67,7 +66,6 @@ class LatentMapDisplay(Display):
         *,
         perplexity=30.0,
         random_state=None,
-        ax=None,
         target_name="target",
         unit="",
         **plot_options,
@@ -83,7 +81,6 @@ class LatentMapDisplay(Display):
             code takes 150.
         random_state : int, RandomState or None, default=None
             Controls the embedding.
-        ax : matplotlib Axes, default=None
         target_name, unit : str
         **plot_options
             Passed to `plot`.
@@ -107,7 +104,7 @@ class LatentMapDisplay(Display):
         tsne = TSNE(perplexity=perplexity, random_state=random_state)
         embedding = tsne.fit_transform(Z)
         display = cls(embedding, y, target_name=target_name, unit=unit)
-        return display.plot(ax=ax, **plot_options)
+        return display.plot(**plot_options)
 
     def plot(self, ax=None, *, scatter_kwargs=None):
         """Draw.

@@ -36,7 +36,7 @@ class LearningCurveDisplay(Display):
         self.unit = unit
 
     @classmethod
-    def from_simulations(cls, curves, *, metric="mae_test", unit="", ax=None, **plot_options):
+    def from_simulations(cls, curves, *, metric="mae_test", unit="", **plot_options):
         """Draw results of `skcfgp.simulate`.
 
         Parameters
@@ -45,7 +45,6 @@ class LearningCurveDisplay(Display):
             As in the class; a single result may stand without a list.
         metric, unit : str
             As in the class.
-        ax : matplotlib Axes, default=None
         **plot_options
             Passed to `plot`.
 
@@ -67,7 +66,7 @@ class LearningCurveDisplay(Display):
                     f"a run of {name!r} has no {metric}: give simulate a test set, or take another "
                     f"metric of {list(METRICS)}."
                 )
-        return cls(curves, metric=metric, unit=unit).plot(ax=ax, **plot_options)
+        return cls(curves, metric=metric, unit=unit).plot(**plot_options)
 
     def plot(self, ax=None, *, line_kwargs=None):
         """Draw the median over the runs, and the band from the lowest to the highest.

@@ -154,8 +154,12 @@ def test_small_groups_are_counted_not_tested(salts):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"y_true": np.zeros(199)}, r"200 crystals need y_true of shape \(200,\), got \(199,\)"),
-        ({"y_pred": np.full(200, np.inf)}, "y_pred must be finite, got inf at position 0"),
+        ({"y_true": np.zeros(199)}, r"must have the same length, got \[199, 200\]"),
+        (
+            {"y_true": np.zeros(199), "y_pred": np.zeros(199)},
+            "200 crystals need as many predictions, got 199",
+        ),
+        ({"y_pred": np.full(200, np.inf)}, "y_pred must be finite, got inf in row 0"),
         ({"y_std": np.zeros(200)}, "y_std must be positive"),
         ({"by": "spacegroup"}, "by must be one or several of"),
         ({"by": ()}, "by must be one or several of"),

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 from sklearn.base import clone
@@ -13,7 +13,6 @@ RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(12, 3)), RNG.normal(size=(7, 3))
 
 
-@settings(max_examples=30, deadline=None)
 @given(a=st.floats(0.01, 100), length=st.floats(0.01, 100))
 def test_is_matern_one_half_with_the_papers_parameters(a, length):
     ours, matern = Laplacian(a, length), a**2 * Matern(length, nu=0.5)

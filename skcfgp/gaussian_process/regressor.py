@@ -57,7 +57,7 @@ class GaussianProcessRegressor(SklearnGPR):
     warm_start : bool, default=False
         Whether `fit` on the rows of the previous fit and more after them appends these, as
         `partial_fit` does, and leaves the hyper-parameters alone; any other `fit` starts afresh.
-        (Elsewhere in scikit-learn a warm start reuses a solution as the start of a new search.)
+        Elsewhere in scikit-learn a warm start reuses a solution as the start of a new search.
     n_jobs : int, default=None
         Number of threads of `predict`, each with a chunk of the rows: 1 unless a joblib context
         says otherwise; -1 uses all processors.

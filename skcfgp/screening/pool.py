@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..structures import Crystal, Failure, Structures, as_crystal, object_array
+from ..structures import Crystal, Failure, Structures, object_array
 from ..structures.ase import read_ase_database
+from ..structures.checking import as_crystal
 from ..structures.files import is_structure_file, read_structure_file
 
 __all__ = ["Pool", "read_records"]

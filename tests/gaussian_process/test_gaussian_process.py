@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import LinAlgError
 from sklearn.base import clone
@@ -99,7 +99,6 @@ def test_prior():
 
 
 @pytest.mark.filterwarnings("ignore:.* rows of X are equal to others")
-@settings(max_examples=40, deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 9), min_size=1, max_size=5),
     n_first=st.integers(1, 20),

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 from sklearn.base import clone
@@ -101,7 +101,6 @@ def test_odd_rows(kernel, normalize_y, case):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@settings(max_examples=25, deadline=None)
 @given(
     n=st.integers(2, 40),
     d=st.integers(1, 5),

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from modAL.models import ActiveLearner as ModALActiveLearner
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
@@ -43,7 +43,6 @@ def rounds(gp, X, y, n):
 
 
 @pytest.mark.filterwarnings("ignore:the standard deviations of all")  # of a length of 1e-3
-@settings(max_examples=60, deadline=None)
 @given(
     n_train=st.integers(1, 20),
     n_pool=st.integers(1, 90),
@@ -99,7 +98,6 @@ def test_ties_go_to_the_lowest_index():
     assert [index for index, _ in shortlist_picks(gp, [X], 3, size=1)] == [1, 2, 4]
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     n_pool=st.integers(1, 120),
     size=st.integers(1, 40),

@@ -6,7 +6,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from modAL.models import ActiveLearner as ModALActiveLearner
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
@@ -48,7 +48,6 @@ def afresh(options, X, y, pool, n_instances, target=None):
     return np.array(indices), np.array(gains)
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     kernel=st.sampled_from(KERNELS),
     cls=st.sampled_from([ActiveLearner, ModALActiveLearner]),

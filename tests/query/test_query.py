@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from modAL.models import ActiveLearner as ModALActiveLearner
 from modAL.models import CommitteeRegressor
@@ -53,7 +53,6 @@ kernels = st.one_of(
 
 
 @pytest.mark.filterwarnings("ignore:.* equal to others")  # doubled rows, by design
-@settings(max_examples=30, deadline=None)
 @given(
     n_first=st.integers(1, 20),
     picks=st.lists(st.integers(1, 5), min_size=1, max_size=6),
@@ -81,7 +80,6 @@ OPERATIONS = ["query", "teach", "partial_fit", "append", "refit", "return", "shu
 
 
 @pytest.mark.filterwarnings("ignore:the standard deviations of all")  # short lengths, by design
-@settings(max_examples=40, deadline=None)
 @given(
     cls=st.sampled_from([ActiveLearner, ModALActiveLearner]),
     operations=st.lists(

@@ -82,7 +82,12 @@ class Pool:
             )
 
     def digest(self):
-        """Compute a digest of the names, sizes and times of change of the files."""
+        """Compute a digest of the names, sizes and times of change of the files.
+
+        Returns
+        -------
+        str
+        """
         digest = hashlib.blake2b(digest_size=16)
         for path in self._paths():
             stat = path.stat()

@@ -171,6 +171,11 @@ def model_digest(model):
     str
         32 hexadecimal digits. Parameters that change no prediction of a fitted model, such as
         ``n_jobs``, do not count.
+
+    Notes
+    -----
+    The same fit with another number of BLAS threads, or on another kind of processor, may differ
+    in the last digits and so have another digest. To continue a run there, save the model.
     """
     return joblib.hash(_state(model))
 

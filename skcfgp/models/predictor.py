@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from ..gaussian_process.common import last_step, last_step_input
 from ..network import MEGNet, load_network
@@ -96,8 +97,9 @@ def read_files(paths):
     return check_structures(files, on_error="nan")
 
 
+@threadpool_limits.wrap(limits=1)  # the sums of several threads differ from run to run
 def fit_predictor(labelled=None, weights=None, layer="set2set", unit=""):
-    """Fit the recommended pipeline, calibrated.
+    """Fit the recommended pipeline, calibrated, on one thread: the same numbers in each process.
 
     Parameters
     ----------

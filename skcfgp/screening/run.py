@@ -174,8 +174,9 @@ def model_digest(model):
 
     Notes
     -----
-    The same fit with another number of BLAS threads, or on another kind of processor, may differ
-    in the last digits and so have another digest. To continue a run there, save the model.
+    With several BLAS threads, or on another kind of processor, a repeated fit may differ in the
+    last digits and so have another digest. To continue a run, save the model or fit it on one
+    thread (``threadpoolctl.threadpool_limits(1)``), as ``skcfgp screen`` does.
     """
     return joblib.hash(_state(model))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..structures.dictionaries import crystal_from_dictionary
 from ..structures.io import atomic_write
 from ..structures.tables import Refusal, read_crystals
 from .results import ID_COLUMNS, Result, check_results, find_value_column, result_of_row
@@ -213,11 +214,11 @@ def _plain(value):
 
 def read_structures(connection, ids):
     """Read the structures of some ids, as a list of pymatgen's ``Structure``."""
-    from pymatgen.core import Structure
-
     query = "SELECT structure FROM structures JOIN crystals USING (position) WHERE id = ?"
     return [
-        Structure.from_dict(json.loads(connection.execute(query, [id_]).fetchone()[0]))
+        crystal_from_dictionary(
+            json.loads(connection.execute(query, [id_]).fetchone()[0])
+        ).to_structure()
         for id_ in ids
     ]
 

@@ -17,6 +17,7 @@ import numpy as np
 from ..structures import Crystal, Failure, Structures, object_array
 from ..structures.ase import read_ase_database
 from ..structures.checking import as_crystal
+from ..structures.dictionaries import escaped
 from ..structures.files import is_structure_file, read_structure_file
 
 __all__ = ["Pool", "read_records"]
@@ -151,14 +152,16 @@ def read_records(records):
     """Make `Structures` of the records of a chunk; a file may hold several crystals."""
     crystals, ids, failures = [], [], []
     for id_, item in (row for record in records for row in _open(*record)):
+        id_ = escaped(str(id_))
         try:
             if isinstance(item, Exception):
                 raise item
-            crystals.append(as_crystal(item, str(id_)))
+            crystals.append(as_crystal(item, id_))
         except Exception as error:  # the parsers raise anything
-            failures.append(Failure(len(ids), str(id_), str(error) or type(error).__name__))
+            reason = escaped(str(error) or type(error).__name__)
+            failures.append(Failure(len(ids), id_, reason))
             crystals.append(None)
-        ids.append(str(id_))
+        ids.append(id_)
     return Structures(object_array(crystals), object_array(ids), failures)
 
 

@@ -6,13 +6,12 @@ its ``properties``; calculators and other attached data are not read.
 
 import sqlite3
 from contextlib import closing
-from io import StringIO
 
 import numpy as np
 
 from .crystal import Crystal
 
-__all__ = ["crystal_from_atoms", "is_atoms", "read_ase_database", "read_ase_json"]
+__all__ = ["crystal_from_atoms", "is_atoms", "read_ase_database"]
 
 #: Rows of a database that are held in memory at a time.
 PAGE = 1000
@@ -61,13 +60,6 @@ def read_ase_database(path):
             for row in page:
                 last = row.id
                 yield _row(row)
-
-
-def read_ase_json(text):
-    """Read the text of a JSON database of ASE, as `read_ase_database` does an SQLite one."""
-    from ase.db import connect
-
-    return map(_row, connect(StringIO(text), type="json").select())
 
 
 def _row(row):

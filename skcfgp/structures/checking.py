@@ -16,6 +16,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .ase import crystal_from_atoms, is_atoms
 from .crystal import Crystal
+from .dictionaries import crystal_from_dictionary, escaped, is_structure_dictionary
 from .files import read_structure_file, structure_files
 
 __all__ = [
@@ -170,8 +171,10 @@ def as_crystal(item, id_=None):
     The id becomes the ``material_id`` among its properties. ValueError if it is not a crystal of
     ordered, separate atoms of known elements, TypeError if `item` is of another type.
     """
+    if isinstance(item, dict) and not is_structure_dictionary(item):
+        item = item.get("structure", item)
     if isinstance(item, dict):
-        item = _structure_of(item)
+        return crystal_from_dictionary(item, id_)
     if is_atoms(item):
         return crystal_from_atoms(item, {} if id_ is None else {"material_id": id_})
     if not isinstance(item, Structure | Crystal):
@@ -204,7 +207,7 @@ def _items(X):
         if not path.exists():
             raise FileNotFoundError(f"there is no file {path}.")
         return structure_files(path) if path.is_dir() else [(path.name, path)]
-    if isinstance(X, Structure | Crystal) or is_atoms(X) or _is_structure_dict(X):
+    if isinstance(X, Structure | Crystal) or is_atoms(X) or is_structure_dictionary(X):
         raise TypeError("expected several crystals, got one; put it in a list: [structure].")
     if isinstance(X, dict):
         return X.items()
@@ -262,7 +265,8 @@ def _checked(X, n_jobs):
 
 
 def _check_part(items):
-    return [(id_, _crystal_or_reason(id_, item)) for id_, item in _opened(items)]
+    rows = ((escaped(id_), item) for id_, item in _opened(items))
+    return [(id_, escaped(_crystal_or_reason(id_, item))) for id_, item in rows]
 
 
 def _crystal_or_reason(id_, item):
@@ -286,33 +290,12 @@ def _opened(items):
                 yield from read_structure_file(path, name)
             except (ValueError, OSError) as error:
                 yield name, error
-        elif isinstance(item, dict) and not _is_structure_dict(item):
+        elif isinstance(item, dict) and not is_structure_dictionary(item):
             yield item.get("material_id", item.get("id", id_)), item
         elif isinstance(item, Structure | Crystal) and _is_number(id_):
             yield item.properties.get("material_id", id_), item
         else:
             yield id_, item
-
-
-def _structure_of(item):
-    record = item if _is_structure_dict(item) else item.get("structure")
-    if isinstance(record, Structure | Crystal):
-        return record
-    if not _is_structure_dict(record):
-        got = record if isinstance(record, dict) else item
-        raise ValueError(
-            "expected the keys 'lattice' and 'sites', or 'structure' with these in it, in the "
-            f"dictionary of a crystal, got {sorted(map(str, got))[:8]}."
-        )
-    try:
-        return Structure.from_dict(record)
-    except Exception as error:  # what a file holds can make pymatgen raise anything
-        problem = f"{type(error).__name__}: {error}"
-        raise ValueError(f"its dictionary cannot be read by pymatgen ({problem}).") from error
-
-
-def _is_structure_dict(item):
-    return isinstance(item, dict) and "lattice" in item and "sites" in item
 
 
 def _is_number(id_):

@@ -8,7 +8,8 @@ import gzip
 import json
 import re
 
-from .ase import read_ase_database, read_ase_json
+from .ase import read_ase_database
+from .dictionaries import ase_json_rows
 
 __all__ = ["is_structure_file", "read_structure_file", "read_structure_text", "structure_files"]
 
@@ -157,7 +158,7 @@ def _read_json(text):
     if not isinstance(content, dict):
         raise ValueError("expected a list or an object of crystals.")
     if "ids" in content and "nextid" in content:
-        return read_ase_json(text)
+        return list(ase_json_rows(content))
     if "lattice" in content or "structure" in content:
         return [_record(content)]
     return list(content.items())  # id: crystal

@@ -76,7 +76,7 @@ def test_refused_rows_are_all_named(tmp_path, salt):
         "none": "neither a file nor a structure",
         "gone": "there is no file",
         "two": "two.json holds 2 crystals; one is needed",
-        "bad": "dictionary cannot be read",
+        "bad": "of 'lattice' as 6 numbers",
         "short": "2 fields where the header has 4",
     }
     assert [(r.line, r.id) for r in refused] == [*zip(range(3, 9), reasons, strict=True)]

@@ -1,0 +1,215 @@
+"""Crystals from dictionaries: those of pymatgen's ``Structure``, and of ASE's ``Atoms``.
+
+The decoders of pymatgen and ASE import the modules and call the classes that a dictionary names, so
+a file of crystals could run code. Here lattice, species and coordinates are read as numbers and
+names, and nothing else is looked at.
+"""
+
+from numbers import Real
+
+import numpy as np
+from pymatgen.core import Lattice
+
+from .crystal import ELEMENTS, Crystal
+
+__all__ = [
+    "ase_json_rows",
+    "crystal_from_dictionary",
+    "escaped",
+    "is_structure_dictionary",
+    "plain_properties",
+]
+
+#: Atomic numbers by symbol; deuterium and tritium are hydrogen.
+NUMBERS = {element.symbol: element.Z for element in ELEMENTS[1:]} | {"D": 1, "T": 1}
+
+#: What a value of JSON may be that is kept among the properties of a crystal.
+PLAIN = (str, bool, int, float, type(None), np.generic)
+
+
+def is_structure_dictionary(item):
+    """Whether `item` looks like ``Structure.as_dict()``."""
+    return isinstance(item, dict) and "lattice" in item and "sites" in item
+
+
+def crystal_from_dictionary(record, id_=None):
+    """Build a crystal from ``Structure.as_dict()`` or ``Atoms.todict()``.
+
+    Only plain values of its ``properties`` are kept. Charge, labels, properties of sites and
+    anything else are not read: a `Crystal` has no place for them. ValueError says what is wrong.
+    """
+    if not isinstance(record, dict):
+        raise ValueError(f"expected the dictionary of a crystal, got {type(record).__name__}.")
+    properties = plain_properties(record.get("properties"))
+    if id_ is not None:
+        properties["material_id"] = id_
+    if is_structure_dictionary(record):
+        arrays = _arrays_of_structure(record)
+    elif "numbers" in record and "positions" in record:
+        arrays = _arrays_of_atoms(record)
+    else:
+        raise _unlike(
+            "the keys 'lattice' and 'sites', or 'structure' with these in it, in the dictionary "
+            "of a crystal",
+            sorted(map(str, record))[:8],
+        )
+    return Crystal(*arrays, properties)
+
+
+def plain_properties(properties):
+    """Keep the text, numbers and lists of these among properties; ValueError if not an object."""
+    if properties is None:
+        return {}
+    if not isinstance(properties, dict):
+        raise ValueError(f"its properties must be an object, got {_short(properties)}.")
+    return {name: value for name, value in properties.items() if _is_plain(value)}
+
+
+def ase_json_rows(content):
+    """Yield id and crystal, or the error, of each row of a parsed JSON database of ASE.
+
+    The id is the ``material_id`` of the row's key-value pairs, else the row's number.
+    """
+    if not isinstance(content.get("ids"), list):
+        raise ValueError(f"its 'ids' must be a list of rows, got {_short(content.get('ids'))}.")
+    for number in content["ids"]:
+        id_ = _short(number)
+        row = content.get(id_)
+        try:
+            if not isinstance(row, dict):
+                raise ValueError(f"there is no row {id_} in the file.")
+            pairs = plain_properties(row.get("key_value_pairs"))
+            id_ = str(pairs.get("material_id", id_))
+            yield id_, crystal_from_dictionary(row | {"properties": pairs})
+        except ValueError as error:
+            yield id_, error
+
+
+def escaped(text):
+    r"""Write half a surrogate pair, which no file or terminal takes, as ``\\udc80``."""
+    return text.encode("utf-8", "backslashreplace").decode() if isinstance(text, str) else text
+
+
+def _unlike(expected, got):
+    return ValueError(f"expected {expected}, got {_short(got)}.")
+
+
+def _short(value):
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python prints
+        text = "a very large integer"
+    return escaped(text if len(text) <= 60 else f"{text[:57]}...")
+
+
+def _is_plain(value):
+    if isinstance(value, list | tuple):
+        return all(isinstance(item, PLAIN) for item in value)
+    return isinstance(value, PLAIN)
+
+
+def _numbers(values, shape, what):
+    """Convert nested lists of numbers to an array of a shape; -1 stands for any length."""
+    try:
+        array = np.asarray(values)
+    except (ValueError, OverflowError, RecursionError):  # ragged, or too deep
+        array = np.empty(0, dtype=object)
+    fits = len(array.shape) == len(shape) and all(
+        n in (-1, m) for n, m in zip(shape, array.shape, strict=True)
+    )
+    if array.dtype.kind not in "iuf" or not fits:
+        size = " x ".join("n" if n == -1 else str(n) for n in shape)
+        raise _unlike(f"{what} as {size} numbers", values)
+    return array
+
+
+def _periodic(pbc):
+    """Refuse what does not repeat in three directions."""
+    pbc = pbc if isinstance(pbc, list | tuple | np.ndarray) else [pbc] * 3
+    if len(pbc) != 3 or not all(isinstance(p, bool | int | np.bool_ | np.integer) for p in pbc):
+        raise _unlike("'pbc' as three of true and false", pbc)
+    if not all(pbc):
+        raise ValueError("it is not periodic in three directions, so it is not a crystal.")
+
+
+def _arrays_of_structure(record):
+    """Read lattice, fractional coordinates and atomic numbers of pymatgen's dictionary."""
+    lattice, sites = record["lattice"], record["sites"]
+    if not isinstance(lattice, dict):
+        raise _unlike("'lattice' as an object", lattice)
+    if not isinstance(sites, list | tuple) or not all(isinstance(s, dict) for s in sites):
+        raise _unlike("'sites' as a list of objects", sites)
+    _periodic(lattice.get("pbc", True))
+    if "matrix" in lattice:
+        matrix = _numbers(lattice["matrix"], (3, 3), "the 'matrix' of 'lattice'")
+    else:
+        names = ("a", "b", "c", "alpha", "beta", "gamma")
+        values = [lattice.get(name) for name in names]
+        matrix = _matrix(*_numbers(values, (6,), f"{', '.join(names)} of 'lattice'").tolist())
+    numbers = [_atomic_number(site) for site in sites]
+    if not sites:
+        raise ValueError("it has no sites.")
+    return matrix, _numbers([s.get("abc") for s in sites], (-1, 3), "'abc' of the sites"), numbers
+
+
+def _matrix(a, b, c, alpha, beta, gamma):
+    """Make the cell of three lengths and angles; pymatgen fails where there is none."""
+    if not all(0 < angle < 180 for angle in (alpha, beta, gamma)):
+        raise ValueError(f"its cell has no volume: the angles are {alpha}, {beta}, {gamma}.")
+    with np.errstate(all="ignore"):
+        return Lattice.from_parameters(a, b, c, alpha, beta, gamma).matrix
+
+
+def _atomic_number(site):
+    """Return the atomic number of the one atom on a site."""
+    species = site.get("species")
+    if not isinstance(species, list | tuple) or not all(isinstance(s, dict) for s in species):
+        raise _unlike("the 'species' of a site as a list of objects", species)
+    occupied = [(specie.get("element"), specie.get("occu")) for specie in species]
+    symbol, occupancy = occupied[0] if len(occupied) == 1 else (None, None)
+    if not isinstance(occupancy, Real) or not abs(occupancy - 1) < 1e-8:
+        found = " ".join(f"{_text(element)}{_text(occu)}" for element, occu in occupied)
+        raise ValueError(
+            f"a site is occupied by {_short(found)}: disordered crystals cannot be used. Make it "
+            "ordered, for example with pymatgen's OrderDisorderedStructureTransformation."
+        )
+    number = NUMBERS.get(symbol) if isinstance(symbol, str) else None
+    if number is None:
+        raise ValueError(f"{_text(symbol)} is not an element.")
+    return number
+
+
+def _text(value):
+    return escaped(value[:40]) if isinstance(value, str) else _short(value)
+
+
+def _arrays_of_atoms(record):
+    """Read cell, fractional coordinates and atomic numbers of ASE's dictionary."""
+    _periodic(_ase_array(record.get("pbc", False)))
+    cell = _numbers(_ase_array(record.get("cell")), (3, 3), "'cell'").astype(float)
+    positions = _numbers(_ase_array(record["positions"]), (-1, 3), "'positions'").astype(float)
+    numbers = _numbers(_ase_array(record["numbers"]), (len(positions),), "'numbers'")
+    try:
+        with np.errstate(all="ignore"):
+            return cell, np.linalg.solve(cell.T, positions.T).T, numbers
+    except np.linalg.LinAlgError:
+        raise ValueError(f"its cell has no volume: {cell.tolist()}.") from None
+
+
+def _ase_array(value):
+    """Read an array in one of the forms that ASE has had; others are returned as they are."""
+    if isinstance(value, dict) and "array" in value:  # a cell
+        value = value["array"]
+    if not isinstance(value, dict):
+        return value
+    parts = value.get("__ndarray__")
+    if not isinstance(parts, list) or len(parts) != 3:
+        raise _unlike("an array of ASE", value)
+    shape, kind, data = parts
+    try:
+        flat = np.asarray(data)
+        if flat.ndim != 1 or flat.dtype.kind not in "biuf" or not isinstance(kind, str):
+            raise ValueError("not a list of numbers")
+        return flat.reshape([int(n) for n in shape])
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        raise _unlike("an array of ASE", value) from None

@@ -1,9 +1,9 @@
-"""The crystals of a campaign: read from files and tables, kept in its file, written for jobs."""
+"""The crystals of a campaign: read from files and tables, and kept in its file."""
 
-import hashlib
 import json
 import math
 import re
+import unicodedata
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,15 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from ..structures.dictionaries import crystal_from_dictionary
-from ..structures.io import atomic_write
 from ..structures.tables import Refusal, read_crystals
 from .results import ID_COLUMNS, Result, check_results, find_value_column, result_of_row
 from .state import State
 
-__all__ = ["Pool", "insert_crystals", "job_path", "read_labelled", "read_pool", "read_structures"]
+__all__ = ["Pool", "insert_crystals", "read_labelled", "read_pool", "read_structures"]
 
 TABLES = (".csv", ".csv.txt")
-FORMATS = ("cif", "poscar")
+
+#: Bounds of a cost, this and its inverse, so that sums and quotients are finite.
+LARGEST_COST = 1e30
 
 
 @dataclass
@@ -35,8 +36,7 @@ class Pool:
     def append(self, id_, structure, columns=None, line=None):
         """Add a crystal; its id becomes text, and one that is there already is refused."""
         id_ = str(id_)
-        as_stored = id_.encode(errors="replace").decode()
-        if not id_.strip() or id_ != id_.strip() or "\n" in id_ or id_ != as_stored:
+        if not _is_name(id_):
             self.refuse(id_, "an id must be Unicode text on one line", line)
         elif id_ in self.taken:
             self.refuse(id_, "there are two crystals of this id", line)
@@ -63,6 +63,15 @@ class Pool:
         if not self.ids:
             reasons = "".join(f"\n  {refusal}" for refusal in self.refused[:20])
             raise ValueError(f"there is no crystal that can be used.{reasons}")
+
+
+def _is_name(id_):
+    """Tell whether a file and a table can hold an id: text without line ends or outer blanks."""
+    return (
+        bool(id_)
+        and id_ == id_.strip()
+        and not {unicodedata.category(letter) for letter in id_} & {"Cc", "Cs", "Zl", "Zp"}
+    )
 
 
 def read_pool(source, known=()):
@@ -171,8 +180,13 @@ def costs_of(pool, cost):
     if cost is None:
         return dict.fromkeys(pool.ids, 1.0)
     if match := re.fullmatch(r"nsites(?:\^|\*\*)(\d+(?:\.\d+)?)", cost.replace(" ", "")):
-        sizes = map(len, pool.structures)
-        return {id_: float(n) ** float(match[1]) for id_, n in zip(pool.ids, sizes, strict=True)}
+        power, sizes = float(match[1]), np.array([len(crystal) for crystal in pool.structures])
+        if sizes.size and power * math.log(sizes.max()) > math.log(LARGEST_COST):
+            raise ValueError(
+                f"cost {cost!r} gives more than {LARGEST_COST:g} for a crystal of {sizes.max()} "
+                "sites; choose a smaller power, such as 'nsites^3'."
+            )
+        return dict(zip(pool.ids, (sizes**power).tolist(), strict=True))
     if pool.ids and not any(cost in columns for columns in pool.columns):
         raise ValueError(
             f"no crystal has a column {cost!r}: cost must be a column of the pool's table, or a "
@@ -184,8 +198,11 @@ def costs_of(pool, cost):
             costs[id_] = float(columns.get(cost, ""))
         except (TypeError, ValueError):
             costs[id_] = math.nan
-        if not (math.isfinite(costs[id_]) and costs[id_] > 0):
-            reasons[row] = f"its cost is {columns.get(cost)!r}, and must be a positive number"
+        if not 1 / LARGEST_COST <= costs[id_] <= LARGEST_COST:
+            reasons[row] = (
+                f"its cost is {columns.get(cost)!r}, and must be a positive number, between "
+                f"{1 / LARGEST_COST:g} and {LARGEST_COST:g}"
+            )
     pool.refuse_rows(reasons)
     return costs
 
@@ -236,40 +253,3 @@ def details(connection):
     names = ("formula", "n_sites", "cost", "digest")
     query = f"SELECT id, {', '.join(names)} FROM crystals ORDER BY position"
     return {id_: dict(zip(names, row, strict=True)) for id_, *row in connection.execute(query)}
-
-
-def job_path(folder, id_, fmt):
-    """Name the file of a crystal: ``ID.cif``, or ``POSCAR`` in a folder of its own."""
-    if fmt not in FORMATS:
-        raise ValueError(f"the format must be one of {FORMATS}, got {fmt!r}.")
-    name = re.sub(r"[^A-Za-z0-9._+-]", "_", id_).lstrip(".")
-    if name != id_ or not name:  # another crystal may have the cleaned name
-        name = f"{name}-{hashlib.blake2b(id_.encode(), digest_size=4).hexdigest()}"
-    if fmt == "poscar":
-        return Path(folder) / name / "POSCAR"
-    return Path(folder) / (name if name.lower().endswith(".cif") else f"{name}.cif")
-
-
-def job_text(structure, id_, fmt):
-    """Write a pymatgen structure as a CIF or, with its id on the first line, as a POSCAR."""
-    with warnings.catch_warnings():
-        # It is about the order of elements.
-        warnings.filterwarnings("ignore", "No Pauling electronegativity")
-        if fmt == "poscar":
-            from pymatgen.io.vasp import Poscar
-
-            return Poscar(structure.get_sorted_structure(), comment=id_).get_str()
-        from pymatgen.io.cif import CifWriter
-
-        return str(CifWriter(structure))
-
-
-def write_job(path, text):
-    """Write a file whole or not at all; a file with another content is not replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        if path.is_file() and path.read_bytes() == text.encode():
-            return
-        raise FileExistsError(f"{path} is there already, with another content; name a new folder.")
-    with atomic_write(path) as part:
-        part.write_bytes(text.encode())

@@ -3,10 +3,12 @@
 import copy
 import math
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
-from .crystals import details, job_path, job_text, read_arrays, read_structures, write_job
+from .crystals import details, read_arrays, read_structures
+from .jobs import Batch, job_names
 from .model import choose_kernel, make_model, one_blas_thread
 from .monitoring import expected_error, measured_gain, rules_met
 from .settings import WITHOUT_MODEL, versions
@@ -294,12 +296,12 @@ def make_suggestion(ledger, engine, n, out, fmt, anyway):
     """Choose what `Campaign.suggest` returns, and what is to be recorded and written then.
 
     The result is the picks, the rules to stop that are met, the content of the event (None if there
-    is none) and the files with their texts.
+    is none) and the `Batch` of files (None without a folder).
     """
     state, settings = engine.state, engine.state.settings
     check_n(n, state)
     if not anyway and (met := rules_met(ledger)):  # those that need no model
-        return [], met, None, []
+        return [], met, None, None
     quota = math.floor(settings["random_fraction"] * (state.n_suggested + n) + 1e-9)
     picks, curve = engine.suggest(n, min(n, max(0, quota - state.n_random)))
     gain = engine.gain() if curve else None
@@ -311,24 +313,23 @@ def make_suggestion(ledger, engine, n, out, fmt, anyway):
         content["model"] = {"kernel": repr(kernel), "theta": kernel.theta.tolist()}
     if met and curve in state.curve[-1:]:  # an end is put on record once
         content = None
-    known, files = details(ledger.connection), []
+    known, batch = details(ledger.connection), None
     picks = [{"id": pick["id"], **known[pick["id"]]} | pick for pick in picks]
     if out is not None:
+        batch, names = Batch(Path(out), fmt, state.n_events + 1), job_names(state.ids)
         structures = read_structures(ledger.connection, [pick["id"] for pick in picks])
         for pick, structure in zip(picks, structures, strict=True):
-            path = job_path(out, pick["id"], fmt)
-            pick["file"] = str(path)
-            files.append((path, job_text(structure, pick["id"], fmt)))
-    return picks, met, content, files
+            pick["file"] = str(batch.add(names[pick["id"]], pick, structure))
+    return picks, met, content, batch
 
 
 def record_suggestion(ledger, suggestion):
     """Record what `make_suggestion` found and write its files, in a transaction."""
-    picks, met, content, files = suggestion
+    picks, met, content, batch = suggestion
     if content is not None:
         ledger.append("suggest", content)
-    for path, text in files:
-        write_job(path, text)
+    if batch is not None:
+        batch.write()
     return picks, met
 
 

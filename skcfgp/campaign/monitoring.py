@@ -17,7 +17,7 @@ ALARM_MIN = 20
 
 N_RESAMPLES = 1000
 
-_NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
+_NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?inf)"
 _PATTERNS = (
     r"(max-std|mean-std|expected-error)\s*<\s*" + _NUMBER,
     r"(labels|cost)\s*>=\s*" + _NUMBER,
@@ -36,8 +36,10 @@ class Rule(NamedTuple):
     limit: float | None
 
     def __str__(self):
+        if self.limit is None:
+            return self.quantity
         sign = "<" if self.quantity in ("max-std", "mean-std", "expected-error") else ">="
-        return self.quantity if self.limit is None else f"{self.quantity} {sign} {self.limit:g}"
+        return f"{self.quantity} {sign} {repr(self.limit).removesuffix('.0')}"  # every digit
 
 
 def compare(ledger, new, failed, source=None):
@@ -210,7 +212,7 @@ def parse_rule(text):
     Raises
     ------
     ValueError
-        If it is not one of these.
+        If it is not one of these, or its limit is not a positive finite number.
 
     Examples
     --------
@@ -218,10 +220,17 @@ def parse_rule(text):
     >>> print(parse_rule("max-std<0.05"))
     max-std < 0.05
     """
+    rule = _rule(text)
+    if rule.limit is not None and not 0 < rule.limit < math.inf:
+        raise ValueError(f"the limit of a rule must be a positive finite number, got {text!r}.")
+    return rule
+
+
+def _rule(text):
+    """Read a rule, also one with a limit that older versions took into a campaign."""
     for pattern in _PATTERNS:
         if match := re.fullmatch(pattern, re.sub(r"(?<=[a-z])[ _](?=[a-z])", "-", text.strip())):
-            limit = float(match[2]) if match.re.groups > 1 else None
-            return Rule(match[1], limit)
+            return Rule(match[1], float(match[2]) if match.re.groups > 1 else None)
     raise ValueError(
         f"a rule is one of 'max-std < X', 'mean-std < X', 'expected-error < X', 'labels >= N', "
         f"'cost >= C' and 'no-gain', got {text!r}."
@@ -250,7 +259,7 @@ def rules_met(ledger, curve=None, gain=None):
         values |= {"max-std": curve["max_std"], "mean-std": curve["mean_std"]}
         values["expected-error"] = expected_error(curve["mean_std"], state.estimates)
     met = []
-    for rule in map(parse_rule, state.settings["until"]):
+    for rule in map(_rule, state.settings["until"]):
         if (value := values.get(rule.quantity)) is None:
             continue
         if rule.quantity == "no-gain":

@@ -12,8 +12,8 @@ ID_COLUMNS = ("id", "material_id")
 OTHER_COLUMNS = {*ID_COLUMNS, "unit", "failed", "formula", "prediction", "std", "cost"}
 OTHER_COLUMNS |= {"file", "path", "structure"}
 
-#: Larger values mark what is missing; their squares, of which a model takes sums, overflow.
-LARGEST = 1e100
+#: Larger values mark what is missing, and the fourth powers that a choice needs overflow.
+LARGEST = 1e30
 
 
 class Result(NamedTuple):
@@ -171,7 +171,10 @@ def _number(result, unit):
     if not math.isfinite(value):
         raise ValueError(f"the value {result.value!r} is not finite")
     if abs(value) > LARGEST:
-        raise ValueError(f"the value {result.value!r} is larger than {LARGEST:g}")
+        raise ValueError(
+            f"the value {result.value!r} is not between -{LARGEST:g} and {LARGEST:g} {unit};"
+            " values as large as this need a larger unit"
+        )
     return value
 
 

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from ..structures.io import atomic_write
+from ..structures.io import atomic_write, csv_text
 from .crystals import details
 from .engine import check_n
 from .monitoring import ALARM_MIN, rescaling
@@ -92,11 +92,11 @@ def plan_table(ledger, engine, n):
 def write_table(table, path):
     """Write a table whole or not at all, as CSV or JSON by the suffix of the path."""
     if path.suffix.lower() == ".csv":
-        text = table.to_csv(index=False, lineterminator="\n")
+        text = csv_text(table)
     elif path.suffix.lower() == ".json":
         records = table.astype(object).where(table.notna(), None).to_dict("records")
         text = json.dumps(records, indent=1, allow_nan=False)
     else:
         raise ValueError(f"the name of a table must end in .csv or .json, got {path.name!r}.")
     with atomic_write(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", newline="")

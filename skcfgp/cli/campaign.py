@@ -278,7 +278,9 @@ def _makes_table(command):
     def written(opened, out, **options):
         table = command(opened, **options)
         if out is None:
-            click.echo(table.to_csv(index=False, lineterminator="\n"), nl=False)
+            from ..structures.io import csv_text
+
+            click.echo(csv_text(table), nl=False)
         else:
             from ..campaign.tables import write_table
 

@@ -1,6 +1,5 @@
 """The command ``skcfgp predict``, and the options of the model that it shares with ``screen``."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -66,13 +65,13 @@ def predict(files, out, **options):
     crystals = read_files(files)  # an unknown format is an error before the work
     model, unit = fit_model(**options)
     table = predict_crystals(model, crystals, unit)
-    if out is None:
-        table.to_csv(sys.stdout, index=False)
-    else:
-        from ..structures.io import atomic_write
+    from ..structures.io import atomic_write, csv_text
 
+    if out is None:
+        click.echo(csv_text(table), nl=False)
+    else:
         with atomic_write(out) as path:
-            table.to_csv(path, index=False)
+            path.write_text(csv_text(table), encoding="utf-8", newline="")
     if failed := int((table["error"] != "").sum()):
         raise click.ClickException(
             f"{failed} of {len(table)} crystals could not be used; see 'error'."

@@ -1,9 +1,14 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and tables that a spreadsheet does not run."""
 
 import os
+import re
 from contextlib import contextmanager
 
-__all__ = ["atomic_write"]
+__all__ = ["atomic_write", "csv_text", "from_cell", "to_cell"]
+
+#: What a spreadsheet takes for a formula, after the apostrophes that `to_cell` may have put there.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_SPECIAL = re.compile(r'[",\r\n]')
 
 
 @contextmanager
@@ -18,3 +23,51 @@ def atomic_write(path):
             part.unlink(missing_ok=True)
     except OSError as error:
         raise OSError(f"{path} could not be written: {error}") from error
+
+
+def to_cell(value):
+    """Put an apostrophe before text that a spreadsheet would run as a formula.
+
+    That is text that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return and is not
+    a number; also where apostrophes are before it, so that `from_cell` gives back the same.
+
+    >>> to_cell("=1+1"), to_cell("-1.5"), to_cell("mp-149"), to_cell(2.0)
+    ("'=1+1", '-1.5', 'mp-149', 2.0)
+    """
+    if not isinstance(value, str) or not _FORMULA.match(value) or _is_number(value):
+        return value
+    return f"'{value}"
+
+
+def from_cell(text):
+    """Return the text that `to_cell` was given.
+
+    >>> from_cell("'=1+1"), from_cell("'tis")
+    ('=1+1', "'tis")
+    """
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+
+
+def csv_text(table):
+    """Return a DataFrame as CSV without its index, with every text as `to_cell` writes it.
+
+    A missing value is an empty cell. Numbers have all their digits.
+    """
+    columns = [column.astype(object).where(column.notna(), "") for _, column in table.items()]
+    rows = [list(table.columns), *zip(*columns, strict=True)]
+    # A row of one empty cell would be a blank line.
+    lines = [",".join(map(_quoted, row)) or '""' for row in rows]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _quoted(value):
+    text = str(to_cell(value))
+    return '"{}"'.format(text.replace('"', '""')) if _SPECIAL.search(text) else text
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text and text == text.strip()

@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from .io import from_cell
+
 __all__ = [
     "CrystalRow",
     "CrystalTable",
@@ -25,7 +27,8 @@ PATH_COLUMNS = ("file", "path")
 NOT_VALUES = {*ID_COLUMNS, *PATH_COLUMNS, "structure", "formula", "unit", "split"}
 NOT_VALUES |= {"failed", "prediction", "std", "cost"}
 
-_FIELD = re.compile(r'"([^"]*(?:""[^"]*)*)"|([^",\n][^,\n]*|)')
+_FIELD = re.compile(r'"([^"]*(?:""[^"]*)*)"|([^",\r\n][^,\r\n]*|)')
+_LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 class Refusal(NamedTuple):
@@ -68,7 +71,7 @@ def read_table(path):
     try:
         records = [
             (line, fields)
-            for line, fields in _records(path.read_text(encoding="utf-8-sig"))
+            for line, fields in _records(path.read_bytes().decode("utf-8-sig"))
             if any(fields)
         ]
     except ValueError as error:  # not UTF-8, or not a CSV
@@ -160,12 +163,14 @@ def _records(text):
     while position <= len(text):
         match = _FIELD.match(text, position)
         quoted, plain = match.groups()
-        position = match.end() + 1
+        end = _LINE_END.match(text, match.end())
+        position = end.end() if end else match.end() + 1
         separator = text[match.end() : position]
-        if separator not in (",", "\n", ""):
+        if not end and separator not in (",", ""):
             raise ValueError(f"line {line}: a field that begins with a quote does not end with one")
-        fields.append((plain if quoted is None else quoted.replace('""', '"')).strip())
-        line += match[0].count("\n") + (separator == "\n")
+        field = plain if quoted is None else quoted.replace('""', '"')
+        fields.append(from_cell(field.strip()))
+        line += len(_LINE_END.findall(match[0])) + bool(end)
         if separator != ",":
             yield start, fields
             fields, start = [], line
@@ -176,7 +181,7 @@ def _crystal(folder, fields, file, id_):
     from .checking import check_structures
     from .files import read_structure_text
 
-    if text := fields.get("structure"):
+    if text := _LINE_END.sub("\n", fields.get("structure", "")):
         source, items = "the column 'structure'", dict(enumerate(read_structure_text(text)))
         if len(items) == 1:
             items = {id_: items[0]}

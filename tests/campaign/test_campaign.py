@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from skcfgp import query
-from skcfgp.campaign import Campaign, RefusedRowsError, StoppedError
+from skcfgp.campaign import Campaign, RefusedRowsError, StoppedError, parse_rule
 from skcfgp.campaign.campaign import ATTEMPTS
 from skcfgp.campaign.engine import Engine
 from skcfgp.campaign.model import MIN_SEARCH, searched_labels
@@ -326,6 +326,32 @@ def test_rules_to_stop(make, data):
         make(name="no", until=["max-std > 1"])
 
 
+@pytest.mark.parametrize("rule", ["labels >= 1e999", "max-std < -1", "cost >= 0", "labels >= inf"])
+def test_a_rule_that_is_never_or_always_met_is_refused(make, rule):
+    with pytest.raises(ValueError, match=r"the limit of a rule must be a positive finite number"):
+        make(until=rule)
+
+
+@pytest.mark.parametrize(
+    "rule", ["labels >= 1234567", "cost >= 12345678.5", "max-std < 0.12345678901234566"]
+)
+def test_a_limit_keeps_all_its_digits(make, rule):
+    assert make(until=rule).settings["until"] == [rule]
+    assert str(parse_rule(rule)) == rule
+
+
+def test_a_rule_of_an_older_version_that_no_label_can_meet_stops_nothing(make):
+    campaign = make()
+    content = json.loads(json.dumps(campaign.history()[0].content))
+    content["settings"]["until"] = ["labels >= inf"]
+    with sqlite3.connect(campaign.store.path) as connection:
+        connection.execute("DROP TRIGGER events_update")
+        connection.execute("UPDATE events SET content = ?", [json.dumps(content)])
+    connection.close()
+    assert campaign.status()["stop"] == []
+    assert len(campaign.suggest()) == 1
+
+
 def test_an_end_that_more_crystals_undo(make, data):
     """The standard deviations are those of now, not of the last suggestion."""
     near, far = data[0][:60], data[0][60:]
@@ -364,9 +390,8 @@ def test_costs(make, data):
     frame = pd.DataFrame({"structure": data[0], "hours": 2.0})
     frame.iloc[5, 1] = -1
     campaign = make(name="column", crystals=frame, cost="hours", labelled=data[1][:5])
-    assert campaign.state().refused == [
-        {"name": data[0].index[5], "reason": "its cost is -1.0, and must be a positive number"}
-    ]
+    reason = "its cost is -1.0, and must be a positive number, between 1e-30 and 1e+30"
+    assert campaign.state().refused == [{"name": data[0].index[5], "reason": reason}]
     assert set(campaign.export()["cost"]) == {2.0}
 
 
@@ -428,6 +453,7 @@ def test_settings_are_checked(make):
         ({"recipe": "none"}, "recipe must be one of"),
         ({"random_fraction": 1.5}, "random_fraction must be between"),
         ({"cost": "price"}, "no crystal has a column 'price'"),
+        ({"cost": "nsites^1000"}, "gives more than 1e\\+30 for a crystal of"),
         ({"cost": "nsites^2", "strategy": "greedy_k_center"}, "chooses without one"),
         ({"overdue_after": 0}, "positive number of days"),
         ({"random_state": -1}, "random_state must be an integer"),

@@ -11,10 +11,12 @@ import pytest
 from pymatgen.core import Structure
 
 from skcfgp.campaign import Campaign, RefusedRowsError
-from skcfgp.campaign.crystals import job_path, read_labelled, read_pool, write_job
+from skcfgp.campaign.crystals import read_labelled, read_pool
+from skcfgp.campaign.jobs import job_names, write_job
 from skcfgp.campaign.results import read_results
 from skcfgp.campaign.tables import write_table
 from skcfgp.structures import structure_digest
+from skcfgp.structures.tables import read_table
 
 
 @pytest.fixture
@@ -86,6 +88,23 @@ def test_values_that_are_none_cost_no_other(campaign):
         campaign.tell({**values, "c5": 10**400})
     assert [r.id for r in error.value.told.refused] == ["c3", "c4", "c5"]
     assert campaign.state().labels["c2"] == 1.0
+
+
+@pytest.mark.parametrize("value", [1e31, -1e80, "2e300"])
+def test_a_value_out_of_bounds_is_refused_with_the_unit(campaign, value):
+    with pytest.raises(
+        RefusedRowsError, match=r"between -1e\+30 and 1e\+30 eV/atom; .* larger unit"
+    ):
+        campaign.tell({"c2": value})
+
+
+def test_labels_as_large_as_can_be_are_workable(campaign, crystals, tmp_path):
+    """No crystal is suggested twice, and the page can be made."""
+    campaign.tell({f"c{i}": (-1) ** i * 1e30 for i in range(2, 8)})
+    picks = campaign.suggest(3)
+    assert len({pick["id"] for pick in picks}) == 3
+    assert np.isfinite([[pick[k] for k in ("prediction", "std", "score")] for pick in picks]).all()
+    campaign.report(tmp_path / "report.html")
 
 
 def test_a_unit_goes_for_the_rows_of_a_file_that_have_none(campaign, tmp_path):
@@ -232,12 +251,6 @@ def test_no_crystal_of_a_file_is_lost_and_none_takes_the_place_of_another(crysta
     assert "holds 2 crystals; one is needed" in pool.refused[0].reason
 
 
-def test_an_id_that_no_file_can_hold_is_refused_by_name(crystals, tmp_path):
-    pool = read_pool({"caf\udce9.cif": crystals[0][0], "good": crystals[0][1]})
-    assert pool.ids == ["good"]
-    assert "must be Unicode" in pool.refused[0].reason
-
-
 def test_a_label_of_a_crystal_that_was_refused_says_why(crystals, tmp_path):
     doubled = crystals[0][0].copy()
     doubled.append("Fe", doubled.frac_coords[0])
@@ -269,13 +282,7 @@ def test_job_files_hold_the_crystal(campaign, tmp_path, fmt):
 
 
 def test_job_files_stay_in_their_folder_and_replace_nothing(tmp_path):
-    for id_ in ("../../etc/passwd", "a/b", "a_b", ".", "", "x" * 20, "\u00c4 b"):
-        path = job_path(tmp_path, id_, "cif")
-        assert path.parent == tmp_path
-        assert not path.name.startswith(".")
-    names = {job_path(tmp_path, id_, "cif") for id_ in ("a/b", "a_b", "a b")}
-    assert len(names) == 3
-    path = job_path(tmp_path, "mine.cif", "cif")
+    path = tmp_path / "mine.cif"
     write(path, "mine")
     with pytest.raises(FileExistsError, match="another content"):
         write_job(path, "theirs")
@@ -283,6 +290,60 @@ def test_job_files_stay_in_their_folder_and_replace_nothing(tmp_path):
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(FileExistsError, match="another content"):
         write_job(path, "theirs")
+
+
+def test_every_crystal_has_a_file_name_of_its_own():
+    ids = ["../../etc/passwd", "a/b", "a_b", "a b", "A_b", ".", "mp-1", "mp-1.cif", "mp-1-6"]
+    ids += ["x" * 300, "x" * 301, "mp-2.vasp", "\u00c4 b", "mp-1-7"]
+    names = job_names(ids)
+    assert list(names) == ids
+    assert len({name.lower() for name in names.values()}) == len(ids)
+    for name in names.values():
+        assert len(name) < 100
+        assert "/" not in name
+        assert name.strip(".") == name
+    assert {names[id_] for id_ in ("mp-1", "a_b", "mp-2.vasp")} == {"mp-1", "a_b", "mp-2.vasp"}
+    assert job_names(ids[:7]) == {id_: names[id_] for id_ in ids[:7]}
+
+
+@pytest.mark.filterwarnings("ignore:Issues encountered while parsing CIF")
+@pytest.mark.parametrize("fmt", ["cif", "poscar"])
+def test_ids_that_are_no_file_names_are_one_batch(crystals, tmp_path, fmt):
+    """Equal but for ``.cif`` or the case, or longer than a file name can be."""
+    ids = ["a", "a.cif", "A", "y" * 300, "y" * 299 + "z", "=1+1"]
+    campaign = Campaign.init(
+        tmp_path / "campaign",
+        dict(zip(ids, crystals[0], strict=False)),
+        target="energy",
+        unit="eV",
+        recipe="composition",
+    )
+    picks = campaign.suggest(len(ids), out=tmp_path / "jobs", fmt=fmt)
+    rows = read_table(tmp_path / "jobs" / "batch-2.csv")[0]
+    files = {row["id"]: tmp_path / "jobs" / row["file"] for _, row in rows}
+    assert {pick["id"]: pick["file"] for pick in picks} == {i: str(f) for i, f in files.items()}
+    for id_, file in files.items():
+        assert Structure.from_file(file).matches(campaign.structure(id_))
+    # With its values in a column more, the table is one of results.
+    lines = (tmp_path / "jobs" / "batch-2.csv").read_text().splitlines()
+    lines = [f"{line},{'value' if k == 0 else k}" for k, line in enumerate(lines)]
+    path = write(tmp_path / "results.csv", "\n".join(lines))
+    assert set(campaign.tell(path).labelled) == set(ids)
+
+
+def test_a_table_of_jobs_of_another_campaign_is_not_replaced(campaign, tmp_path):
+    (tmp_path / "jobs").mkdir()
+    path = write(tmp_path / "jobs" / "batch-2.csv", "theirs")
+    campaign.suggest(out=tmp_path / "jobs")
+    assert path.read_text() == "theirs"
+    assert (tmp_path / "jobs" / "batch-2-2.csv").exists()
+
+
+@pytest.mark.parametrize("id_", ["a\rb", "a\x00b", "a\u2028b", "a\tb", "", " a", "\udce9"])
+def test_an_id_that_is_not_one_line_of_text_is_refused(crystals, id_):
+    pool = read_pool({id_: crystals[0][0], "good": crystals[0][1]})
+    assert pool.ids == ["good"]
+    assert pool.refused[0].reason == "an id must be Unicode text on one line"
 
 
 def test_no_job_file_means_nothing_pending(campaign, tmp_path):

@@ -1,7 +1,14 @@
 """Transformers from crystals to feature vectors."""
 
 from .base import CrystalReader
+from .calculator import CalculatorFeaturizer
 from .composition import CompositionFeaturizer
 from .megnet import LeakageWarning, MEGNetFeaturizer
 
-__all__ = ["CompositionFeaturizer", "CrystalReader", "LeakageWarning", "MEGNetFeaturizer"]
+__all__ = [
+    "CalculatorFeaturizer",
+    "CompositionFeaturizer",
+    "CrystalReader",
+    "LeakageWarning",
+    "MEGNetFeaturizer",
+]

@@ -8,7 +8,13 @@ held, in the order of `scipy.spatial.distance.pdist`, and the diagonal.
 
 import numpy as np
 from scipy.spatial.distance import pdist, squareform
-from sklearn.gaussian_process.kernels import ConstantKernel, Product, Sum, WhiteKernel
+from sklearn.gaussian_process.kernels import (
+    ConstantKernel,
+    DotProduct,
+    Product,
+    Sum,
+    WhiteKernel,
+)
 
 from ..kernels import Laplacian, OnColumns
 
@@ -21,8 +27,8 @@ LENGTH_LIMIT = 1000.0
 def covariance_of(kernel, X):
     """Return the covariance of the rows of X, for any kernel.
 
-    `Laplacian`, ``WhiteKernel``, ``ConstantKernel``, their sums and products, and these on some of
-    the columns are quick. ``covariance(theta)`` returns the pairs (an ndarray of shape (n_pairs,),
+    `Laplacian`, ``DotProduct``, ``WhiteKernel``, ``ConstantKernel``, their sums and products, and
+    these on some of the columns are quick. ``covariance(theta)`` returns the pairs (an ndarray of shape (n_pairs,),
     or one number for all of them) and the diagonal (an ndarray of shape (n_samples,)). Then
     ``covariance.gradient(by_pairs, by_diagonal)`` turns derivatives with respect to these into
     derivatives with respect to theta. ``covariance.start(variance)`` is a theta on the scale of the
@@ -113,6 +119,24 @@ class _Constant(_Leaf):
         return np.log([variance])[: self.n_dims]
 
 
+class _Dot(_Leaf):
+    def __init__(self, kernel, X):
+        super().__init__(kernel, X)
+        products = X @ X.T
+        self.pairs, self.diagonal = squareform(products, checks=False), np.diag(products).copy()
+
+    def __call__(self, theta):
+        self.offset = np.exp(2.0 * theta[0]) if len(theta) else self.kernel.sigma_0**2
+        return self.pairs + self.offset, self.diagonal + self.offset
+
+    def gradient(self, by_pairs, by_diagonal):
+        total = np.sum(by_pairs) + by_diagonal.sum()
+        return np.array([2.0 * self.offset * total])[: self.n_dims]
+
+    def start(self, variance):
+        return np.log([np.sqrt(variance)])[: self.n_dims]
+
+
 class _Other(_Leaf):
     """Any other kernel, by its own gradient."""
 
@@ -172,4 +196,9 @@ class _Product(_Sum):
         return np.concatenate([self.first.start(variance), self.second.start(1.0)])
 
 
-_LEAVES = {Laplacian: _Laplacian, WhiteKernel: _White, ConstantKernel: _Constant}
+_LEAVES = {
+    Laplacian: _Laplacian,
+    DotProduct: _Dot,
+    WhiteKernel: _White,
+    ConstantKernel: _Constant,
+}

@@ -5,7 +5,13 @@ from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 from scipy.stats import norm
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
-from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
+from sklearn.gaussian_process.kernels import (
+    RBF,
+    ConstantKernel,
+    DotProduct,
+    Matern,
+    WhiteKernel,
+)
 
 from skcfgp.gaussian_process.cholesky import GrowingCholesky
 from skcfgp.gaussian_process.covariance import covariance_of, is_quick
@@ -21,6 +27,8 @@ KERNELS = [
     OnColumns(Laplacian(), FIRST) + OnColumns(RBF(2.0), REST) + WhiteKernel(0.1, "fixed"),
     ConstantKernel(0.5) * Laplacian(1.0, 2.0, "fixed") + ConstantKernel(0.3, "fixed"),
     (Laplacian() + WhiteKernel(0.2)) * ConstantKernel(2.0),
+    OnColumns(Laplacian(), FIRST) + ConstantKernel(0.7) * OnColumns(DotProduct(0.0, "fixed"), [3]),
+    Laplacian() * DotProduct(0.5) + DotProduct(2.0) + WhiteKernel(0.1),
     Matern([1.0, 2.0, 3.0, 4.0], nu=1.5) + Laplacian(0.5, 1.0),
 ]
 
@@ -92,8 +100,8 @@ def test_not_positive_definite():
 
 
 def test_which_kernels_are_quick():
-    assert all(is_quick(kernel) for kernel in (*KERNELS[:3], *KERNELS[4:6]))
-    assert not any(is_quick(kernel) for kernel in (RBF(), KERNELS[3], KERNELS[6]))
+    assert all(is_quick(kernel) for kernel in (*KERNELS[:3], *KERNELS[4:8]))
+    assert not any(is_quick(kernel) for kernel in (RBF(), KERNELS[3], KERNELS[8]))
 
 
 def test_start_is_on_the_scale_of_the_data():

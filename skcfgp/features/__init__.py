@@ -4,6 +4,7 @@ from .base import CrystalReader
 from .calculator import CalculatorFeaturizer
 from .composition import CompositionFeaturizer
 from .megnet import LeakageWarning, MEGNetFeaturizer
+from .table import TableReader
 
 __all__ = [
     "CalculatorFeaturizer",
@@ -11,4 +12,5 @@ __all__ = [
     "CrystalReader",
     "LeakageWarning",
     "MEGNetFeaturizer",
+    "TableReader",
 ]

@@ -21,6 +21,7 @@ __all__ = [
     "CrystalTransformerMixin",
     "check_labels",
     "read_crystals",
+    "unnamed_columns",
 ]
 
 
@@ -165,6 +166,15 @@ class CrystalReader(CrystalTransformerMixin, BaseEstimator):
     def _names(self):
         return ["crystal"]
 
+    def _read(self, X):
+        if hasattr(X, "columns") and "structure" in X.columns and (found := unnamed_columns(X)):
+            warnings.warn(
+                f"the columns {found} of numbers are not used: only the crystals are. To use them, "
+                "name them in make_cfgp(estimates=..., columns=...); else pass X['structure'].",
+                stacklevel=3,
+            )
+        return super()._read(X)
+
     def _transform(self, crystals):
         self._check_parameters()
         self._report(crystals)
@@ -175,6 +185,17 @@ def read_crystals(X):
     """Read crystals into a Series by id, so that an estimator can be given them again."""
     crystals = check_structures(X)
     return pd.Series(crystals.structures, index=crystals.ids, dtype=object)
+
+
+def unnamed_columns(frame, names=()):
+    """List the columns of numbers of a table of crystals that are not among `names`."""
+    known = {"structure", "material_id", *names}
+    numbers = ("integer", "floating", "mixed-integer-float", "decimal", "boolean")
+    return [
+        name
+        for name in frame.columns
+        if name not in known and pd.api.types.infer_dtype(frame[name], skipna=True) in numbers
+    ]
 
 
 def check_labels(y, n_crystals):

@@ -5,12 +5,13 @@ follows. The recommended pipeline gives the process composition beside the laten
 a length scale of its own, and chooses these by how well each label is predicted from the others.
 """
 
-from sklearn.gaussian_process.kernels import WhiteKernel
+from sklearn.compose import ColumnTransformer
+from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, WhiteKernel
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from ..calibration import CalibratedRegressor
-from ..features import CompositionFeaturizer, CrystalReader, MEGNetFeaturizer
+from ..features import CompositionFeaturizer, CrystalReader, MEGNetFeaturizer, TableReader
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..kernels import Laplacian, OnColumns
 
@@ -27,6 +28,8 @@ def make_cfgp(
     *,
     recipe="recommended",
     groups=("mean", "deviation", "cell"),
+    estimates=(),
+    columns=(),
     calibrated=False,
     random_state=None,
 ):
@@ -47,6 +50,17 @@ def make_cfgp(
     groups : str or sequence of str, default=("mean", "deviation", "cell")
         What the recommended pipeline knows of the composition, as in `CompositionFeaturizer`. The
         kernel depends on the number of these columns, so choose them here, not by ``set_params``.
+    estimates : str or sequence of str, default=()
+        Columns of X that estimate the target cheaply: another property, a cheaper functional, a
+        universal potential (see `skcfgp.features.CalculatorFeaturizer`), an old model. Each adds a
+        term to the kernel that is linear in the standardised column, so the process learns how the
+        target follows from it, and the crystals explain the rest. Take the logarithm of an estimate
+        where that of the target is learnt. Only for the recommended recipe.
+    columns : str or sequence of str, default=()
+        Columns of X on which the target depends in any other way: temperature, pressure,
+        descriptors of one's own, latent vectors of another network. Standardised, they are one more
+        factor of the kernel, a `Laplacian` on L1 distance with a length of its own. Only for the
+        recommended recipe.
     calibrated : bool, default=False
         Put the process in a `CalibratedRegressor`, which corrects the standard deviation by the
         leave-one-out errors, also of the 20 nearest labelled crystals. The mean stays.
@@ -58,13 +72,19 @@ def make_cfgp(
     sklearn.pipeline.Pipeline
         With the steps ``"crystals"``, ``"features"`` and ``"gp"``, whose parameters can be set.
         ``"gp"`` is the process, or the `CalibratedRegressor` around it. If the network was trained
-        on some of the labels, say which ones it has not seen: ``fit(X, y, gp__unseen=mask)``.
+        on some of the labels, say which ones it has not seen: ``fit(X, y, gp__unseen=mask)``. With
+        `estimates` or `columns`, X is a DataFrame of these and a column ``structure``.
 
     Raises
     ------
     ValueError
-        If the recipe or a group is not one of these; in ``fit``, if `groups` were changed by
-        ``set_params``.
+        If the recipe or a group is not one of these, or a column is named twice or for another
+        recipe; in ``fit``, if `groups` were changed by ``set_params``. With `estimates` or
+        `columns`, in ``fit`` and ``predict``, if one is missing in X or another column of X holds
+        numbers.
+    InvalidStructureError
+        In ``fit`` and ``predict``, if a crystal cannot be used or a value of a named column is
+        missing; ``failures`` has the rows.
 
     References
     ----------
@@ -82,6 +102,9 @@ def make_cfgp(
     """
     if recipe not in RECIPES:
         raise ValueError(f"recipe must be one of {RECIPES}, got {recipe!r}.")
+    estimates, columns = _names(estimates), _names(columns)
+    named = [*columns, *estimates]
+    _check_named(named, recipe)
     if recipe == "recommended":
         composition = CompositionFeaturizer(groups)
         width = len(composition.fit(None).get_feature_names_out())
@@ -89,14 +112,13 @@ def make_cfgp(
             check_width, kw_args={"width": width}, feature_names_out="one-to-one"
         )
         megnet = MEGNetFeaturizer(weights, layer="set2set", random_state=random_state)
-        features = FeatureUnion(
-            [
-                ("composition", make_pipeline(composition, StandardScaler(), check)),
-                ("megnet", make_pipeline(megnet, StandardScaler())),
-            ]
-        )
+        blocks = [
+            ("composition", make_pipeline(composition, StandardScaler(), check)),
+            ("megnet", make_pipeline(megnet, StandardScaler())),
+        ]
+        features = _beside(blocks, columns, estimates) if named else FeatureUnion(blocks)
         gp = GaussianProcessRegressor(
-            block_kernel(width),
+            block_kernel(width, len(columns), len(estimates)),
             normalize_y=True,
             objective="leave_one_out",
             random_state=random_state,
@@ -107,16 +129,53 @@ def make_cfgp(
         gp = GaussianProcessRegressor(kernel, random_state=random_state)
     if calibrated:
         gp = CalibratedRegressor(gp, n_neighbors=20, cv="leave_one_out")
-    return Pipeline([("crystals", CrystalReader()), ("features", features), ("gp", gp)])
+    reader = TableReader(named) if named else CrystalReader()
+    return Pipeline([("crystals", reader), ("features", features), ("gp", gp)])
 
 
-def block_kernel(n_composition):
-    """Return the kernel of the recommended pipeline, with composition in the first columns."""
+def _names(names):
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _check_named(named, recipe):
+    """Refuse columns that are named twice, are no columns of numbers, or have no recipe."""
+    if len(set(named)) < len(named) or "structure" in named:
+        raise ValueError(
+            "estimates and columns must name columns of numbers beside the column 'structure', "
+            f"each once, got {named}."
+        )
+    if named and recipe != "recommended":
+        raise ValueError(
+            f"estimates and columns are for the recommended recipe, and recipe is {recipe!r}."
+        )
+
+
+def _beside(blocks, columns, estimates):
+    """Put the blocks that crystals give beside the standardised columns of a table."""
+    transformers = [(name, block, "structure") for name, block in blocks]
+    numbers = {"columns": columns, "estimates": estimates}
+    transformers += [(name, StandardScaler(), some) for name, some in numbers.items() if some]
+    return ColumnTransformer(transformers)
+
+
+def block_kernel(n_composition, n_columns=0, n_estimates=0):
+    """Return the kernel of the recommended pipeline.
+
+    Composition is in the first columns, then come latent vectors, the user's columns, and
+    estimates in the last ones, each with a weight of its own.
+    """
+    ends = -(n_columns + n_estimates) or None, -n_estimates or None
     composition = Laplacian(1.0, 100.0, length_scale_bounds=(1e-2, 1e6), metric="cityblock")
     latent = Laplacian(1.0, 10.0, "fixed", (1e-2, 1e6))  # one amplitude is enough for a product
-    return OnColumns(composition, slice(n_composition)) * OnColumns(
-        latent, slice(n_composition, None)
-    ) + WhiteKernel(1e-2, (1e-6, 1e1))
+    kernel = OnColumns(composition, slice(n_composition))
+    kernel *= OnColumns(latent, slice(n_composition, ends[0]))
+    if n_columns:
+        own = Laplacian(1.0, 10.0, "fixed", (1e-2, 1e6), metric="cityblock")
+        kernel *= OnColumns(own, slice(*ends))
+    for column in range(-n_estimates, 0):
+        weight = ConstantKernel(1.0, (1e-6, 1e3))
+        kernel += weight * OnColumns(DotProduct(0.0, "fixed"), [column])
+    return kernel + WhiteKernel(1e-2, (1e-6, 1e1))
 
 
 def check_width(X, width):

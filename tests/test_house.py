@@ -11,11 +11,6 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 DOCUMENTED = {"_replace", "_asdict", "_fields", "_make", "_exit"}
 # Functions that read an attribute named by a string.
 BY_NAME = {"getattr", "setattr", "hasattr", "delattr"}
-# Still to be mended.
-KNOWN = {
-    "active_learning/learner.py",
-    "gaussian_process/vecchia.py",
-}
 
 
 def is_private(name):
@@ -139,8 +134,6 @@ def names_by_room():
 def test_no_module_reads_private_names_of_another(path, names_by_room):
     source = path.read_text(encoding="utf-8")
     found = list(offences(path, source, names_by_room[room_of(path)]))
-    if str(path.relative_to(PACKAGE)) in KNOWN:
-        pytest.skip(f"known: {', '.join(found)}")
     assert not found, f"{path.relative_to(PACKAGE.parent)}: " + ", ".join(found)
 
 

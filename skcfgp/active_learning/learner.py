@@ -118,8 +118,9 @@ class ActiveLearner(_ModALActiveLearner):
         """
         y = self._check_rows(X, y)
         if only_new:
-            fit_kwargs = self._tell_selected(np.ones(len(y), dtype=bool), bootstrap) | fit_kwargs
-            self._fit_on_new(X, y, bootstrap=bootstrap, **fit_kwargs)
+            known = self.X_training, self.y_training, self.selected
+            self.fit(X, y, bootstrap, selected=np.ones(len(y), dtype=bool), **fit_kwargs)
+            self.X_training, self.y_training, self.selected = known
             return
         if self.X_training is None:
             self.fit(X, y, bootstrap=bootstrap, **fit_kwargs)

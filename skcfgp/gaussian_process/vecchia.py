@@ -267,7 +267,6 @@ def _maximum_likelihood(X, y, n_neighbors, seed, n_threads):
         ) from error
     messages = _Messages()
     with _GPBOOST_LOCK:
-        before = gpboost.basic._LOGGER  # private, but nothing public tells it
         gpboost.register_logger(messages)
         try:
             model = gpboost.GPModel(
@@ -282,7 +281,7 @@ def _maximum_likelihood(X, y, n_neighbors, seed, n_threads):
             model.fit(y=y, params={"trace": False})
             found = np.ravel(model.get_cov_pars()).astype(float)
         finally:
-            gpboost.basic._LOGGER = before
+            gpboost.register_logger(logging.getLogger("gpboost"))
     for text in messages.warnings:
         warnings.warn(f"GPBoost: {text}", ConvergenceWarning, stacklevel=4)
     return found

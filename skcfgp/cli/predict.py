@@ -4,7 +4,13 @@ from pathlib import Path
 
 import click
 
-__all__ = ["fit_model", "model_options", "predict"]
+__all__ = ["columns_of", "fit_model", "model_options", "predict"]
+
+
+def _names(context, option, values):
+    """Split the names of columns, which may be separated by commas."""
+    return [name.strip() for value in values for name in value.split(",") if name.strip()]
+
 
 MODEL_OPTIONS = [
     click.option(
@@ -27,6 +33,19 @@ MODEL_OPTIONS = [
         show_default=True,
         help="Layer of the network that gives the latent vectors.",
     ),
+    click.option(
+        "--estimates",
+        multiple=True,
+        callback=_names,
+        help="Columns of --train, and of FILES, that estimate the values cheaply: another "
+        "property, a cheaper method. FILES are tables (.csv) then. Several with commas.",
+    ),
+    click.option(
+        "--columns",
+        multiple=True,
+        callback=_names,
+        help="Columns on which the values depend in another way, such as a temperature.",
+    ),
 ]
 
 
@@ -37,12 +56,18 @@ def model_options(command):
     return command
 
 
-def fit_model(train, target, unit, weights, layer):
+def fit_model(train, target, unit, weights, layer, estimates, columns):
     """Fit the model that the options ask for; return it with the unit of its predictions."""
     from ..models.predictor import fit_predictor
     from ..structures.tables import read_labelled
 
-    return fit_predictor(read_labelled(train, target), weights, layer, unit)
+    labelled = read_labelled(train, target, [*estimates, *columns])
+    return fit_predictor(labelled, weights, layer, unit, estimates, columns)
+
+
+def columns_of(options):
+    """Return the columns that FILES must have beside the crystals."""
+    return [*options["estimates"], *options["columns"]]
 
 
 @click.command()
@@ -52,17 +77,21 @@ def fit_model(train, target, unit, weights, layer):
 def predict(files, out, **options):
     """Predict your own crystals, with error bars.
 
-    FILES are CIF, POSCAR, XYZ, JSON or ASE database files, or folders of them. A crystal that
-    cannot be used keeps its row, with the reason in the column "error", and makes the exit code 1.
+    FILES are CIF, POSCAR, XYZ, JSON or ASE database files, or folders of them; with --estimates or
+    --columns, CSV tables with a column "file" or "structure". A crystal that cannot be used keeps
+    its row, with the reason in the column "error", and makes the exit code 1.
 
     \b
     Examples:
       skcfgp predict crystals/ --out predictions.csv
       skcfgp predict new/*.cif --train labelled.csv --unit GPa
+      skcfgp predict new.csv --train labelled.csv --target n --estimates gap_pbe
     """  # noqa: D301  click looks for the backspace
     from ..models.predictor import predict_crystals, read_files
 
-    crystals = read_files(files)  # an unknown format is an error before the work
+    crystals = read_files(
+        files, columns_of(options)
+    )  # an unknown format is an error before the work
     model, unit = fit_model(**options)
     table = predict_crystals(model, crystals, unit)
     from ..structures.io import atomic_write, csv_text

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from .predict import fit_model, model_options
+from .predict import columns_of, fit_model, model_options
 
 __all__ = ["screen"]
 
@@ -100,6 +100,11 @@ def screen(
     is_campaign = _is_campaign(files)
     if rescale and not is_campaign:
         raise click.UsageError("--rescale needs a campaign: files have no labels to compare with.")
+    if columns_of(model) and (is_campaign or in_folder):
+        raise click.UsageError(
+            "--estimates and --columns are for tables of crystals: FILES are .csv, and --out is a "
+            "table."
+        )
     if in_folder:
         if is_campaign or len(files) != 1:
             raise click.UsageError("--out FOLDER takes one pool: a file or a folder of crystals.")
@@ -148,7 +153,9 @@ def _campaign_table(folder, rescale):
 def _table(files, options):
     from ..models.predictor import predict_crystals, read_files
 
-    crystals = read_files(files)  # an unknown format is an error before the work
+    crystals = read_files(
+        files, columns_of(options)
+    )  # an unknown format is an error before the work
     model, unit = fit_model(**options)
     return predict_crystals(model, crystals, unit), unit
 

@@ -87,9 +87,10 @@ class TableReader(CrystalTransformerMixin, BaseEstimator):
         for row, column in np.argwhere(~np.isfinite(numbers.to_numpy())).tolist():
             if row not in unusable | set(errors):
                 name = self.columns[column]
+                value = X[name].iloc[row]
                 errors[row] = (
-                    f"its {name!r} is {X[name].iloc[row]!r}, and the model needs a finite number. "
-                    "Give the value, or leave the crystal out."
+                    f"its {name!r} is {repr(value) if isinstance(value, str) else value}, and the "
+                    "model needs a finite number. Give the value, or leave the crystal out."
                 )
         self._report(crystals, errors)
         out = numbers.copy()

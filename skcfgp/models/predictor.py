@@ -8,6 +8,7 @@ from ..gaussian_process.common import last_step, last_step_input
 from ..network import MEGNet, load_network
 from ..structures import InvalidStructureError, Structures, check_structures
 from ..structures.files import structure_files
+from ..structures.tables import read_numbers
 from .cfgp import make_cfgp
 
 __all__ = ["featurize", "fit_predictor", "predict_crystals", "read_files", "unseen_mask"]
@@ -24,8 +25,9 @@ def featurize(transformer, crystals):
     transformer : transformer
         Fitted, with ``transform(crystals)``: a featurizer, a ``FeatureUnion`` of several, or a
         pipeline without its last step (``model[:-1]``).
-    crystals : array-like of shape (n_samples,) or Structures
-        See `skcfgp.structures.check_structures`.
+    crystals : array-like of shape (n_samples,), DataFrame or Structures
+        See `skcfgp.structures.check_structures`. A DataFrame with a column ``structure`` is given
+        to the transformer with its other columns.
 
     Returns
     -------
@@ -34,8 +36,8 @@ def featurize(transformer, crystals):
     errors : dict of int to str
         Reasons why crystals cannot be used, by row.
     """
-    crystals = _read(crystals)
-    rows, features, errors = _apply(transformer.transform, crystals)
+    crystals, table = _read(crystals)
+    rows, features, errors = _apply(transformer.transform, crystals, table)
     if features is None:
         return np.empty((len(crystals.ids), 0)), errors
     features = np.asarray(features)
@@ -53,8 +55,9 @@ def predict_crystals(model, crystals, unit=""):
         Fitted, with ``predict(crystals, return_std=True)``, such as `skcfgp.make_cfgp`. Crystals
         that cannot be used must make it raise `skcfgp.structures.InvalidStructureError`, as the
         featurizers do with ``on_error="raise"``.
-    crystals : array-like of shape (n_samples,) or Structures
-        See `skcfgp.structures.check_structures`.
+    crystals : array-like of shape (n_samples,), DataFrame or Structures
+        See `skcfgp.structures.check_structures`. A DataFrame with a column ``structure`` is given
+        to the model with its other columns.
     unit : str, default=""
         Unit of the predictions, for the table.
 
@@ -65,10 +68,8 @@ def predict_crystals(model, crystals, unit=""):
         ``prediction``, ``std``, ``unit`` and ``error``: the reason why there is no prediction, or
         an empty string.
     """
-    crystals = _read(crystals)
-    rows, predictions, errors = _apply(
-        lambda structures: model.predict(structures, return_std=True), crystals
-    )
+    crystals, table = _read(crystals)
+    rows, predictions, errors = _apply(lambda X: model.predict(X, return_std=True), crystals, table)
     mean, std = np.full((2, len(crystals.ids)), np.nan)
     if predictions is not None:
         mean[rows], std[rows] = predictions
@@ -89,8 +90,18 @@ def predict_crystals(model, crystals, unit=""):
     )
 
 
-def read_files(paths):
-    """Read the crystals in files and folders, with the reasons of those that cannot be used."""
+def read_files(paths, columns=()):
+    """Read the crystals in files and folders, with the reasons of those that cannot be used.
+
+    With `columns`, the files are tables that have these columns; a DataFrame is returned.
+    """
+    if columns:
+        if others := [path for path in paths if not path.name.lower().endswith(".csv")]:
+            raise ValueError(
+                f"{others[0]} has no columns {list(columns)}: with --estimates or --columns, give "
+                "tables of crystals (.csv), with a column 'file' or 'structure' and these columns."
+            )
+        return pd.concat([read_numbers(path, columns) for path in paths])
     files = []
     for path in paths:
         files += [file for _, file in structure_files(path)] if path.is_dir() else [path]
@@ -98,14 +109,15 @@ def read_files(paths):
 
 
 @threadpool_limits.wrap(limits=1)  # the sums of several threads differ from run to run
-def fit_predictor(labelled=None, weights=None, layer="set2set", unit=""):
+def fit_predictor(labelled=None, weights=None, layer="set2set", unit="", estimates=(), columns=()):
     """Fit the recommended pipeline, calibrated, on one thread: the same numbers in each process.
 
     Parameters
     ----------
-    labelled : (structures, y), default=None
-        Crystals and labels to fit. By default the bundled formation energies: the process and its
-        calibration are fitted to the training part, and the pool adds its labels.
+    labelled : (X, y), default=None
+        Crystals and labels to fit; X is a DataFrame if there are other columns. By default the
+        bundled formation energies: the process and its calibration are fitted to the training
+        part, and the pool adds its labels.
     weights : str or Path, default=None
         Network, see `skcfgp.MEGNetFeaturizer`. By default ``"Eform_MP_2019"``, or for the bundled
         formation energies ``"formation_energy_1800"``.
@@ -113,6 +125,8 @@ def fit_predictor(labelled=None, weights=None, layer="set2set", unit=""):
         Layer of the latent vectors.
     unit : str, default=""
         Unit of the labels in `labelled`.
+    estimates, columns : sequence of str, default=()
+        Columns beside the crystals, as in `skcfgp.make_cfgp`; only with `labelled`.
 
     Returns
     -------
@@ -124,9 +138,16 @@ def fit_predictor(labelled=None, weights=None, layer="set2set", unit=""):
     ------
     InvalidStructureError
         If labelled crystals cannot be used. The message names them.
+    ValueError
+        If there are columns and no labels: the bundled labels have none beside them.
     """
+    if labelled is None and (estimates or columns):
+        raise ValueError(
+            f"the bundled formation energies have no columns {[*estimates, *columns]}: give "
+            "labelled crystals with --train."
+        )
     weights = weights or (BUNDLED if labelled is None else PUBLISHED)
-    model = make_cfgp(weights, calibrated=True)
+    model = make_cfgp(weights, estimates=estimates, columns=columns, calibrated=True)
     model.set_params(features__megnet__megnetfeaturizer__layer=layer)
     if labelled is not None:
         return model.fit(*labelled), unit
@@ -167,19 +188,24 @@ def unseen_mask(network, material_id):
 
 
 def _read(crystals):
-    """Read crystals, with the reasons of those that cannot be used."""
+    """Read crystals, with the reasons of those that cannot be used, and the table they are in."""
     if isinstance(crystals, Structures):
-        return crystals
-    return check_structures(crystals, on_error="nan")
+        return crystals, None
+    found = check_structures(crystals, on_error="nan")
+    in_table = "structure" in getattr(crystals, "columns", ()) and len(found.ids) == len(crystals)
+    return found, crystals if in_table else None
 
 
-def _apply(method, crystals):
-    """Call `method` with the crystals that it can use; return rows, result and errors by row."""
+def _apply(method, crystals, table):
+    """Call `method` with the rows that it can use; return rows, result and errors by row."""
     errors = {failure.index: failure.reason for failure in crystals.failures}
     rows = np.array([row for row in range(len(crystals.ids)) if row not in errors], dtype=int)
     while len(rows):
+        X = crystals.structures[rows]
+        if table is not None:
+            X = table.iloc[rows].assign(structure=X)
         try:
-            return rows, method(crystals.structures[rows]), errors
+            return rows, method(X), errors
         except InvalidStructureError as error:
             failed = [failure.index for failure in error.failures]
             if not failed:

@@ -5,6 +5,7 @@ A column ``structure`` holds the crystal itself, as the text of a CIF or of JSON
 """
 
 import re
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ __all__ = [
     "find_target",
     "read_crystals",
     "read_labelled",
+    "read_numbers",
     "read_table",
 ]
 
@@ -116,9 +118,9 @@ def read_crystals(path, known=()):
     return CrystalTable(columns, rows, sorted(refused))
 
 
-def find_target(path, columns, target=None):
-    """Return the column of the property: `target`, or the only one that can be."""
-    values = [name for name in columns if name not in NOT_VALUES]
+def find_target(path, columns, target=None, named=()):
+    """Return the column of the property: `target`, or the only one that can be, not `named`."""
+    values = [name for name in columns if name not in NOT_VALUES | set(named)]
     if target is None and len(values) == 1:
         target = values[0]
     if target not in values:
@@ -126,23 +128,28 @@ def find_target(path, columns, target=None):
     return target
 
 
-def read_labelled(path, target=None):
-    """Read a CSV of labelled crystals as two arrays; None if there is no path.
+def read_labelled(path, target=None, columns=()):
+    """Read a CSV of labelled crystals as X and an array of labels; None if there is no path.
 
-    `target` names the column of values if there are several. A ValueError names the lines that
-    cannot be used.
+    `target` names the column of values if there are several. X is an array of crystals or, with
+    `columns`, a DataFrame of a column ``structure`` and these numbers. A ValueError names the lines
+    that cannot be used.
     """
     import numpy as np
+    import pandas as pd
 
     from .checking import object_array
 
     if path is None:
         return None
-    columns, rows, refused = read_crystals(path)
-    target, y = find_target(path, columns, target) if columns else target, []
+    header, rows, refused = read_crystals(path)
+    if header:
+        target = find_target(path, header, target, columns)
+        _check_columns(path, header, rows, columns, target)
+    values = []
     for row in rows:
         try:
-            y.append(_finite(row.fields[target]))
+            values.append([_finite(row.fields[name]) for name in (target, *columns)])
         except ValueError as error:
             refused.append(Refusal(row.line, row.id, str(error)))
     if refused:
@@ -150,7 +157,53 @@ def read_labelled(path, target=None):
         raise ValueError(f"{path}: {len(refused)} rows cannot be used: {shown}.")
     if len(rows) < 2:
         raise ValueError(f"{path}: expected at least 2 labelled crystals, got {len(rows)}.")
-    return object_array([row.crystal for row in rows]), np.array(y)
+    crystals = object_array([row.crystal for row in rows])
+    y, *numbers = np.transpose(values)
+    if not columns:
+        return crystals, y
+    table = pd.DataFrame(dict(zip(columns, numbers, strict=True)), index=[row.id for row in rows])
+    table.insert(0, "structure", crystals)
+    return table, y
+
+
+def read_numbers(path, columns):
+    """Read a CSV of crystals with columns beside them, as a DataFrame indexed by id.
+
+    A crystal that cannot be used is the ValueError that says why, in the column ``structure``;
+    `skcfgp.structures.check_structures` passes its reason on. The numbers stay text.
+    """
+    import pandas as pd
+
+    from .checking import object_array
+
+    header, rows, refused = read_crystals(path)
+    _check_columns(path, header, rows, columns)
+    rows = [*rows, *(CrystalRow(r.line, r.id, ValueError(r.reason), {}) for r in refused)]
+    rows.sort(key=lambda row: row.line)
+    numbers = {name: [row.fields.get(name) for row in rows] for name in columns}
+    table = pd.DataFrame(numbers, index=[row.id for row in rows], dtype=object)
+    table.insert(0, "structure", object_array([row.crystal for row in rows]))
+    return table
+
+
+def _check_columns(path, header, rows, named, target=None):
+    """Refuse a table without a named column; warn of numbers that nobody named."""
+    if missing := [name for name in named if name not in header]:
+        raise ValueError(f"{path}: expected a column {missing[0]!r}, got {header}.")
+    others = [name for name in header if name not in {*NOT_VALUES, *named, target}]
+    if unused := [name for name in others if _holds_numbers([r.fields[name] for r in rows])]:
+        warnings.warn(
+            f"{path}: the columns {unused} of numbers are not used. To use them, name them with "
+            "--estimates or --columns.",
+            stacklevel=3,
+        )
+
+
+def _holds_numbers(texts):
+    try:
+        return bool([float(text) for text in texts if text])
+    except ValueError:
+        return False
 
 
 def _records(text):

@@ -1,4 +1,5 @@
 import csv
+import json
 import shutil
 import signal
 import subprocess
@@ -315,8 +316,62 @@ def test_options_of_the_model_are_the_same():
         {option.name: option for option in main.commands[name].params}
         for name in ("predict", "screen")
     )
-    for name in ("train", "target", "unit", "weights", "layer"):
+    for name in ("train", "target", "unit", "weights", "layer", "estimates", "columns"):
         assert predict[name].to_info_dict() == screen[name].to_info_dict()
+
+
+@pytest.fixture
+def tables(files, formation_energy):
+    """Tables of labelled and of new crystals with an estimate, which one new crystal lacks."""
+    data = formation_energy
+    for name, rows in (("known", range(30)), ("new", range(-4, 0))):
+        with (files.parent / f"{name}.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            header = ["id", "structure", "guess", "energy"][: 4 if name == "known" else 3]
+            writer.writerow(header)
+            for i in rows:
+                text = json.dumps(data.structures[i].as_dict())
+                guess = "" if i == -2 else 3 * data.target[i] - 1
+                row = [data.material_id[i], text, guess, data.target[i]]
+                writer.writerow(row[: len(header)])
+    return files.parent
+
+
+def test_predict_and_screen_with_an_estimate(tables, formation_energy):
+    """The estimate is a line in the label, so the labels are known with it and not without."""
+    model = ["--train", tables / "known.csv", "--estimates", "guess", "--layer", "readout_0"]
+    result = invoke("predict", tables / "new.csv", *model, "--out", tables / "out.csv")
+    assert result.exit_code == 1
+    assert "1 of 4 crystals could not be used" in result.output
+    rows = rows_of((tables / "out.csv").read_text())
+    assert [row["id"] for row in rows] == list(formation_energy.material_id[-4:])
+    assert "its 'guess' is ''" in rows[2]["error"]
+    for row, y in zip(rows, formation_energy.target[-4:], strict=True):
+        if not row["error"]:
+            assert float(row["prediction"]) == pytest.approx(y, abs=0.05)
+    screened = invoke("screen", tables / "new.csv", *model, "--below", "0")
+    assert screened.exit_code == 0, screened.output
+    assert "1 crystals have no prediction" in screened.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "message"),
+    [
+        (["predict", "new.csv", "--estimates", "guess"], 1, "with --train"),
+        (["predict", "crystals", "--train", "known.csv", "--estimates", "guess"], 1, "give tables"),
+        (["predict", "new.csv", "--train", "known.csv", "--columns", "gap"], 1, "column 'gap'"),
+        (
+            ["screen", "new.csv", "--train", "known.csv", "--columns", "guess", "--out", "folder"],
+            2,
+            "for tables of crystals",
+        ),
+    ],
+)
+def test_columns_that_are_not_there(tables, monkeypatch, arguments, exit_code, message):
+    monkeypatch.chdir(tables)
+    result = invoke(*arguments)
+    assert result.exit_code == exit_code, result.output
+    assert message in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize("options", [["--rescale"], ["--workers", "2"], ["--edge-cases", "-1"]])

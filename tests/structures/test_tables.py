@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skcfgp.structures import Crystal, structure_digest
+from skcfgp.structures import Crystal, check_structures, structure_digest
 from skcfgp.structures.tables import (
     Refusal,
     find_target,
     read_crystals,
     read_labelled,
+    read_numbers,
     read_table,
 )
 
@@ -100,9 +101,74 @@ def test_known_crystals_are_not_read(tmp_path):
 def test_column_of_values():
     assert find_target("t.csv", ["id", "file", "formula", "gap"]) == "gap"
     assert find_target("t.csv", ["id", "gap", "energy"], "energy") == "energy"
+    assert find_target("t.csv", ["id", "gap", "energy"], named=["energy"]) == "gap"
+    with pytest.raises(ValueError, match="--target"):  # the labels are no estimate of themselves
+        find_target("t.csv", ["id", "gap", "energy"], "energy", named=["energy"])
     for columns, target in [(["id", "a", "b"], None), (["id", "a"], "b"), (["id"], None)]:
         with pytest.raises(ValueError, match="--target"):
             find_target("t.csv", columns, target)
+
+
+@pytest.fixture
+def wide(tmp_path, salt):
+    """A table of two crystals with a target, an estimate and other columns."""
+    salt.to(str(tmp_path / "salt.cif"), fmt="cif")
+    return write(
+        tmp_path / "wide.csv",
+        ("id", "file", "gap", "n", "note"),
+        ("a", "salt.cif", 1.5, 1.8, "good"),
+        ("b", "salt.cif", 2.5, 1.6, ""),
+    )
+
+
+def test_named_columns_stand_beside_the_crystals(wide):
+    X, y = read_labelled(wide, "n", ["gap"])
+    assert list(X.columns) == ["structure", "gap"]
+    assert list(X.index) == ["a", "b"]
+    assert X["gap"].tolist() == [1.5, 2.5]
+    assert all(isinstance(crystal, Crystal) for crystal in X["structure"])
+    np.testing.assert_array_equal(y, [1.8, 1.6])
+
+
+def test_numbers_that_nobody_named_are_not_passed_over_in_silence(wide):
+    for read in (
+        lambda: read_labelled(wide, "n"),
+        lambda: read_numbers(wide, ["n"]),
+    ):
+        with pytest.warns(UserWarning, match=r"the columns \['gap'\] of numbers are not used"):
+            read()
+    read_labelled(wide, "n", ["gap"])
+    read_numbers(wide, ["gap", "n"])
+
+
+def test_a_named_column_is_in_every_row(wide, tmp_path, salt):
+    with pytest.raises(ValueError, match="expected a column 'pressure', got"):
+        read_labelled(wide, "n", ["gap", "pressure"])
+    with pytest.raises(ValueError, match="expected a column 'pressure', got"):
+        read_numbers(wide, ["pressure"])
+    wide.write_text(wide.read_text().replace("2.5", ""))
+    with pytest.raises(ValueError, match="line 3: b: the value '' is not a number"):
+        read_labelled(wide, "n", ["gap"])
+
+
+def test_a_table_to_predict_keeps_all_its_rows(tmp_path, salt):
+    salt.to(str(tmp_path / "salt.cif"), fmt="cif")
+    path = write(
+        tmp_path / "t.csv",
+        ("id", "file", "gap"),
+        ("a", "salt.cif", 1.5),
+        ("gone", "gone.cif", 2.0),
+        ("short", "salt.cif"),
+        ("d", "salt.cif", "n/a"),
+    )
+    found = read_numbers(path, ["gap"])
+    assert list(found.index) == ["a", "gone", "short", "d"]
+    assert found["gap"].tolist() == ["1.5", None, None, "n/a"]
+    crystals = check_structures(found, on_error="nan")
+    assert crystals.ids.tolist() == list(found.index)
+    assert [failure.id for failure in crystals.failures] == ["gone", "short"]
+    assert "there is no file" in crystals.failures[0].reason
+    assert "2 fields where the header has 3" in crystals.failures[1].reason
 
 
 cell = st.text(st.characters(exclude_characters="\r\0", exclude_categories=["Cs"]), max_size=6)

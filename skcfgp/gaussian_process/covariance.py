@@ -28,11 +28,11 @@ def covariance_of(kernel, X):
     """Return the covariance of the rows of X, for any kernel.
 
     `Laplacian`, ``DotProduct``, ``WhiteKernel``, ``ConstantKernel``, their sums and products, and
-    these on some of the columns are quick. ``covariance(theta)`` returns the pairs (an ndarray of shape (n_pairs,),
-    or one number for all of them) and the diagonal (an ndarray of shape (n_samples,)). Then
-    ``covariance.gradient(by_pairs, by_diagonal)`` turns derivatives with respect to these into
-    derivatives with respect to theta. ``covariance.start(variance)`` is a theta on the scale of the
-    data, and ``covariance.bounds`` are the bounds of the search.
+    these on some of the columns are quick. ``covariance(theta)`` returns the pairs (an ndarray of
+    shape (n_pairs,), or one number for all of them) and the diagonal (an ndarray of shape
+    (n_samples,)). Then ``covariance.gradient(by_pairs, by_diagonal)`` turns derivatives with
+    respect to these into derivatives with respect to theta. ``covariance.start(variance)`` is a
+    theta on the scale of the data, and ``covariance.bounds`` are the bounds of the search.
     """
     kind = type(kernel)
     if kind is OnColumns:

@@ -5,6 +5,7 @@ since no single one tells enough. `skcfgp.calibration.scorers` makes scorers of 
 """
 
 from .enrichment import error_enrichment
+from .exchangeable import ExchangeabilityWarning
 from .metrics import (
     calibration_curve,
     coverage,
@@ -17,14 +18,17 @@ from .metrics import (
     negative_log_likelihood,
     sharpness,
 )
+from .predictive import predict_distribution
 from .ranking import ause, error_decay_curve, spearman
-from .regressor import CalibratedRegressor, ExchangeabilityWarning
+from .regressor import CalibratedRegressor
 from .report import UncertaintyReport, uncertainty_report
 from .resampling import calibrated_reference, mean_squared_z_interval
+from .score_distributions import FewScoresWarning
 
 __all__ = [
     "CalibratedRegressor",
     "ExchangeabilityWarning",
+    "FewScoresWarning",
     "UncertaintyReport",
     "ause",
     "calibrated_reference",
@@ -40,6 +44,7 @@ __all__ = [
     "mean_squared_z_interval",
     "miscalibration_area",
     "negative_log_likelihood",
+    "predict_distribution",
     "sharpness",
     "spearman",
     "uncertainty_report",

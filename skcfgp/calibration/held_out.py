@@ -7,7 +7,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from ..gaussian_process.regressor import GaussianProcessRegressor
-from .scorers import predict_with_std
+from .predictive import predict_with_std
 
 __all__ = ["by_folds", "leave_one_out"]
 

@@ -1,12 +1,12 @@
-"""`CalibratedRegressor`: standard deviations that agree with the errors on rows not learnt.
+"""`CalibratedRegressor`: distributions that agree with the errors on rows not learnt.
 
 A standard deviation claims how large the errors are. Rows that the estimator was not fitted on
 tell how large they were: the z-scores, error over standard deviation, of a calibrated Gaussian
 model are standard normal. Recalibration keeps the mean and the order of the standard deviations,
-and reads the width of an interval, in units of the standard deviation, off the z-scores.
+and takes the distribution of an error, in units of the standard deviation, from the z-scores.
 """
 
-import warnings
+import math
 from copy import deepcopy
 
 import numpy as np
@@ -21,25 +21,23 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..gaussian_process.common import check_mask, last_step, last_step_input
+from ..gaussian_process.common import last_step, last_step_input
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from .common import check_count, check_probability
+from .exchangeable import exchangeable_rows
 from .held_out import by_folds, leave_one_out
-from .intervals import ENDS, ONE_SIGMA, LocalScale, z_scores
-from .scorers import predict_with_std
+from .predictive import predict_with_std
+from .score_distributions import METHODS, conformal_bound, fit_scores, rescaled
+from .z_scores import LocalScale, smallest_std, z_scores
 
-__all__ = ["CalibratedRegressor", "ExchangeabilityWarning"]
+__all__ = ["CalibratedRegressor"]
 
-#: With fewer scores the scale has a standard error of more than 20 %, 1 / sqrt(2 n).
-MIN_EXCHANGEABLE = 12
-
-
-class ExchangeabilityWarning(UserWarning):
-    """The calibration uses labels that were chosen by a query."""
+#: Probability within two standard deviations of the mean of a Gaussian.
+TWO_SIGMA = math.erf(math.sqrt(2))
 
 
 class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
-    """Mend the standard deviation of a regressor, and give prediction intervals.
+    """Mend the error bars of a regressor, and give predictive distributions and intervals.
 
     To regressors what scikit-learn's ``CalibratedClassifierCV`` with ``ensemble=False`` is to
     classifiers: z-scores come from rows that a clone was not fitted on, and the estimator is then
@@ -51,13 +49,18 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     estimator : estimator, default=None
         Regressor with ``predict(X, return_std=True)``, by default
         `skcfgp.GaussianProcessRegressor`.
-    method : {"std_scaling", "isotonic", "conformal"}, default="std_scaling"
+    method : {"std_scaling", "student_t", "isotonic", "conformal"}, default="std_scaling"
+        - "student_t": a Student-t whose scale and degrees of freedom nu have the greatest posterior
+          probability, given the z-scores and a weak prior, log(nu - 1) ~ N(log 4, 1.5). Errors of
+          materials data have heavier tails than a Gaussian's, and this is right at every level.
         - "std_scaling": a Gaussian whose standard deviation is multiplied by the root mean square
           of the z-scores, which maximises their likelihood [1]_.
         - "isotonic": the quantiles of the z-scores instead of those of a Gaussian [2]_; it also
           mends a bias and asymmetric or heavy tails.
         - "conformal": split conformal prediction with the score abs(z) [3]_: intervals with a
           guaranteed coverage whatever the distribution, see the notes.
+
+        Those of `skcfgp.make_cfgp` are "student_t".
     n_neighbors : int, default=None
         Number of nearest rows whose root mean square z-score, relative to that of all rows,
         multiplies the standard deviation of a row before `method` is applied [5]_: errors can be
@@ -80,9 +83,15 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         (y - mean) / std of the rows that were calibrated on.
     n_calibration_ : int
         Number of these rows.
+    score_distribution_ : scipy.stats frozen distribution
+        That of the z-score of a new row, by `method`.
     scale_ : float
-        Factor on the standard deviation of the estimator: half the width of the central interval of
-        coverage 68.27 %, in units of it.
+        Factor on the standard deviation of the estimator: a quarter of the width of the central
+        interval of coverage 95.45 %, in units of it.
+    min_std_ : float
+        Smallest standard deviation that is predicted, in the unit of y: a thousandth of the root
+        mean square error of the rows with z-scores. It is that of the labels, or their size, if all
+        errors are 0.
     local_scale_ : callable or None
         Maps feature vectors to the factor that their neighbours give; None without `n_neighbors`.
     n_features_in_, feature_names_in_
@@ -170,6 +179,9 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         ExchangeabilityWarning
             If fewer than 12 rows are left to calibrate on without the selected ones, which are then
             used as well.
+        FewScoresWarning
+            If all errors are 0, or, with "student_t", fewer than 12 are not. The distributions are
+            wide then: those of the estimator or wider.
         """
         self._check_params()
         y = validate_data(self, X="no_validation", y=y, y_numeric=True)
@@ -182,7 +194,11 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
                 raise ValueError(f"n_neighbors needs at least 2 samples, got n_samples = {len(z)}.")
             self.local_scale_ = LocalScale(X, z, self.n_neighbors)
             z = z / self.local_scale_()
-        self._set_scores(z, selected, unseen)
+        self.z_scores_ = z = z[exchangeable_rows(len(z), selected, unseen)]
+        self.n_calibration_ = len(z)
+        self.score_distribution_ = fit_scores(self.method, z)
+        self.scale_ = float(np.ptp(self.score_distribution_.interval(TWO_SIGMA))) / 4
+        self.min_std_ = smallest_std(y, mean)
         for name in ("n_features_in_", "feature_names_in_"):
             vars(self).pop(name, None)  # drop attributes left by a previous fit
             if hasattr(self.estimator_, name):
@@ -202,13 +218,33 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         mean : ndarray of shape (n_samples,)
             The estimator's own, in the unit of y.
         std : ndarray of shape (n_samples,)
-            Only with `return_std`: half the width of the central interval of coverage 68.27 %.
+            Only with `return_std`: a quarter of the width of the central interval of coverage
+            95.45 %, so that two of them hold a label with the probability of two sigma.
         """
         check_is_fitted(self, "scale_")
         if not return_std:
             return self.estimator_.predict(X)
         mean, std = self._local_prediction(X)
         return mean, self.scale_ * std
+
+    def predict_distribution(self, X):
+        """Predict the distribution of each label.
+
+        `skcfgp.calibration.predict_distribution` does it for a ``Pipeline``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        scipy.stats frozen distribution
+            Of shape (n_samples,), in the unit of y. A Student-t with "student_t", a Gaussian with
+            "std_scaling"; with the others one through the z-scores, whose density is as rough as
+            these are.
+        """
+        check_is_fitted(self, "scale_")
+        return rescaled(self.score_distribution_, *self._local_prediction(X))
 
     def predict_interval(self, X, coverage=0.95):
         """Predict intervals that hold the labels with a given probability.
@@ -217,8 +253,9 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_samples, n_features)
         coverage : float, default=0.95
-            Probability between 0 and 1. The tails left out are equal in probability, except that
-            "conformal" makes intervals symmetric about the mean.
+            Probability between 0 and 1. The tails left out are equal in probability. The interval
+            is that of `predict_distribution`, except that "conformal" rounds its ends up to the
+            next z-score, as its guarantee demands.
 
         Returns
         -------
@@ -232,9 +269,11 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self, "scale_")
         check_probability("coverage", coverage)
-        low, high = ENDS[self.method](self.z_scores_, coverage)
-        mean, std = self._local_prediction(X)
-        return mean + low * std, mean + high * std
+        if self.method == "conformal" and self.z_scores_.any():
+            high = conformal_bound(self.z_scores_, coverage)
+            mean, std = self._local_prediction(X)
+            return mean - high * std, mean + high * std
+        return self.predict_distribution(X).interval(coverage)
 
     def _learns_by_row(self):
         model = last_step(getattr(self, "estimator_", self._base()))
@@ -290,8 +329,8 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         return self.cv if isinstance(self.cv, str) else "folds"
 
     def _check_params(self):
-        if self.method not in ENDS:
-            raise ValueError(f"method must be one of {list(ENDS)}, got {self.method!r}.")
+        if self.method not in METHODS:
+            raise ValueError(f"method must be one of {list(METHODS)}, got {self.method!r}.")
         if self._score_source() not in ("folds", "leave_one_out", "prefit"):
             raise ValueError(
                 "cv must be a number of folds, a splitter, 'leave_one_out' or 'prefit', got "
@@ -322,7 +361,8 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     def _local_prediction(self, X):
         """Predict mean and standard deviation, before the method's own factor."""
         mean, std = predict_with_std(self.estimator_, X)
-        return mean, std if self.local_scale_ is None else std * self.local_scale_(X)
+        std = std if self.local_scale_ is None else std * self.local_scale_(X)
+        return mean, np.maximum(std, self.min_std_ / self.scale_)
 
     def _take_prefit(self, fit_params):
         model = self._base()
@@ -343,25 +383,3 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         if not get_config()["enable_metadata_routing"] or self._score_source() == "prefit":
             return fit_params
         return process_routing(self, "fit", **fit_params).estimator.fit
-
-    def _set_scores(self, z, selected, unseen):
-        """Set the scores of the rows to calibrate on, and what follows from them."""
-        left = np.ones(len(z), dtype=bool)
-        if selected is not None:
-            check_consistent_length(z, selected)
-            left &= ~np.asarray(selected, dtype=bool)
-        if unseen is not None:
-            left &= np.isin(np.arange(len(z)), check_mask("unseen", unseen, len(z)))
-        if left.sum() >= MIN_EXCHANGEABLE:
-            z = z[left]
-        elif not left.all():
-            warnings.warn(
-                f"{len(z) - left.sum()} of {len(z)} labels were chosen by a query or seen by the "
-                f"network, and {left.sum()} others are too few to calibrate on (at least "
-                f"{MIN_EXCHANGEABLE}), so all of them were used. The error bars need not be "
-                "right for other rows. Add labels that were chosen at random.",
-                ExchangeabilityWarning,
-                stacklevel=3,
-            )
-        low, high = ENDS[self.method](z, ONE_SIGMA)
-        self.z_scores_, self.n_calibration_, self.scale_ = z, len(z), float(high - low) / 2

@@ -8,10 +8,8 @@ takes ``return_std=True``.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sklearn.compose import TransformedTargetRegressor
-
-from ..gaussian_process.common import last_step
 from .metrics import crps_gaussian, miscalibration_area, negative_log_likelihood
+from .predictive import predict_with_std
 
 __all__ = [
     "make_std_scorer",
@@ -20,57 +18,6 @@ __all__ = [
     "neg_nll_scorer",
     "predict_with_std",
 ]
-
-
-def predict_with_std(estimator, X):
-    """Predict mean and standard deviation, by the best estimator of a search too.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted regressor whose ``predict`` takes ``return_std``, ``Pipeline`` that ends with one, or
-        search (``GridSearchCV``) over either.
-    X : array-like of shape (n_samples, ...)
-
-    Returns
-    -------
-    mean, std : ndarray of shape (n_samples,)
-
-    Raises
-    ------
-    TypeError
-        If the estimator does not return a standard deviation, as a ``TransformedTargetRegressor``,
-        whatever is in it.
-
-    Notes
-    -----
-    With metadata routing on, a ``Pipeline`` passes ``return_std`` to the regressors of this
-    package, which request it. Others need ``set_predict_request(return_std=True)``.
-    """
-    while hasattr(estimator, "best_estimator_"):
-        estimator = estimator.best_estimator_
-    last = last_step(estimator)
-    if isinstance(last, TransformedTargetRegressor):
-        raise TypeError(
-            "TransformedTargetRegressor cannot return a standard deviation: it transforms the mean "
-            "back and nothing else. For a change of scale use normalize_y=True of the Gaussian "
-            "process; for another (a logarithm) transform y before fit, and stay in that unit."
-        )
-    try:
-        prediction = estimator.predict(X, return_std=True)
-    except TypeError as error:
-        if "return_std" not in str(error):
-            raise
-        raise TypeError(
-            f"{type(last).__name__}.predict does not take return_std=True. Use a regressor that "
-            "has a standard deviation, such as skcfgp.GaussianProcessRegressor."
-        ) from error
-    if not isinstance(prediction, tuple) or len(prediction) != 2:
-        raise TypeError(
-            f"expected predict(X, return_std=True) of {type(estimator).__name__} to return mean "
-            f"and standard deviation, got {type(prediction).__name__}."
-        )
-    return prediction
 
 
 @dataclass(frozen=True)

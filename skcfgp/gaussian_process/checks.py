@@ -18,6 +18,9 @@ __all__ = [
 #: Variance of noise, relative to that of the labels, that explains nothing.
 NEGLIGIBLE_NOISE = 1e-6
 
+#: Labels that differ by this part of the largest are equal but for rounding.
+ROUNDING = 1e-12
+
 
 def refuse_crystals(X):
     """Say what to do with crystals, where validation would only say that they are not numbers."""
@@ -89,7 +92,8 @@ def warn_conflicting_labels(gp, n_new=None):
     # A kernel called with two arguments leaves out the noise of a WhiteKernel.
     white = gp.kernel_.diag(X[:1])[0] - gp.kernel_(X[:1], X[:1])[0, 0]
     noise = max(white, 0.0) + noise
-    contradicted = (excess > 0) & (
+    rounding = ROUNDING * np.max(np.abs(gp.targets_) / gp.y_scale_)
+    contradicted = (excess > rounding) & (
         noise < np.maximum(NEGLIGIBLE_NOISE * np.var(gp.y_train_), 1e-4 * excess**2)
     )
     if contradicted.any():

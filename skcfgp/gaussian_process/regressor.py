@@ -7,6 +7,7 @@ appended in O(n^2), where `fit` needs O(n^3).
 import warnings
 
 import numpy as np
+from scipy.stats import norm
 from sklearn import clone
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -27,6 +28,9 @@ from .search import find_hyperparameters
 from .warm_start import recipe, rows_to_append
 
 __all__ = ["GaussianProcessRegressor"]
+
+#: A process without noise has a standard deviation of 0 on its rows; a distribution needs a width.
+SMALLEST_STD = 1e-100
 
 
 class GaussianProcessRegressor(SklearnGPR):
@@ -294,6 +298,23 @@ class GaussianProcessRegressor(SklearnGPR):
         )
         mean = np.concatenate([mean for mean, _ in parts])
         return (mean, np.concatenate([std for _, std in parts])) if return_std else mean
+
+    def predict_distribution(self, X):
+        """Predict the Gaussian of each row, with the mean and standard deviation of `predict`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Feature vectors.
+
+        Returns
+        -------
+        scipy.stats frozen distribution
+            Of shape (n_samples,) or (n_samples, n_targets), in the unit of y; with ``cdf``,
+            ``ppf``, ``interval``, ``logpdf`` and ``rvs``.
+        """
+        mean, std = self.predict(X, return_std=True)
+        return norm(loc=mean, scale=np.maximum(std, SMALLEST_STD))
 
     def log_marginal_likelihood(  # noqa: D102  scikit-learn's says it
         self, theta=None, eval_gradient=False, clone_kernel=True

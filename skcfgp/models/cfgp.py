@@ -62,8 +62,10 @@ def make_cfgp(
         factor of the kernel, a `Laplacian` on L1 distance with a length of its own. Only for the
         recommended recipe.
     calibrated : bool, default=False
-        Put the process in a `CalibratedRegressor`, which corrects the standard deviation by the
-        leave-one-out errors, also of the 20 nearest labelled crystals. The mean stays.
+        Put the process in a `CalibratedRegressor`, which makes a Student-t of the Gaussian, as wide
+        and as heavy in the tails as the leave-one-out errors say, also those of the 20 nearest
+        labelled crystals. The mean stays. `skcfgp.calibration.predict_distribution` gives the
+        distributions.
     random_state : int, RandomState or None, default=None
         Controls the training of the network and the restarts of the search.
 
@@ -128,7 +130,7 @@ def make_cfgp(
         kernel = Laplacian() if recipe == "paper" else PAPER_KERNEL
         gp = GaussianProcessRegressor(kernel, random_state=random_state)
     if calibrated:
-        gp = CalibratedRegressor(gp, n_neighbors=20, cv="leave_one_out")
+        gp = CalibratedRegressor(gp, method="student_t", n_neighbors=20, cv="leave_one_out")
     reader = TableReader(named) if named else CrystalReader()
     return Pipeline([("crystals", reader), ("features", features), ("gp", gp)])
 

@@ -7,7 +7,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skcfgp import CalibratedRegressor, GaussianProcessRegressor
 from skcfgp.calibration import negative_log_likelihood
-from skcfgp.calibration.intervals import PRIOR, LocalScale
+from skcfgp.calibration.z_scores import PRIOR, LocalScale
 from skcfgp.kernels import Laplacian
 
 

@@ -25,12 +25,12 @@ from skcfgp import (
     MEGNetFeaturizer,
     simulate,
 )
-from skcfgp.calibration import ExchangeabilityWarning
+from skcfgp.calibration import ExchangeabilityWarning, FewScoresWarning
 from skcfgp.calibration.scorers import neg_nll_scorer
 from skcfgp.kernels import Laplacian
 from skcfgp.query import greedy_max_std, integrated_variance, max_std
 
-METHODS = ["std_scaling", "isotonic", "conformal"]
+METHODS = ["std_scaling", "student_t", "isotonic", "conformal"]
 ONE_SIGMA = 2 * norm.cdf(1) - 1
 
 
@@ -78,6 +78,7 @@ def held_out(estimator, method, X, y):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::skcfgp.calibration.FewScoresWarning")
 @parametrize_with_checks(
     [CalibratedRegressor()]
     + [
@@ -246,13 +247,13 @@ def test_cross_validation_does_not_leak(method):
     assert std.min() > 0.5
 
 
-def test_std_is_the_half_width_of_the_68_percent_interval():
+def test_two_std_hold_what_two_sigma_hold():
     X, y = data()
     for method in METHODS:
         model = CalibratedRegressor(gp(), method=method).fit(X, y)
-        lower, upper = model.predict_interval(X, ONE_SIGMA)
+        lower, upper = model.predict_distribution(X).interval(2 * norm.cdf(2) - 1)
         mean, std = model.predict(X, return_std=True)
-        np.testing.assert_allclose(std, (upper - lower) / 2)
+        np.testing.assert_allclose(std, (upper - lower) / 4)
         np.testing.assert_array_equal(mean, model.predict(X))
         np.testing.assert_array_equal(mean, gp().fit(X, y).predict(X))
 
@@ -450,11 +451,17 @@ def test_errors_say_what_to_do():
             model.predict_interval(X, coverage)
 
 
-def test_exact_predictions_have_no_width():
-    """0 / 0 is a score of 0: the estimator said that it is sure, and it was right."""
-    model = held_out(Claims(), "conformal", np.zeros((9, 1)), np.zeros(9))
-    np.testing.assert_array_equal(model.z_scores_, np.zeros(9))
-    np.testing.assert_array_equal(model.predict([[1.0]], return_std=True), [[0.0], [0.0]])
+@pytest.mark.parametrize("method", METHODS)
+def test_exact_predictions_tell_nothing_of_others(method):
+    """0 / 0 is a score of 0, and the error bars are as wide as the labels."""
+    X, y = np.zeros((20, 1)), np.arange(20.0)
+    model = CalibratedRegressor(Claims().fit(X, y), method=method, cv="prefit")
+    with pytest.warns(FewScoresWarning, match="errors of all 20 rows are 0"):
+        model.fit(X, np.zeros(20))
+    np.testing.assert_array_equal(model.z_scores_, np.zeros(20))
+    lower, upper = model.predict_interval([[0.0]])
+    assert upper - lower > 2
+    assert (model.predict([[0.0]], return_std=True)[1] >= 1).all()
 
 
 @pytest.mark.network

@@ -1,12 +1,15 @@
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
+from scipy.stats import norm
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.gaussian_process.kernels import WhiteKernel
 from sklearn.model_selection import GridSearchCV
 
 from skcfgp import ActiveLearner, make_cfgp
+from skcfgp.calibration import predict_distribution
+from skcfgp.calibration.score_distributions import fit_scores
 from skcfgp.calibration.scorers import neg_crps_scorer, neg_nll_scorer
 from skcfgp.kernels import Laplacian
 from skcfgp.models.cfgp import PAPER_KERNEL
@@ -72,8 +75,11 @@ def test_calibrated(crystals):
         np.sqrt((6 + (z**2 / np.mean(z**2))[near].sum(axis=1)) / 26)
         for near in (np.argsort(distance, axis=1)[:, :20] for distance in (own, new))
     )
-    scale = np.sqrt(np.mean((z / own)[unseen] ** 2))
+    scores = fit_scores("student_t", (z / own)[unseen])
+    scale = np.ptp(scores.interval(norm.cdf(2) - norm.cdf(-2))) / 4
     np.testing.assert_allclose(ratio, scale * new, rtol=1e-5)
+    bounds = model["gp"].predict_interval(Z_new, 0.8)
+    np.testing.assert_allclose(predict_distribution(model, X[40:]).interval(0.8), bounds)
 
 
 @pytest.mark.parametrize("strategy", [recommended, max_std, greedy_max_std, integrated_variance])

@@ -1,0 +1,77 @@
+"""What is on a site of a crystal: one atom of an element, or a reason why not.
+
+Each reader brings what its format says of a site (names, amounts, where it is periodic); this
+module alone decides, so that the answer is the same whichever way a crystal comes in.
+"""
+
+import math
+import re
+from collections import Counter
+
+from pymatgen.core import Element
+
+__all__ = ["ADVICE", "NUMBERS", "TOLERANCE", "check_periodic", "isotopes_of", "site_number"]
+
+#: Atomic numbers by symbol; deuterium and tritium are hydrogen.
+NUMBERS = {Element.from_Z(z).symbol: z for z in range(1, 119)} | {"D": 1, "T": 1}
+
+#: Occupancies that differ less are equal: files round them.
+TOLERANCE = 1e-3
+
+#: Names of a site without an atom.
+VACANCIES = {"vacancy", "vac", "va", "vac."}
+
+#: What to do with a disordered crystal.
+ADVICE = (
+    "disordered crystals cannot be used. Make it ordered, for example with pymatgen's "
+    "OrderDisorderedStructureTransformation."
+)
+
+_SYMBOL = re.compile(r"([A-Z][a-z]?)(?:\d+(?:\.\d+)?[+-]|[+-]\d*(?:\.\d+)?)?")
+
+
+def site_number(occupants, where="a site"):
+    """Return the atomic number of the one atom on a site; ValueError if there is not one.
+
+    `occupants` are pairs of a symbol, with or without a charge, and an amount. Amounts of one
+    element are added up, whatever its charges and isotopes.
+    """
+    amounts = Counter()
+    for name, amount in occupants:
+        if not (isinstance(amount, int | float) and math.isfinite(amount) and amount >= 0):
+            raise ValueError(f"{where} has the occupancy {amount!r}, which is not that of an atom.")
+        amounts[_number(name)] += amount
+    present = {number: amount for number, amount in amounts.items() if amount > TOLERANCE}
+    total = sum(present.values())
+    if len(present) != 1 or total < 1 - TOLERANCE:
+        content = " ".join(f"{name}{amount:g}" for name, amount in occupants) or "nothing"
+        raise ValueError(f"{where} is occupied by {content!r}: {ADVICE}")
+    if total > 1 + TOLERANCE:
+        raise ValueError(f"the occupancies of {where} add up to {total:g}; at most 1 is possible.")
+    number = next(iter(present))
+    if not number:
+        raise ValueError(f"{where} is a vacancy. Remove it if there is no atom on it.")
+    return number
+
+
+def isotopes_of(symbols):
+    """Count deuterium (D) and tritium (T) among symbols, as properties of a crystal."""
+    counts = Counter(name[:1] for name in symbols if re.fullmatch(r"[DT](?:[\d+-].*)?", name))
+    return {"isotopes": dict(counts)} if counts else {}
+
+
+def check_periodic(pbc):
+    """Refuse what does not repeat in three directions."""
+    if not all(pbc):
+        raise ValueError("it is not periodic in three directions, so it is not a crystal.")
+
+
+def _number(name):
+    """Return the atomic number of a symbol, and 0 for a vacancy."""
+    text = str(name).strip()
+    if text.lower() in VACANCIES:
+        return 0
+    match = _SYMBOL.fullmatch(text)
+    if match is None or match[1] not in NUMBERS:
+        raise ValueError(f"{text} is not an element.")
+    return NUMBERS[match[1]]

@@ -150,12 +150,12 @@ class IntegratedVariance(PoolPosterior):
         variance = self.variance[self.left] + self.gp.new_noise_
         return self._sums[self.left] / variance / self._is_target.sum() * self._scale()[1] ** 2
 
-    def choose(self, n_instances):
-        """Choose candidates of largest gain one after another, each given those before.
+    def choose(self, n_instances, costs=1.0):
+        """Choose candidates of largest gain per cost one after another, each given those before.
 
-        Returns their positions in `left`, ties by lowest position, and their gains.
+        Returns their positions in `left`, ties by lowest position, and their gains per cost.
         """
-        gain = self.gains()
+        gain = self.gains() / costs
         state = copy(self)  # what is only supposed must not stay
         state._T_is_shared, state._first_sums = True, self._first_sums.copy()
         indices, gains = [], []
@@ -163,7 +163,7 @@ class IntegratedVariance(PoolPosterior):
             if indices:
                 state.condition_on(state.left[indices[-1]])
                 state._first_sums[state.left[indices]] = 0.0  # no need to be exact there
-                gain = state.gains()
+                gain = state.gains() / costs
             gain[indices] = -np.inf
             indices.append(first_of_largest(gain))
             gains.append(gain[indices[-1]])

@@ -47,6 +47,19 @@ def check_features(model, X):
     return X
 
 
+def check_costs(costs, n_rows):
+    """Return a cost for each row, 1 by default; refuse what is not positive."""
+    if costs is None:
+        return np.ones(n_rows)
+    costs = np.asarray(costs, dtype=float)
+    if costs.shape != (n_rows,) or not (np.isfinite(costs) & (costs > 0)).all():
+        raise ValueError(
+            f"costs must give {n_rows} positive numbers, one for each row of the pool; got an "
+            f"array of shape {costs.shape} with a minimum of {costs.min(initial=np.inf)}."
+        )
+    return costs
+
+
 def private_random_state(random_state):
     """Return a RandomState; None gives a fresh one, never the global one of NumPy."""
     return np.random.RandomState() if random_state is None else check_random_state(random_state)

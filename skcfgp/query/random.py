@@ -1,8 +1,10 @@
 """Strategies to compare with, and one that wraps another."""
 
+from inspect import signature
+
 import numpy as np
 
-from .common import check_pool, private_random_state
+from .common import check_costs, check_pool, private_random_state
 
 
 def random_sampling(learner, X_pool, n_instances=1, random_state=None):
@@ -38,7 +40,9 @@ def cost_weighted(strategy, costs):
     Parameters
     ----------
     strategy : callable
-        Strategy that can score the whole pool at once, each point on its own, such as `max_std`.
+        Strategy that takes ``costs``, such as `integrated_variance` and `expected_improvement`,
+        whose batches are then chosen each given those before; or one that can score the whole pool
+        at once, each point on its own, such as `max_std`.
     costs : callable
         Function of the pool that returns the cost of the label of each row, > 0, in any unit: for a
         DFT calculation, for example, the number of electrons to the third power.
@@ -62,12 +66,9 @@ def cost_weighted(strategy, costs):
 
     def cost_weighted_strategy(learner, X_pool, n_instances=1, **options):
         n_pool = check_pool(X_pool, n_instances)
-        cost = np.asarray(costs(X_pool), dtype=float)
-        if cost.shape != (n_pool,) or not (np.isfinite(cost) & (cost > 0)).all():
-            raise ValueError(
-                f"costs must give {n_pool} positive numbers, one for each row of the pool; got an "
-                f"array of shape {cost.shape} with a minimum of {cost.min(initial=np.inf)}."
-            )
+        cost = check_costs(costs(X_pool), n_pool)
+        if "costs" in signature(strategy).parameters:
+            return strategy(learner, X_pool, n_instances=n_instances, costs=cost, **options)
         indices, scores = strategy(learner, X_pool, n_instances=n_pool, **options)
         order = np.lexsort((indices, -scores / cost[indices]))[:n_instances]
         return indices[order], (scores / cost[indices])[order]

@@ -10,7 +10,7 @@ from ..gaussian_process import PoolPosterior, as_process
 from ..gaussian_process.greedy import greedy_picks, largest_first
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..gaussian_process.shortlist import shortlist_picks
-from .common import check_features, check_pool, follow, innermost, last_step_of, unwrap
+from .common import check_costs, check_features, check_pool, follow, innermost, last_step_of, unwrap
 
 logger = logging.getLogger(__name__)
 
@@ -221,11 +221,12 @@ def _in_unit(gp, picks):
     return indices, np.sqrt(variance) * gp.y_scale_[0]
 
 
-def choose_by_std(learner, last, X, n_instances):
+def choose_by_std(learner, last, X, n_instances, costs=None):
     """Choose as `max_std` does, from the last step of a learner and what it gets."""
     std = pool_std(learner, last, X)[0]
-    indices = largest_first(np.square(std), n_instances)
-    return indices, std[indices]
+    scores = std / check_costs(costs, len(std))
+    indices = largest_first(np.square(scores), n_instances)
+    return indices, scores[indices]
 
 
 def pool_std(learner, last, X):

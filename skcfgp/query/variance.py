@@ -5,7 +5,16 @@ from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 
 from ..gaussian_process import PoolPosterior, as_process
 from ..gaussian_process.greedy import IntegratedVariance, first_of_largest
-from .common import check_features, check_pool, follow, innermost, last_step_of, unwrap
+from .common import (
+    check_costs,
+    check_features,
+    check_pool,
+    follow,
+    innermost,
+    last_step_of,
+    unwrap,
+)
+from .design import design_for, wants_design
 from .uncertainty import choose_by_std
 
 #: Largest memory for what is kept between queries; beyond it each query starts afresh, in chunks.
@@ -15,7 +24,7 @@ MAX_BYTES = 2**31
 N_TARGETS = 600
 
 
-def integrated_variance(learner, X_pool, n_instances=1, X_target=None):
+def integrated_variance(learner, X_pool, n_instances=1, X_target=None, *, costs=None):
     """Choose the points whose labels lower the mean variance over a set of points the most.
 
     A label at x lowers the variance at t by cov(x, t)^2 / (var(x) + noise), whatever its value. The
@@ -37,13 +46,17 @@ def integrated_variance(learner, X_pool, n_instances=1, X_target=None):
         Number of points to choose, each given those before it.
     X_target : array-like of shape (n_target, ...), default=None
         Points where the variance matters, as the estimator takes them. By default, the pool.
+    costs : array-like of shape (n_pool,), default=None
+        Cost of the label of each point, > 0, in any unit. Points are then chosen by the decrease
+        per unit of cost. `cost_weighted` computes costs from the pool.
 
     Returns
     -------
     indices : ndarray of shape (n_instances,)
         Positions in the pool, in the order of the choice; ties by lowest position.
     gain : ndarray of shape (n_instances,)
-        Decrease of the mean variance over the targets by each, in the unit of y squared.
+        Decrease of the mean variance over the targets by each, in the unit of y squared; with
+        `costs`, per unit of cost.
 
     Raises
     ------
@@ -68,16 +81,17 @@ def integrated_variance(learner, X_pool, n_instances=1, X_target=None):
     check_pool(X_pool, n_instances)
     model, pool = innermost(learner, X_pool)
     target = None if X_target is None else innermost(learner, X_target)[1]
-    return _choose(learner, as_process(model), pool, n_instances, target)
+    return _choose(learner, as_process(model), pool, n_instances, target, costs)
 
 
-def recommended(learner, X_pool, n_instances=1):
+def recommended(learner, X_pool, n_instances=1, *, costs=None):
     """Choose by `integrated_variance` with a Gaussian process, by `max_std` with anything else.
 
-    The default strategy of `skcfgp.ActiveLearner` and `skcfgp.simulate`. On the fixed test sets of
-    ``docs/active_learning.rst`` integrated variance is ahead of random choice in the mean on every
-    property; `max_std`, the strategy of the paper, is behind it on formation energies, since it
-    takes the outliers first.
+    With fewer than ten labels, and with none, the choice is that of `initial_design`, unless the
+    hyper-parameters of the process are given. The default strategy of `skcfgp.ActiveLearner` and
+    `skcfgp.simulate`. On the fixed test sets of ``docs/active_learning.rst`` integrated variance is
+    ahead of random choice in the mean on every property; `max_std`, the strategy of the paper, is
+    behind it on formation energies, since it takes the outliers first.
 
     Parameters
     ----------
@@ -87,6 +101,8 @@ def recommended(learner, X_pool, n_instances=1):
         Pool, as the estimator takes it.
     n_instances : int, default=1
         Number of points to choose.
+    costs : array-like of shape (n_pool,), default=None
+        Cost of the label of each point, > 0, in any unit, by which the scores are divided.
 
     Returns
     -------
@@ -102,15 +118,17 @@ def recommended(learner, X_pool, n_instances=1):
     crystals on, the mean is taken over 600 of them, evenly spaced in the pool.
     """
     n_pool = check_pool(X_pool, n_instances)
+    if wants_design(learner):
+        return design_for(learner, X_pool, n_instances, costs)
     last, X = last_step_of(learner, X_pool)
     model, pool = unwrap(last, X)
     if not isinstance(model, SklearnGPR) or np.ndim(getattr(model, "y_train_", None)) != 1:
-        return choose_by_std(learner, last, X, n_instances)
+        return choose_by_std(learner, last, X, n_instances, costs)
     some = None
     if not _fits(n_pool, n_pool, len(model.X_train_), n_instances):
         pool = check_features(model, pool)
         some = pool[np.linspace(0, n_pool - 1, N_TARGETS).astype(int)]
-    return _choose(learner, as_process(model), pool, n_instances, some)
+    return _choose(learner, as_process(model), pool, n_instances, some, costs)
 
 
 def _fits(n_pool, n_target, n_labels, n_instances):
@@ -119,17 +137,18 @@ def _fits(n_pool, n_target, n_labels, n_instances):
     return 8 * n_pool * (n_copies * n_target + n_labels) <= MAX_BYTES
 
 
-def _choose(learner, gp, pool, n_instances, target):
+def _choose(learner, gp, pool, n_instances, target, costs=None):
     """Choose by integrated variance, from features."""
     targets = [] if target is None else [check_features(gp, target)]
     pool = check_features(gp, pool)
+    costs = check_costs(costs, len(pool))
     if _fits(len(pool), len(targets[0] if targets else pool), len(gp.X_train_), n_instances):
-        return follow(learner, IntegratedVariance, gp, pool, *targets).choose(n_instances)
+        return follow(learner, IntegratedVariance, gp, pool, *targets).choose(n_instances, costs)
     posterior = PoolPosterior(gp, np.vstack([pool, *targets]))
     columns = slice(len(pool), None) if targets else slice(None)
     indices, gains = [], []
     for _ in range(n_instances):
-        gain = posterior.variance_reduction(slice(len(pool)), columns)
+        gain = posterior.variance_reduction(slice(len(pool)), columns) / costs
         gain[indices] = -np.inf
         indices.append(first_of_largest(gain))
         gains.append(gain[indices[-1]])

@@ -50,7 +50,7 @@ class Block:
     def one(self, name):
         """Return the one value of a name, or None if it is not told."""
         column = self.column(name)
-        if column is None or len(column) == 1 and column[0] in NULLS:
+        if column is None or (len(column) == 1 and column[0] in NULLS):
             return None
         if len(column) != 1:
             raise ValueError(f"_{name} has {len(column)} values; one is expected.")

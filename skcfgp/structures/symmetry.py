@@ -151,7 +151,7 @@ def _parse(text):
         while end < len(part):
             match = _TERM.match(part, end)
             sign, value, axis = match.groups()
-            if value is None and axis is None or end and not sign:
+            if (value is None and axis is None) or (end and not sign):
                 raise ValueError(f"{text!r} is not a symmetry operation such as '-x, y+1/2, z'.")
             number = _fraction(value, text) * (-1 if sign == "-" else 1)
             if axis is None:
@@ -215,7 +215,7 @@ def _tables():
         own = others[-1] if others else standard
         names = {kind.international_full, own, re.sub(r" 1\b", "", own)}
         every, usual = numbers.setdefault(kind.number, ([], []))
-        if not every or not others and kind.choice in ("", "1", "2", "H", "R"):
+        if not every or (not others and kind.choice in ("", "1", "2", "H", "R")):
             names |= {standard, kind.international_short}
             usual.append(position)
         every.append(position)

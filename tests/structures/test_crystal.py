@@ -321,6 +321,7 @@ def test_unknown_elements_and_lone_atoms_are_named():
 
 
 @pytest.mark.network
+@pytest.mark.filterwarnings("ignore:3 errors of other rows are too few")
 def test_predict_on_the_command_line(arrays, tmp_path):
     from skcfgp.cli import main
 

@@ -1,9 +1,11 @@
-"""Are the error bars right? Metrics of a predicted mean and standard deviation.
+"""Are predictive distributions right? Metrics of them, and of a mean and a standard deviation.
 
-Every metric is a function of ``(y_true, y_pred, y_std)``; `uncertainty_report` gives all of them,
-since no single one tells enough. `skcfgp.calibration.scorers` makes scorers of them.
+Every metric is a function of ``(y_true, y_pred, y_std)`` or, where it does not take a Gaussian for
+granted, of ``(y_true, distribution)``; `uncertainty_report` gives all of them, since no single one
+tells enough. `skcfgp.calibration.scorers` makes scorers of them.
 """
 
+from .distribution_metrics import coverage_by_level, crps, pit_values
 from .enrichment import error_enrichment
 from .exchangeable import ExchangeabilityWarning
 from .metrics import (
@@ -34,7 +36,9 @@ __all__ = [
     "calibrated_reference",
     "calibration_curve",
     "coverage",
+    "coverage_by_level",
     "coverage_interval",
+    "crps",
     "crps_gaussian",
     "dispersion",
     "ence",
@@ -44,6 +48,7 @@ __all__ = [
     "mean_squared_z_interval",
     "miscalibration_area",
     "negative_log_likelihood",
+    "pit_values",
     "predict_distribution",
     "sharpness",
     "spearman",

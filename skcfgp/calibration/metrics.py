@@ -5,9 +5,9 @@ calibrated if z is a standard normal variable whatever `y_std` is.
 """
 
 import numpy as np
-from scipy.stats import binomtest, norm
 
 from .common import check_count, check_predictions, check_std, mean_of_ties
+from .distribution_metrics import as_distribution, crps, pit_values, wilson
 
 __all__ = [
     "calibration_curve",
@@ -56,19 +56,16 @@ def coverage_interval(y_true, y_pred, y_std, n_sigma=2.0, confidence_level=0.95)
     ----------
     .. [1] Wilson, J. Am. Stat. Assoc. 22, 209 (1927). doi:10.1080/01621459.1927.10502953
     """
-    inside = _inside(y_true, y_pred, y_std, n_sigma)
-    interval = binomtest(int(inside.sum()), len(inside)).proportion_ci(
-        confidence_level, method="wilson"
-    )
-    return float(interval.low), float(interval.high)
+    return wilson(_inside(y_true, y_pred, y_std, n_sigma), confidence_level)
 
 
-def calibration_curve(y_true, y_pred, y_std, *, form="interval", n_levels=100):
+def calibration_curve(y_true, y_pred, y_std=None, *, form="interval", n_levels=100):
     """Observed against predicted probability.
 
     Parameters
     ----------
-    y_true, y_pred, y_std : array-like of shape (n_samples,)
+    y_true, y_pred, y_std
+        As in `pit_values`: `y_pred` can be a predictive distribution, without `y_std`.
     form : {"interval", "quantile"}, default="interval"
         See `miscalibration_area`.
     n_levels : int, default=100
@@ -80,22 +77,21 @@ def calibration_curve(y_true, y_pred, y_std, *, form="interval", n_levels=100):
     """
     if form not in ("interval", "quantile"):
         raise ValueError(f"form must be 'interval' or 'quantile', got {form!r}.")
-    z = _z_scores(y_true, y_pred, y_std)
     probability = np.linspace(0, 1, check_count("n_levels", n_levels, 2))
-    if form == "interval":
-        z, bounds = np.abs(z), norm.ppf(0.5 + probability / 2)
-    else:
-        bounds = norm.ppf(probability)
-    return probability, np.searchsorted(np.sort(z), bounds, side="right") / len(z)
+    pit = pit_values(y_true, y_pred, y_std)
+    pit = np.abs(2 * pit - 1) if form == "interval" else pit
+    return probability, np.searchsorted(np.sort(pit), probability, side="right") / len(pit)
 
 
-def miscalibration_area(y_true, y_pred, y_std, *, form="interval", n_levels=100):
+def miscalibration_area(y_true, y_pred, y_std=None, *, form="interval", n_levels=100):
     r"""Area between the calibration curve and the diagonal: 0 is perfect, 0.5 the worst.
 
-    At a probability p the curve is the fraction of rows with
+    At a probability p the curve is the fraction of rows whose probability integral transform u
+    (see `pit_values`; :math:`\Phi(z)` for a Gaussian) has
 
-    - :math:`|z| \leq \Phi^{-1}((1 + p)/2)` in the interval form, as in uncertainty-toolbox [3]_;
-    - :math:`z \leq \Phi^{-1}(p)` in the quantile form, as in Kuleshov [1]_ and Tran [2]_.
+    - :math:`|2 u - 1| \leq p`, that is in the central interval of probability p, in the interval
+      form, as in uncertainty-toolbox [3]_;
+    - :math:`u \leq p` in the quantile form, as in Kuleshov [1]_ and Tran [2]_.
 
     The same predictions have two different areas: on a normal distribution that is taken to be half
     as wide as it is 0.205 and 0.102; shifted by one standard deviation 0.135 and 0.260. n rows of a
@@ -103,7 +99,8 @@ def miscalibration_area(y_true, y_pred, y_std, *, form="interval", n_levels=100)
 
     Parameters
     ----------
-    y_true, y_pred, y_std : array-like of shape (n_samples,)
+    y_true, y_pred, y_std
+        As in `pit_values`: `y_pred` can be a predictive distribution, without `y_std`.
     form : {"interval", "quantile"}, default="interval"
     n_levels : int, default=100
         Probabilities that straight lines join, evenly spaced from 0 to 1.
@@ -237,15 +234,16 @@ def mean_squared_z(y_true, y_pred, y_std):
     return float(np.mean(_z_scores(y_true, y_pred, y_std) ** 2))
 
 
-def negative_log_likelihood(y_true, y_pred, y_std):
-    r"""Mean negative log density of a Gaussian, in nats [1]_.
+def negative_log_likelihood(y_true, y_pred, y_std=None):
+    r"""Mean negative log density, in nats [1]_.
 
-    It is :math:`\frac{1}{2}\ln(2\pi\sigma^2) + \frac{1}{2} z^2`. Another unit of y shifts it:
-    numbers that are k times as large add ln k.
+    That of a Gaussian is :math:`\frac{1}{2}\ln(2\pi\sigma^2) + \frac{1}{2} z^2`. Another unit of y
+    shifts it: numbers that are k times as large add ln k.
 
     Parameters
     ----------
-    y_true, y_pred, y_std : array-like of shape (n_samples,)
+    y_true, y_pred, y_std
+        As in `pit_values`: `y_pred` can be a predictive distribution, without `y_std`.
 
     Returns
     -------
@@ -256,8 +254,8 @@ def negative_log_likelihood(y_true, y_pred, y_std):
     .. [1] Gneiting, Raftery, "Strictly Proper Scoring Rules, Prediction, and Estimation", J. Am.
        Stat. Assoc. 102, 359 (2007). doi:10.1198/016214506000001437
     """
-    y_true, y_pred, y_std = check_predictions(y_true, y_pred, y_std)
-    return float(-norm.logpdf(y_true, y_pred, y_std).mean())
+    y_true, distribution = as_distribution(y_true, y_pred, y_std)
+    return float(-distribution.logpdf(y_true).mean())
 
 
 def crps_gaussian(y_true, y_pred, y_std):
@@ -275,10 +273,7 @@ def crps_gaussian(y_true, y_pred, y_std):
     -------
     float
     """
-    y_true, y_pred, y_std = check_predictions(y_true, y_pred, y_std)
-    z = (y_true - y_pred) / y_std
-    scores = z * (2 * norm.cdf(z) - 1) + 2 * norm.pdf(z) - 1 / np.sqrt(np.pi)
-    return float(np.mean(y_std * scores))
+    return crps(y_true, y_pred, y_std)
 
 
 def _z_scores(y_true, y_pred, y_std):

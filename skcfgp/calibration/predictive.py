@@ -3,8 +3,9 @@
 from scipy.stats import norm
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 
-from ..gaussian_process.common import last_step, last_step_input
+from ..gaussian_process.common import last_step
 
 __all__ = ["predict_distribution", "predict_with_std"]
 
@@ -50,13 +51,15 @@ def predict_distribution(model, X):
     >>> model = make_pipeline(StandardScaler(), CalibratedRegressor(gp, method="student_t"))
     >>> distribution = predict_distribution(model.fit(X, y), [[0.0], [1.0]])
     >>> print(distribution.sf(0.5).round(2))  # probability of more than 0.5
-    [0.02 0.98]
+    [0.01 0.99]
     """
-    model, X = _end_of(model, X)
-    if hasattr(model, "predict_distribution"):
-        return model.predict_distribution(X)
-    mean, std = predict_with_std(model, X)
-    return norm(loc=mean, scale=std)
+    last, steps = _end_of(model)
+    if not hasattr(last, "predict_distribution"):
+        mean, std = predict_with_std(model, X)
+        return norm(loc=mean, scale=std)
+    for step in steps:
+        X = step.transform(X)
+    return last.predict_distribution(X)
 
 
 def predict_with_std(estimator, X):
@@ -110,14 +113,15 @@ def predict_with_std(estimator, X):
     return prediction
 
 
-def _end_of(model, X):
-    """Return what predicts at the end of searches and pipelines, and what it gets for `X`."""
+def _end_of(model):
+    """Return what predicts at the end of searches and pipelines, and what transforms before it."""
+    steps = []
     while True:
         if hasattr(model, "best_estimator_"):
             model = model.best_estimator_
         elif isinstance(model, FrozenEstimator):
             model = model.estimator
-        elif last_step(model) is not model:
-            model, X = last_step(model), last_step_input(model, X)
+        elif isinstance(model, Pipeline):
+            steps, model = [*steps, *([model[:-1]] if len(model) > 1 else [])], model[-1]
         else:
-            return model, X
+            return model, steps

@@ -1,15 +1,23 @@
-"""`uncertainty_report`: all metrics of a predicted mean and standard deviation in one table."""
+"""`uncertainty_report`: all metrics of predictions with an error bar in one table."""
 
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy.stats import norm
 from sklearn.metrics import mean_absolute_error, median_absolute_error, r2_score
 from sklearn.utils import check_random_state
 
 from . import metrics as m
-from .common import check_predictions
+from .distribution_metrics import (
+    LEVELS,
+    TWO_SIGMA,
+    as_distribution,
+    coverage_by_level,
+    crps,
+    family,
+    quantiles_of,
+    two_sigma_std,
+)
 from .ranking import ause, spearman
 from .resampling import calibrated_reference, mean_squared_z_interval
 
@@ -21,16 +29,16 @@ METRICS = {
     "rmse": ("RMSE", True),
     "median_absolute_error": ("median absolute error", True),
     "r2": ("R2", False),
-    "coverage_1sigma": ("coverage at 1 sigma", False),
-    "coverage_2sigma": ("coverage at 2 sigma", False),
-    "coverage_3sigma": ("coverage at 3 sigma", False),
+    **{f"coverage_{level:.0%}"[:-1]: (f"in the {level:.0%} interval", False) for level in LEVELS},
+    "coverage_2sigma": ("within 2 sigma", False),
     "miscalibration_area_interval": ("miscalibration area, interval form", False),
     "miscalibration_area_quantile": ("miscalibration area, quantile form", False),
-    "mean_squared_z": ("mean squared z", False),
-    "ence": ("ENCE", False),
     "nll": ("NLL (nats)", False),
     "crps": ("CRPS", True),
-    "sharpness": ("sharpness", True),
+    "width_95": ("mean width of the 95% interval", True),
+    "mean_squared_z": ("mean squared z (Gaussian)", False),
+    "ence": ("ENCE (Gaussian)", False),
+    "sharpness": ("root mean square sigma", True),
     "dispersion": ("dispersion", False),
     "spearman": ("Spearman of sigma and |error|", False),
     "ause": ("AUSE", True),
@@ -100,7 +108,7 @@ class UncertaintyReport:
 
 
 def uncertainty_report(
-    y_true, y_pred, y_std, *, n_bins=10, n_resamples=1000, unit="unit of y", random_state=None
+    y_true, y_pred, y_std=None, *, n_bins=10, n_resamples=1000, unit="unit of y", random_state=None
 ):
     """Measure accuracy, calibration, sharpness and ranking of predictions with an error bar.
 
@@ -108,10 +116,13 @@ def uncertainty_report(
     ----------
     y_true : array-like of shape (n_samples,)
         At least two rows.
-    y_pred : array-like of shape (n_samples,)
-        Predicted mean, in the unit of `y_true`.
-    y_std : array-like of shape (n_samples,)
-        Predicted standard deviation of `y_true`, noise included, in its unit.
+    y_pred : frozen distribution, or array-like of shape (n_samples,)
+        Predictive distributions, as `predict_distribution` gives them; or the means of Gaussians,
+        with `y_std`. In the unit of `y_true`.
+    y_std : array-like of shape (n_samples,), default=None
+        Standard deviation of `y_true`, noise included, in its unit. Of a distribution the median is
+        taken for the prediction and a quarter of the width of the central interval of coverage
+        95.45 % for sigma.
     n_bins : int, default=10
         Number of bins of the ENCE, at most one for each row.
     n_resamples : int, default=1000
@@ -133,10 +144,12 @@ def uncertainty_report(
 
     Notes
     -----
-    The column "if calibrated" is what the errors would give if they were normal with the predicted
-    standard deviations: in closed form (``sqrt(2 / pi)`` times the mean of `y_std` for the MAE, the
-    sharpness for the RMSE, ``sqrt(2 pi / n) / 8`` for the miscalibration areas), and for the ENCE,
-    Spearman's correlation and the AUSE by resampling, with the range of 95% of the resamples.
+    The column "if calibrated" is what labels drawn from the predictive distributions would give: in
+    closed form for a Gaussian (``sqrt(2 / pi)`` times the mean of `y_std` for the MAE), by
+    quantiles for others, ``sqrt(2 pi / n) / 8`` for the miscalibration areas; and for the ENCE,
+    Spearman's correlation and the AUSE by resampling, with the range of 95% of the resamples. Mean
+    squared z and ENCE take sigma for a standard deviation, which a heavy-tailed distribution need
+    not have.
 
     Examples
     --------
@@ -152,38 +165,44 @@ def uncertainty_report(
     """
     import pandas as pd
 
-    y_true, y_pred, y_std = p = check_predictions(y_true, y_pred, y_std)
+    y_true, distribution = as_distribution(y_true, y_pred, y_std)
     if len(y_true) < 2:
         raise ValueError(f"expected at least 2 rows, got {len(y_true)}.")
     random_state = check_random_state(random_state)
-    area = np.sqrt(2 * np.pi / len(y_true)) / 8
-    normal_nll = np.mean(np.log(y_std)) + (np.log(2 * np.pi) + 1) / 2
+    y_pred, y_std = (distribution.median(), two_sigma_std(distribution))
+    if gaussian := family(distribution)[0] == "norm":
+        y_std = distribution.std()
+    p = y_true, y_pred, y_std
     resampled = {"ence": partial(m.ence, n_bins=n_bins), "spearman": spearman, "ause": ause}
     values = {name: metric(*p) for name, metric in resampled.items()}
     z2_interval = mean_squared_z_interval(*p, n_resamples=n_resamples, random_state=random_state)
     simulated = calibrated_reference(
         lambda *columns: [metric(*columns) for metric in resampled.values()],
-        y_std,
+        y_std if gaussian else distribution,
         n_resamples=n_resamples,
         random_state=random_state,
     )
+    area = np.sqrt(2 * np.pi / len(y_true)) / 8
+    expected = _expected_normal(y_std) if gaussian else _expected(distribution)
     rows = {
-        "mae": _row(mean_absolute_error(y_true, y_pred), np.sqrt(2 / np.pi) * y_std.mean()),
-        "rmse": _row(np.sqrt(np.mean((y_true - y_pred) ** 2)), m.sharpness(y_std)),
+        "mae": _row(mean_absolute_error(y_true, y_pred), expected["mae"]),
+        "rmse": _row(np.sqrt(np.mean((y_true - y_pred) ** 2)), expected["rmse"]),
         "median_absolute_error": _row(median_absolute_error(y_true, y_pred)),
         "r2": _row(r2_score(y_true, y_pred)),
-        "miscalibration_area_interval": _row(m.miscalibration_area(*p, form="interval"), area),
-        "miscalibration_area_quantile": _row(m.miscalibration_area(*p, form="quantile"), area),
-        "mean_squared_z": _row(m.mean_squared_z(*p), 1.0, z2_interval),
-        "nll": _row(m.negative_log_likelihood(*p), normal_nll),
-        "crps": _row(m.crps_gaussian(*p), y_std.mean() / np.sqrt(np.pi)),
+        "coverage_2sigma": _row(m.coverage(*p), TWO_SIGMA, m.coverage_interval(*p)),
+        "nll": _row(m.negative_log_likelihood(y_true, distribution), expected["nll"]),
+        "crps": _row(crps(y_true, distribution), expected["crps"]),
+        "mean_squared_z": _row(m.mean_squared_z(*p), 1.0 if gaussian else np.nan, z2_interval),
         "sharpness": _row(m.sharpness(y_std)),
         "dispersion": _row(m.dispersion(y_std)),
     }
-    for k in (1, 2, 3):
-        interval = m.coverage_interval(*p, n_sigma=k)
-        expected = norm.cdf(k) - norm.cdf(-k)
-        rows[f"coverage_{k}sigma"] = _row(m.coverage(*p, n_sigma=k), expected, interval)
+    for form in ("interval", "quantile"):
+        found = m.miscalibration_area(y_true, distribution, form=form)
+        rows[f"miscalibration_area_{form}"] = _row(found, area)
+    levels = coverage_by_level(y_true, distribution)
+    for level, row in levels.iterrows():
+        rows[f"coverage_{level:.0%}"[:-1]] = _row(row.coverage, level, (row.low, row.high))
+    rows["width_95"] = _row(levels.mean_width[0.95])
     for (name, value), column in zip(values.items(), simulated.T, strict=True):
         limits = np.quantile(column, [0.025, 0.975])
         rows[name] = _row(value, column.mean(), reference_interval=limits)
@@ -191,6 +210,28 @@ def uncertainty_report(
     table = table.loc[list(METRICS)].rename_axis("metric")
     table["unit"] = [unit if has_unit else "1" for _, has_unit in METRICS.values()]
     return UncertaintyReport(table, len(y_true), int(n_bins), int(n_resamples))
+
+
+def _expected_normal(y_std):
+    """Return what labels drawn from Gaussians give, in closed form."""
+    return {
+        "mae": np.sqrt(2 / np.pi) * y_std.mean(),
+        "rmse": m.sharpness(y_std),
+        "nll": np.mean(np.log(y_std)) + (np.log(2 * np.pi) + 1) / 2,
+        "crps": y_std.mean() / np.sqrt(np.pi),
+    }
+
+
+def _expected(distribution):
+    """Return what labels drawn from the distributions give, by quantiles."""
+    level, quantile = quantiles_of(distribution)
+    finite = np.all(np.isfinite(distribution.mean()))
+    return {
+        "mae": np.mean(np.abs(quantile - distribution.median())) if finite else np.inf,
+        "rmse": np.sqrt(np.mean(distribution.var())),
+        "nll": -np.mean(distribution.logpdf(quantile)),
+        "crps": np.mean((2 * level - 1) * quantile) if finite else np.inf,
+    }
 
 
 def _row(value, reference=np.nan, interval=(np.nan, np.nan), reference_interval=(np.nan, np.nan)):

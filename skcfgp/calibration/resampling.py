@@ -5,6 +5,7 @@ from scipy.stats import bootstrap
 from sklearn.utils import check_random_state
 
 from .common import check_count, check_predictions, check_probability, check_std
+from .distribution_metrics import two_sigma_std
 
 __all__ = ["calibrated_reference", "mean_squared_z_interval"]
 
@@ -15,14 +16,16 @@ BATCH = 10**7
 def calibrated_reference(metric, y_std, *, n_resamples=1000, random_state=None):
     """Compute a metric as if the model were calibrated, with the standard deviations it has.
 
-    Errors are drawn from normal distributions of mean 0 and standard deviation `y_std`, as in the
-    reference of `spearman`.
+    Labels are drawn from the distribution that was predicted: errors from normal distributions of
+    mean 0 and standard deviation `y_std`, as in the reference of `spearman`.
 
     Parameters
     ----------
     metric : callable
-        Called as ``metric(y_true, y_pred, y_std)``; returns a float, or several.
-    y_std : array-like of shape (n_samples,)
+        Called as ``metric(y_true, y_pred, y_std)``; returns a float, or several. Of a distribution
+        it gets the median and a quarter of the central interval of coverage 95.45 %.
+    y_std : array-like of shape (n_samples,), or frozen distribution
+        Standard deviations, or predictive distributions.
     n_resamples : int, default=1000
     random_state : int, RandomState or None, default=None
         Controls the errors.
@@ -46,15 +49,16 @@ def calibrated_reference(metric, y_std, *, n_resamples=1000, random_state=None):
     5 bins: 0.06
     50 bins: 0.18
     """
-    y_std = check_std(y_std)
     random = check_random_state(random_state)
-    exact = np.zeros_like(y_std)
-    return np.array(
-        [
-            metric(y_std * random.standard_normal(len(y_std)), exact, y_std)
-            for _ in range(check_count("n_resamples", n_resamples))
-        ]
-    )
+    n_resamples = range(check_count("n_resamples", n_resamples))
+    if hasattr(y_std, "rvs"):
+        median, std = y_std.median(), two_sigma_std(y_std)
+        draws = (y_std.rvs(size=len(median), random_state=random) for _ in n_resamples)
+    else:
+        std = check_std(y_std)
+        median = np.zeros_like(std)
+        draws = (std * random.standard_normal(len(std)) for _ in n_resamples)
+    return np.array([metric(y, median, std) for y in draws])
 
 
 def mean_squared_z_interval(

@@ -131,6 +131,18 @@ class GaussianPieces(rv_continuous):
     def _updated_ctor_param(self):
         return super()._updated_ctor_param() | self._parameters
 
+    def _stats(self):
+        """Return mean and variance, from the moments of a Gaussian between the knots."""
+        slopes = np.diff(self._z) / np.diff(self._u)
+        offset = self._z[:-1] - slopes * self._u[:-1]
+        ends, inner = np.concatenate([[-np.inf], self._u[1:-1], [np.inf]]), self._u[1:-1]
+        weighted = np.concatenate([[0.0], inner * norm.pdf(inner), [0.0]])
+        zeroth, first = np.diff(norm.cdf(ends)), -np.diff(norm.pdf(ends))
+        second = zeroth - np.diff(weighted)
+        mean = offset @ zeroth + slopes @ first
+        square = offset**2 @ zeroth + 2 * offset * slopes @ first + slopes**2 @ second
+        return mean, square - mean**2, None, None
+
     def _ppf(self, q):
         return _follow(norm.ppf(q), self._u, self._z)
 

@@ -14,6 +14,7 @@ from skcfgp.calibration import (
     calibrated_reference,
     calibration_curve,
     coverage,
+    coverage_by_level,
     coverage_interval,
     crps_gaussian,
     dispersion,
@@ -332,20 +333,21 @@ def test_reference_holds_what_a_calibrated_model_gives():
 def test_report_holds_the_metrics():
     columns = y_true, y_pred, y_std = sample()
     report = uncertainty_report(*columns, n_resamples=100, random_state=0)
+    levels = coverage_by_level(*columns)
     expected = {
         "mae": mean_absolute_error(y_true, y_pred),
         "rmse": np.sqrt(np.mean((y_true - y_pred) ** 2)),
         "median_absolute_error": np.median(np.abs(y_true - y_pred)),
         "r2": r2_score(y_true, y_pred),
-        "coverage_1sigma": coverage(*columns, n_sigma=1),
+        **{f"coverage_{100 * level:.0f}": inside for level, inside in levels.coverage.items()},
         "coverage_2sigma": coverage(*columns, n_sigma=2),
-        "coverage_3sigma": coverage(*columns, n_sigma=3),
         "miscalibration_area_interval": miscalibration_area(*columns, form="interval"),
         "miscalibration_area_quantile": miscalibration_area(*columns, form="quantile"),
-        "mean_squared_z": mean_squared_z(*columns),
-        "ence": ence(*columns, n_bins=10),
         "nll": negative_log_likelihood(*columns),
         "crps": crps_gaussian(*columns),
+        "width_95": 2 * stats.norm.ppf(0.975) * y_std.mean(),
+        "mean_squared_z": mean_squared_z(*columns),
+        "ence": ence(*columns, n_bins=10),
         "sharpness": sharpness(y_std),
         "dispersion": dispersion(y_std),
         "spearman": spearman(*columns),
@@ -374,7 +376,7 @@ def test_references_are_the_means_of_calibrated_models():
         "nll": negative_log_likelihood,
         "crps": crps_gaussian,
         "mean_squared_z": mean_squared_z,
-        "coverage_1sigma": lambda *columns: coverage(*columns, n_sigma=1),
+        "coverage_2sigma": coverage,
         "ence": ence,
         "ause": ause,
     }
@@ -409,7 +411,7 @@ def test_report_reads_as_a_table():
         assert (f"  {row.reference:.4g}" in line) == np.isfinite(row.reference)
         assert line.endswith("eV/atom") == (row.unit == "eV/atom")
     assert [part.split()[0] for part in lines[-1].split("; ")] == ["400", "10", "100"]
-    y_unit = ["mae", "rmse", "median_absolute_error", "crps", "sharpness", "ause"]
+    y_unit = ["mae", "rmse", "median_absolute_error", "crps", "width_95", "sharpness", "ause"]
     assert list(report.table.index[report.table.unit == "eV/atom"]) == y_unit
 
 

@@ -143,6 +143,14 @@ def test_the_density_is_the_derivative_of_the_cdf(method):
         assert area == pytest.approx(distribution.cdf(high) - distribution.cdf(low), abs=1e-6)
 
 
+@pytest.mark.parametrize("method", ["isotonic", "conformal"])
+def test_moments_are_those_of_the_quantiles(method):
+    distribution = fit_scores(method, np.random.default_rng(5).standard_exponential(size=15))
+    x = distribution.ppf((np.arange(10**5) + 0.5) / 10**5)
+    assert distribution.mean() == pytest.approx(x.mean(), abs=1e-3)
+    assert distribution.var() == pytest.approx(x.var(), rel=1e-3)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_units_scale(method):
     X, y = data()

@@ -20,8 +20,10 @@ from skcfgp.calibration import (
     ence,
     miscalibration_area,
     negative_log_likelihood,
+    predict_distribution,
 )
 from skcfgp.calibration.scorers import (
+    make_distribution_scorer,
     make_std_scorer,
     neg_crps_scorer,
     neg_miscalibration_area_scorer,
@@ -73,8 +75,24 @@ def test_a_pipeline_predicts_std_with_routing_on_as_with_routing_off(calibrated)
     expected = fitted.predict(X[60:], return_std=True)
     with config_context(enable_metadata_routing=True):
         found = clone(fitted).fit(X[:60], Y[:60]).predict(X[60:], return_std=True)
-        assert neg_nll_scorer(fitted, X[60:], Y[60:]) == -negative_log_likelihood(Y[60:], *expected)
+        score = -negative_log_likelihood(Y[60:], *expected)
+        assert neg_nll_scorer(fitted, X[60:], Y[60:]) == pytest.approx(score, rel=1e-12)
     np.testing.assert_array_equal(found, expected)
+
+
+def test_scores_are_of_the_distribution_that_is_predicted(routing):
+    """Not of the Gaussian with the same standard deviation."""
+    calibrated = CalibratedRegressor(gp(), method="student_t")
+    fitted = make_pipeline(StandardScaler(), calibrated).fit(X[:60], Y[:60])
+    distribution = predict_distribution(fitted, X[60:])
+    nll = neg_nll_scorer(fitted, X[60:], Y[60:])
+    assert nll == distribution.logpdf(Y[60:]).mean()
+    mean, std = fitted.predict(X[60:], return_std=True)
+    assert nll != pytest.approx(-negative_log_likelihood(Y[60:], mean, std), rel=1e-6)
+    area = miscalibration_area(Y[60:], distribution)
+    assert neg_miscalibration_area_scorer(fitted, X[60:], Y[60:]) == -area
+    widest = make_distribution_scorer(lambda y, d, level: np.ptp(d.interval(level)), level=0.9)
+    assert widest(fitted, X[60:], Y[60:]) == np.ptp(distribution.interval(0.9))
 
 
 def test_a_regressor_of_scikit_learn_must_request_return_std():
@@ -148,7 +166,7 @@ def test_pickle_clone_and_repr():
     search = clone(GridSearchCV(gp(), {}, scoring=SCORING))
     assert search.scoring == SCORING
     assert repr(neg_nll_scorer) == (
-        "make_std_scorer(negative_log_likelihood, greater_is_better=False)"
+        "make_distribution_scorer(negative_log_likelihood, greater_is_better=False)"
     )
     assert repr(make_std_scorer(coverage, n_sigma=1)) == "make_std_scorer(coverage, n_sigma=1)"
 

@@ -42,6 +42,7 @@ ONE_LINE = {
     "skcfgp.screening.predictions.PoolPredictions.has",
     "skcfgp.screening.predictions.PoolPredictions.write",
     "skcfgp.screening.conditions.Condition.of",
+    "skcfgp.reproduction.settings.Settings.quick",
 }
 
 

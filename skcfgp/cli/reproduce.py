@@ -1,6 +1,5 @@
 """``skcfgp reproduce``: the paper's experiment."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -48,13 +47,6 @@ def reproduce(out, data, target, megnet, quick, retrain, **changes):
     changes = {name: value for name, value in changes.items() if value is not None}
     make = reproduction.Settings.quick if quick else reproduction.Settings
     settings = make(retrain=retrain, **changes)
-    if data is not None:
-        data = reproduction.read_data(
-            data, target, published=megnet, random_state=settings.random_state
-        )
     use_one_thread()
-    command = " ".join(["skcfgp", *sys.argv[1:]])
-    report = reproduction.reproduce(
-        out, data=data, settings=settings, command=command, progress=click.echo
-    )
-    click.echo(f"\n{report.summary()}\nwrote {out / 'report.md'}")
+    options = {"data": data, "target": target, "published": megnet, "settings": settings}
+    reproduction.reproduce(out, **options, progress=click.echo)

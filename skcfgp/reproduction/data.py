@@ -24,24 +24,10 @@ CUTOFF = 4.0  # angstrom, of every network that is trained
 
 @dataclass
 class Data:
-    """Crystals, labels and split.
+    """Crystals, their labels and names, and the rows of each part.
 
-    Attributes
-    ----------
-    structures : ndarray of shape (n_samples,), dtype object
-    y : ndarray of shape (n_samples,)
-    ids, formulas : ndarray of str, of shape (n_samples,)
-    train, pool, test : ndarray of int
-        Rows of each part.
-    name, target_name, unit : str
-    network : str or None
-        Network that has seen labels of `train` alone; if None, one is trained.
-    unseen : ndarray of int
-        Rows of `train` that `network` was not trained on.
-    published : str or None
-        Published network to compare with.
-    left_out : list of (str, str)
-        Ids of crystals that cannot be used, and why.
+    `network` has seen labels of `train`, but not of the rows `unseen`; if None, one is trained.
+    `left_out` holds ids of crystals that cannot be used, and why.
     """
 
     structures: np.ndarray
@@ -56,37 +42,19 @@ class Data:
     unit: str
     network: str | None = None
     unseen: np.ndarray = field(default_factory=lambda: np.array([], dtype=int))
-    published: str | None = None
+    published: str | None = None  # network to compare with
     left_out: list = field(default_factory=list)
 
     def digest(self):
-        """Name the data by content.
-
-        Returns
-        -------
-        str
-        """
-        digest = hashlib.blake2b(digest_size=16)
-        for structure in self.structures:
-            digest.update(structure_digest(structure).encode())
+        """Name the data by content."""
+        content = [structure_digest(structure) for structure in self.structures]
         for array in (self.y, self.train, self.pool, self.test, self.unseen):
-            digest.update(np.ascontiguousarray(array).tobytes() + b"|")
-        digest.update(f"{self.target_name} {self.unit} {self.network} {self.published}".encode())
-        return digest.hexdigest()
+            content.append(array.tolist())
+        content += [self.target_name, self.unit, self.network, self.published]
+        return hashlib.blake2b(repr(content).encode(), digest_size=16).hexdigest()
 
     def sample(self, n_initial, n_pool, n_test, random_state=None):
-        """Draw some crystals of each part.
-
-        Parameters
-        ----------
-        n_initial, n_pool, n_test : int or None
-            Sizes of the parts; None keeps all crystals of a part.
-        random_state : int, RandomState instance or None, default=None
-
-        Returns
-        -------
-        Data
-        """
+        """Draw so many crystals of each part at random; None keeps all of a part."""
         rng, parts = check_random_state(random_state), {}
         for name, size in zip(PARTS, (n_initial, n_pool, n_test), strict=True):
             rows = getattr(self, name)
@@ -94,19 +62,15 @@ class Data:
         keep = np.concatenate(list(parts.values()))
         new = np.full(len(self.y), -1)
         new[keep] = np.arange(len(keep))
-        changes = {name: getattr(self, name)[keep] for name in ("structures", "y", "ids")}
+        names = ("structures", "y", "ids", "formulas")
+        changes = {name: getattr(self, name)[keep] for name in names}
         changes |= {name: new[rows] for name, rows in parts.items()}
         unseen = new[self.unseen]
-        return replace(self, **changes, formulas=self.formulas[keep], unseen=unseen[unseen >= 0])
+        return replace(self, **changes, unseen=unseen[unseen >= 0])
 
 
 def bundled_data():
-    """Load the bundled formation energies, with the network that has seen their first part alone.
-
-    Returns
-    -------
-    Data
-    """
+    """Load the bundled formation energies, with a network that has seen their first part alone."""
     network = "formation_energy_1800"
     loaded = load_formation_energy(split="paper", structures="arrays")
     return Data(
@@ -124,33 +88,8 @@ def bundled_data():
     )
 
 
-def read_data(path, target=None, *, published=None, random_state=0):
-    """Read a CSV of crystals and labels.
-
-    Parameters
-    ----------
-    path : Path
-        CSV with a column ``file`` (paths, absolute or relative to the CSV) or ``structure`` (the
-        JSON of pymatgen's ``Structure.as_dict()``, or CIF text), and a column of values. Optional:
-        ``material_id`` or ``id``; ``unit``; ``split`` ("train", "pool" or "test"). Without a split
-        it is drawn at random in the paper's proportions, 1,800 : 7,195 : 1,460.
-    target : str, default=None
-        Column of values; needed if there are several.
-    published : str, default=None
-        Network of the same property to compare with; see `skcfgp.network.load_network`.
-    random_state : int, RandomState instance or None, default=0
-        Controls the split that is drawn.
-
-    Returns
-    -------
-    Data
-        Crystals that cannot be used, or with no bond within 4 angstrom, are in ``left_out``.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, a value is not a finite number, or too few crystals are left.
-    """
+def read_data(path, target=None, published=None, random_state=0):
+    """Read a CSV of crystals and labels, as `skcfgp.reproduction.reproduce` describes it."""
     path = Path(path)
     if path.suffix in (".pkl", ".pickle"):
         raise ValueError(
@@ -161,14 +100,14 @@ def read_data(path, target=None, *, published=None, random_state=0):
     left_out = [(refusal.id, refusal.reason) for refusal in table.refused]
     target, usable, y = find_target(path, table.columns, target), [], []
     for row in table.rows:
-        y.append(_finite(path, row.line, row.fields[target]))
+        label = _finite(path, row.line, row.fields[target])
         try:
             _check_for_network(row.crystal)
         except ValueError as error:
             left_out.append((row.id, str(error)))
-            y.pop()
         else:
             usable.append(row)
+            y.append(label)
     given = np.array([row.fields["split"] for row in usable]) if "split" in table.columns else None
     return Data(
         structures=object_array([row.crystal for row in usable]),
@@ -203,15 +142,15 @@ def _check_for_network(crystal):
 
 def _split(path, given, n, rng):
     """Rows by part: those that the file names, or random ones in the paper's proportions."""
-    if given is not None:
-        if unknown := sorted(set(given.tolist()) - set(PARTS)):
-            raise ValueError(f"{path}: split must be one of {PARTS}, got {unknown[0]!r}.")
-        rows = {part: np.flatnonzero(given == part) for part in PARTS}
+    if given is None:
+        sizes = np.array([PAPER[f"n_{part}"] for part in PARTS])
+        first, second, _ = np.round(n * sizes / sizes.sum()).astype(int)
+        rows = np.split(rng.permutation(n), [first, first + second])
+        rows = dict(zip(PARTS, map(np.sort, rows), strict=True))
+    elif unknown := sorted(set(given.tolist()) - set(PARTS)):
+        raise ValueError(f"{path}: split must be one of {PARTS}, got {unknown[0]!r}.")
     else:
-        share = n / sum(PAPER[f"n_{part}"] for part in PARTS)
-        first, last = np.cumsum([round(share * PAPER[f"n_{part}"]) for part in PARTS[:2]])
-        order = rng.permutation(n)
-        rows = dict(zip(PARTS, map(np.sort, np.split(order, [first, last])), strict=True))
+        rows = {part: np.flatnonzero(given == part) for part in PARTS}
     for part, least in LEAST.items():
         if len(rows[part]) < least:
             raise ValueError(

@@ -1,51 +1,68 @@
 """`Run`: what the claims are judged by, as tables of records and a few facts."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from .trials import MAIN, trial_names
+from .settings import PAPER, batches_of_run, cycles_of_paper
+from .trials import MAIN, RECIPES, trial_names
 
 __all__ = ["Run", "Seeds"]
+
+#: How the seeds differ, by whether each has its own network.
+SPLITS = (
+    "each nine tenths of the crystals that the one network was given",
+    "each with its own network and its own draw of initial set and pool",
+)
 
 
 class Seeds(list):
     """A value for each seed, None where it was not reached; written as the mean and the range."""
 
     @property
+    def known(self):
+        """The values that were reached."""
+        return [value for value in self if value is not None]
+
+    @property
     def mean(self):
         """The mean of the values that were reached."""
-        return float(np.mean([value for value in self if value is not None]))
+        return float(np.mean(self.known))
 
     def times(self, factor):
         """Return all values times a factor."""
         return Seeds(None if value is None else factor * value for value in self)
 
     def __format__(self, form):
-        known = [value for value in self if value is not None]
-        missing = len(self) - len(known)
+        known, missing = self.known, self.count(None)
         if not known:
             return f"not reached in any of {missing} seeds"
         text = format(self.mean, form)
         if len(known) > 1:
-            text += f" ({format(min(known), form)} to {format(max(known), form)})"
+            text += f" ({min(known):{form}} to {max(known):{form}})"
         return text + (f"; not reached in {missing} of {len(self)} seeds" if missing else "")
 
 
+@dataclass(frozen=True)
 class Run:
-    """Tables of records, and facts that hold for the whole run.
+    """Tables of records, and facts that hold for the whole run; all of them plain values."""
 
-    Both are plain values: the runs of two data sets can be kept, and shown side by side.
-    """
-
-    def __init__(self, facts, records):
-        self.facts = facts
-        self.records = records
+    facts: dict
+    records: dict
 
     @classmethod
     def from_results(cls, data, settings, results):
-        """Collect the records and facts of all stages."""
-        facts = {"unit": data.unit, "published": data.published, "trials": trial_names(settings)}
+        """Collect the records and facts of all stages, and what captions say of the run."""
+        facts = {f"n_{part}": len(getattr(data, part)) for part in ("train", "pool", "test")}
+        n_pool, fits = facts["n_pool"], results[MAIN]["fits"]
+        facts["batch_size"], facts["n_batches"] = batches_of_run(settings, n_pool)
         facts["seen"] = "has seen" if data.network else "may have seen"
-        facts |= {f"n_{part}": len(getattr(data, part)) for part in ("train", "pool", "test")}
+        facts |= {"unit": data.unit, "published": data.published, "trials": trial_names(settings)}
+        facts |= {"n_seeds": settings.seeds, "orders": settings.orders}
+        facts |= {"split": SPLITS[settings.retrain], "n_mapped": n_pool + facts["n_test"]}
+        facts["n_share"] = cycles_of_paper(n_pool)
+        facts["n_long"] = cycles_of_paper(n_pool, PAPER["n_cycles_long"])
+        facts |= {f"n_{recipe}": fits[recipe]["X"].shape[1] for recipe in RECIPES}
         records = {}
         for result in results.values():
             facts |= result.get("facts", {})
@@ -55,21 +72,14 @@ class Run:
 
     def select(self, table, **where):
         """Return the records of a table that have these values."""
-        items = where.items()
-        return [row for row in self.records[table] if all(row[name] == v for name, v in items)]
+        rows = self.records.get(table, [])
+        return [row for row in rows if all(row[name] == value for name, value in where.items())]
 
-    def first(self, table, **where):
-        """Return the first such record, or None."""
-        return next(iter(self.select(table, **where)), None)
-
-    def main(self, table, **where):
-        """Return such a record of the whole initial set, or None."""
-        return self.first(table, trial=MAIN, **where)
-
-    def spread(self, table, **where):
-        """Return such records of the trials that show the spread over seeds."""
-        return [row for row in self.select(table, **where) if row["trial"] in self.facts["trials"]]
-
-    def seeds(self, table, column, **where):
-        """Return a column of `spread`."""
-        return Seeds(row[column] for row in self.spread(table, **where))
+    def found(self, table, **where):
+        """Return the columns of such records as `Seeds`, and ``main``, that of the whole set."""
+        rows, trials = self.select(table, **where), self.facts["trials"]
+        if not rows:
+            return None
+        main = next((row for row in rows if row.get("trial", MAIN) == MAIN), None)
+        spread = [row for row in rows if row.get("trial", trials[0]) in trials]
+        return {name: Seeds(row[name] for row in spread) for name in rows[0]} | {"main": main}

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from sklearn.metrics import mean_squared_error, r2_score
 
+from ..calibration import coverage, negative_log_likelihood
 from ..features.megnet import MEGNetFeaturizer
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..models.cfgp import make_cfgp
 from ..network import load_network, save_network
 
 __all__ = [
-    "DISTANCE_NOISE", "MAIN", "RECIPES", "Trial", "fit_trial", "load_trial", "load_trials",
-    "network_rows", "train_first", "train_network", "trial_names", "trial_rows", "weights_of",
+    "MAIN", "RECIPES", "Trial", "each_trial", "fit_trial", "load_trial", "scores",
+    "train_first", "train_network", "trial_names", "trial_rows", "weights_of",
 ]  # fmt: skip
 
 RECIPES = ("paper", "recommended")
@@ -29,28 +31,18 @@ def trial_names(settings):
 
 def trial_rows(settings, data, seed):
     """Return the rows of the initial set and of the pool of a seed; None is that of `MAIN`."""
-    if seed is None or (settings.retrain and seed == 0):
+    if seed is None:
         return data.train, data.pool
     rng = np.random.RandomState(settings.random_state + 1000 + seed)
     if settings.retrain:
         order = rng.permutation(np.concatenate([data.train, data.pool]))
-        first = len(data.train)
-        return np.sort(order[:first]), np.sort(order[first:])
+        return map(np.sort, np.split(order, [len(data.train)]))
     size = round(0.9 * len(data.train))
     return np.sort(rng.permutation(data.train)[:size]), data.pool
 
 
-def network_rows(settings, data, seed):
-    """Return the rows that the network of a seed is trained on."""
-    return data.train if seed == 0 else trial_rows(settings, data, seed)[0]
-
-
 def train_network(structures, y, folder, *, epochs, start=None, unseen=None, random_state=0):
-    """Train a network, from random weights or from `start`, and save it in `folder`.
-
-    The rows of the mask `unseen`, or a tenth at random, choose the epoch. Returns the history, the
-    rows that chose, and the seconds per epoch.
-    """
+    """Train a network and save it; return history, rows that chose the epoch, seconds per epoch."""
     featurizer = MEGNetFeaturizer(
         start, epochs=epochs, distance_noise=DISTANCE_NOISE, random_state=random_state
     )
@@ -65,21 +57,18 @@ def train_network(structures, y, folder, *, epochs, start=None, unseen=None, ran
 
 
 def train_first(settings, data, results, *, seed, folder):
-    """Stage: the network of a seed, trained on its initial set alone."""
-    initial = np.asarray(network_rows(settings, data, seed))
+    """Stage: the network of a seed, trained on its initial set alone; 0 is that of `MAIN`."""
+    initial, _ = trial_rows(settings, data, seed or None)
     path = Path(folder) / f"seed_{seed}"
     options = {"epochs": settings.epochs, "random_state": settings.random_state + seed}
     crystals, labels = data.structures[initial], data.y[initial]
     history, validation, seconds = train_network(crystals, labels, path, **options)
-    found = {"history": history, "seconds_per_epoch": seconds, "unseen": initial[validation]}
+    found = {"history": history, "epoch": seconds / len(initial), "unseen": initial[validation]}
     return found | {"folder": path.name}
 
 
 def fit_trial(settings, data, results, *, seed, network, folder):
-    """Stage: features, hyper-parameters and predictions of both pipelines, for all rows.
-
-    `network` names the stage that trained the network; None if it came with the data.
-    """
+    """Stage: features, hyper-parameters and predictions of both pipelines, for all rows."""
     initial, pool = trial_rows(settings, data, seed)
     unseen = np.isin(initial, results[network]["unseen"] if network else data.unseen)
     name = results[network]["folder"] if network else None
@@ -100,6 +89,16 @@ def fit_trial(settings, data, results, *, seed, network, folder):
 def weights_of(data, network, folder):
     """Find a network by the name of its folder; None is the one that came with the data."""
     return data.network if network is None else Path(folder) / network
+
+
+def scores(y, mean, std=None):
+    """Return MAE, MSE and R2 by name; with a standard deviation also 2-sigma coverage and NLL."""
+    found = {"mae": float(np.abs(mean - y).mean()), "mse": float(mean_squared_error(y, mean))}
+    found["r2"] = float(r2_score(y, mean))
+    if std is None:
+        return found
+    found["coverage_2sigma"] = coverage(y, mean, std, n_sigma=2)
+    return found | {"nll": negative_log_likelihood(y, mean, std)}
 
 
 @dataclass
@@ -135,20 +134,18 @@ class Trial:
         fit = self.fits[recipe]
         return self.y[self.test], fit["mean"][self.test], fit["std"][self.test]
 
-    def kernel(self, recipe):
-        """Return the kernel with the hyper-parameters that were found."""
-        return make_cfgp(recipe=recipe)[-1].kernel.clone_with_theta(self.fits[recipe]["theta"])
+    def fit_and_score(self, gp, X, **known):
+        """Fit a process on the initial set and return its `scores` on the test set."""
+        gp.fit(X[self.initial], self.y[self.initial], **known)
+        return scores(self.y[self.test], *gp.predict(X[self.test], return_std=True))
 
     def process(self, recipe):
-        """Return a process whose hyper-parameters stay, the labels that it learns and their unit.
-
-        The recommended pipeline standardises the labels; here by those of the initial set, once and
-        for all, so that nothing but the rows changes while it learns.
-        """
-        gp = GaussianProcessRegressor(self.kernel(recipe), optimizer=None)
+        """Return a process whose hyper-parameters stay, the labels it learns and their unit."""
+        kernel = make_cfgp(recipe=recipe)[-1].kernel.clone_with_theta(self.fits[recipe]["theta"])
+        gp = GaussianProcessRegressor(kernel, optimizer=None)
         if recipe == "paper":
             return gp, self.y, 1.0
-        known = self.y[self.initial]
+        known = self.y[self.initial]  # standardised once and for all: nothing but the rows changes
         return gp, (self.y - known.mean()) / known.std(), float(known.std())
 
 
@@ -159,7 +156,11 @@ def load_trial(data, results, name):
     return Trial(name=name, test=data.test, y=data.y, **found)
 
 
-def load_trials(settings, data, results, *more):
-    """Make the trials that show the spread over seeds, after those named in `more`."""
-    names = dict.fromkeys([*more, *trial_names(settings)])
-    return [load_trial(data, results, name) for name in names]
+def each_trial(settings, data, results, *, measure, main=True, **options):
+    """Stage: what ``measure(settings, data, trial)`` yields, pairs of a table and a record."""
+    records = {}
+    for name in dict.fromkeys([*[MAIN] * main, *trial_names(settings)]):
+        trial = load_trial(data, results, name)
+        for table, record in measure(settings, data, trial, **options):
+            records.setdefault(table, []).append({"trial": name} | record)
+    return {"records": records}

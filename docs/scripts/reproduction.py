@@ -83,9 +83,8 @@ def main():
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
     settings = Settings.quick() if arguments.quick else Settings(retrain=True)
-    command = "skcfgp reproduce --retrain"
     use_one_thread()
-    reproduce(arguments.out, settings=settings, command=command)
+    reproduce(arguments.out, settings=settings)
     images = DOCS / "images" / "reproduction"
     images.mkdir(exist_ok=True)
     lines = [*tables(rows_of(arguments.out / "table.csv")), "Figures", "-------", ""]

@@ -1,7 +1,6 @@
 """The paper, reproduced: from labels to its figures and a table with a row per claim.
 
-`reproduce` runs everything and writes a report; what is finished stays on disk. `skcfgp reproduce`
-is the command.
+`reproduce` runs everything and writes a report. `skcfgp reproduce` is the command.
 """
 
 from .report import reproduce

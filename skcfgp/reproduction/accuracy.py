@@ -15,8 +15,6 @@ from .trials import MAIN, RECIPES, load_trial, scores, train_network, trial_name
 
 __all__ = ["accuracy", "calibration", "enlarged_set", "latent_structure", "nearest_neighbour_mae"]
 
-N_SHUFFLES = 20
-N_RESAMPLES = 2000
 FAMILY = ["kind", "group", "n", "n_bad", "expected", "q_value", "mean_absolute_error"]
 
 
@@ -37,7 +35,7 @@ def latent_structure(settings, data, results):
             Z = trial.X(recipe)[rows]
             perplexity = min(30.0, (len(rows) - 1) / 3)
             plane = TSNE(perplexity=perplexity, random_state=rng).fit_transform(Z)
-            shuffled = [nearest_neighbour_mae(plane, rng.permutation(y)) for _ in range(N_SHUFFLES)]
+            shuffled = [nearest_neighbour_mae(plane, rng.permutation(y)) for _ in range(20)]
             errors = {"layer": nearest_neighbour_mae(Z, y), "map": nearest_neighbour_mae(plane, y)}
             errors["shuffled"] = float(np.mean(shuffled))
             records.append({"trial": name, "recipe": recipe} | errors)
@@ -54,7 +52,7 @@ def accuracy(settings, data, trial):
     for model, mean in means.items():
         yield "accuracy", {"model": model} | scores(y, mean)
     rng = np.random.RandomState(settings.random_state)
-    sample = rng.randint(len(y), size=(N_RESAMPLES, len(y)))
+    sample = rng.randint(len(y), size=(2000, len(y)))
     for recipe in RECIPES:
         mine, readout = np.abs(means[recipe] - y), np.abs(means["readout"] - y)
         gain = readout - mine

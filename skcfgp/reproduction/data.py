@@ -12,7 +12,7 @@ from ..features.composition import N_ELEMENTS
 from ..models import unseen_mask
 from ..network.graphs import structure_graph
 from ..structures import object_array, structure_digest
-from ..structures.tables import find_target, read_crystals
+from ..structures.tables import find_target, finite_value, read_crystals
 from .settings import PAPER
 
 __all__ = ["PARTS", "Data", "bundled_data", "read_data"]
@@ -24,11 +24,7 @@ CUTOFF = 4.0  # angstrom, of every network that is trained
 
 @dataclass
 class Data:
-    """Crystals, their labels and names, and the rows of each part.
-
-    `network` has seen labels of `train`, but not of the rows `unseen`; if None, one is trained.
-    `left_out` holds ids of crystals that cannot be used, and why.
-    """
+    """Crystals, their labels and names, and the rows of each part."""
 
     structures: np.ndarray
     y: np.ndarray
@@ -40,10 +36,10 @@ class Data:
     name: str
     target_name: str
     unit: str
-    network: str | None = None
+    network: str | None = None  # has seen labels of `train`, not of `unseen`; if None, one is made
     unseen: np.ndarray = field(default_factory=lambda: np.array([], dtype=int))
     published: str | None = None  # network to compare with
-    left_out: list = field(default_factory=list)
+    left_out: list = field(default_factory=list)  # ids that cannot be used, and why
 
     def digest(self):
         """Name the data by content."""
@@ -100,9 +96,14 @@ def read_data(path, target=None, published=None, random_state=0):
     left_out = [(refusal.id, refusal.reason) for refusal in table.refused]
     target, usable, y = find_target(path, table.columns, target), [], []
     for row in table.rows:
-        label = _finite(path, row.line, row.fields[target])
         try:
-            _check_for_network(row.crystal)
+            label = finite_value(row.fields[target])
+        except ValueError as error:
+            raise ValueError(f"{path}, line {row.line}: {error}.") from None
+        try:
+            if max(row.crystal.atomic_numbers) > N_ELEMENTS:
+                raise ValueError("it has an element past plutonium.")
+            structure_graph(row.crystal, CUTOFF)
         except ValueError as error:
             left_out.append((row.id, str(error)))
         else:
@@ -121,23 +122,6 @@ def read_data(path, target=None, published=None, random_state=0):
         published=published,
         left_out=left_out,
     )
-
-
-def _finite(path, line, text):
-    try:
-        value = float(text)
-    except ValueError:
-        value = np.nan
-    if not np.isfinite(value):
-        raise ValueError(f"{path}, line {line}: {text!r} is not a finite number.")
-    return value
-
-
-def _check_for_network(crystal):
-    """Refuse a crystal that a new network could not take."""
-    if max(crystal.atomic_numbers) > N_ELEMENTS:
-        raise ValueError("it has an element past plutonium.")
-    structure_graph(crystal, CUTOFF)
 
 
 def _split(path, given, n, rng):

@@ -32,22 +32,20 @@ def _add_title(ax, recipe):
 
 
 def _latent_map(axes, data, results, facts):
-    for ax, (recipe, found) in zip(
-        axes[0], results["latent_structure"]["maps"].items(), strict=True
-    ):
+    maps = results["latent_structure"]["maps"]
+    for ax, (recipe, found) in zip(axes[0], maps.items(), strict=True):
         displays.LatentMapDisplay(**found, target_name=data.target_name, unit=data.unit).plot(ax)
         _add_title(ax, recipe)
 
 
 def _predictions(axes, data, results, facts, *, kinds):
-    """Draw displays of the given kinds, with the options of each, for both pipelines."""
-    trial = load_trial(data, results, MAIN)
+    """Draw displays of the given kinds for both pipelines."""
+    trial, named = load_trial(data, results, MAIN), {"labels": data.formulas[data.test]}
+    options = {"ErrorBarDisplay": {"random_state": 0}, "ResidualDisplay": named}
     for row, recipe in zip(axes.reshape(len(RECIPES), -1), RECIPES, strict=True):
-        for ax, (kind, options) in zip(row, kinds.items(), strict=True):
-            named = {"target_name": data.target_name, "unit": data.unit} | options
-            if kind is displays.ResidualDisplay:
-                named["labels"] = data.formulas[data.test]
-            kind.from_predictions(*trial.tested(recipe), ax=ax, **named)
+        for ax, kind in zip(row, kinds, strict=True):
+            named = {"target_name": data.target_name, "unit": data.unit} | options.get(kind, {})
+            getattr(displays, kind).from_predictions(*trial.tested(recipe), ax=ax, **named)
             _add_title(ax, recipe)
 
 
@@ -84,8 +82,6 @@ def _training(axes, data, results, facts):
     right.set_title(f"the same, trained on with {facts['n_enlarged']:,} labels", fontsize="medium")
 
 
-PARITY = {displays.ParityDisplay: {}}
-ERRORS = {displays.ErrorBarDisplay: {"random_state": 0}, displays.ResidualDisplay: {}}
 SEEDS = (
     "Lines are medians over {n_seeds} seeds of the initial set ({split}) and, for random, {orders} "
     "orders of each; bands go from the lowest to the highest."
@@ -97,17 +93,17 @@ FIGURES = (
      "t-SNE of the {n_paper} activations (left) and of the {n_recommended} features of the "
      "recommended pipeline (right), of the {n_mapped:,} crystals of pool and test set, which the "
      "network has not trained on; one seed. The axes have no unit."),
-    ("parity.png", "Parity on the test set (Fig. 3)", (1, 2), partial(_predictions, kinds=PARITY),
+    ("parity.png", "Parity on the test set (Fig. 3)", (1, 2),
+     partial(_predictions, kinds=["ParityDisplay"]),
      "Predictions of the {n_test:,} crystals of the fixed test set with error bars of 2 sigma, "
      "processes fitted on {n_train:,} labels; one seed."),
     ("error_bars.png", "Error bars, and residual against sigma (Fig. 4)", (2, 2),
-     partial(_predictions, kinds=ERRORS),
-     "Error bars of crystals of the test set drawn at random (left), and the absolute residual of "
-     "all {n_test:,} against sigma, the four worst by name (right); processes fitted on "
-     "{n_train:,} labels, one seed."),
+     partial(_predictions, kinds=["ErrorBarDisplay", "ResidualDisplay"]),
+     "Error bars of crystals of the test set drawn at random (left), absolute residual of all "
+     "{n_test:,} against sigma, the worst by name (right); {n_train:,} labels, one seed."),
     ("calibration.png", "Calibration curves", (1, 1), _calibration,
      "Fraction of the {n_test:,} crystals of the test set inside central intervals, against their "
-     "probability; processes fitted on {n_train:,} labels, one seed."),
+     "probability; {n_train:,} labels, one seed."),
     ("learning_curves.png", "Active learning (Fig. 5)", (2, 2), _learning_curves,
      "One crystal a cycle, network and hyper-parameters fixed, {n_share:,} of {n_pool:,} cycles "
      "(the paper: 1,500 of 7,195). Left: the error on what is left of the pool, the paper's "

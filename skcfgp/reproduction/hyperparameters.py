@@ -10,15 +10,11 @@ from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..kernels import Laplacian
 from .trials import MAIN, RECIPES, load_trial, scores
 
-__all__ = [
-    "ADAM_STEPS", "FEATURES", "OBJECTIVES", "STARTS", "Surface", "adam", "hyperparameters", "lbfgs",
-    "sensitivity",
-]  # fmt: skip
+__all__ = ["ADAM_STEPS", "FEATURES", "OBJECTIVES", "hyperparameters", "sensitivity"]
 
 FEATURES = ("raw", "min-max scaled")
 OBJECTIVES = ("marginal_likelihood", "leave_one_out")
-#: a and l; the paper starts from 1 and 1.
-STARTS = [(a, length) for a in (0.1, 1.0, 10.0) for length in (0.1, 1.0, 10.0)]
+STARTS = [(a, length) for a in (0.1, 1.0, 10.0) for length in (0.1, 1.0, 10.0)]  # paper: 1, 1
 #: The paper says 10,000 steps, its code 100 unless told otherwise.
 ADAM_STEPS = (100, 10_000)
 
@@ -26,7 +22,8 @@ ADAM_STEPS = (100, 10_000)
 def hyperparameters(settings, data, trial):
     """Yield the Laplacian by each likelihood on raw and scaled features, and both pipelines."""
     for features in FEATURES:
-        X = _features(trial, features)
+        X = trial.X().astype(float)
+        X = X if features == "raw" else MinMaxScaler().fit(X[trial.initial]).transform(X)
         for objective in OBJECTIVES:
             known = {} if objective == OBJECTIVES[0] else {"unseen": trial.unseen_mask}
             if known and not trial.unseen_mask.any():
@@ -39,11 +36,6 @@ def hyperparameters(settings, data, trial):
     for recipe in RECIPES:
         found = {"recipe": recipe, "kernel": trial.fits[recipe]["kernel"]}
         yield "pipelines", found | scores(*trial.tested(recipe))
-
-
-def _features(trial, features):
-    X = trial.X().astype(float)
-    return X if features == "raw" else MinMaxScaler().fit(X[trial.initial]).transform(X)
 
 
 def sensitivity(settings, data, results):
@@ -76,15 +68,13 @@ class Surface:
     """
 
     def __init__(self, X, y, lengths):
-        self.n, self.log_l, terms = len(y), np.log(lengths), []
+        self.n, self.log_l, q, h = len(y), np.log(lengths), [], []
         for length in lengths:
             gp = GaussianProcessRegressor(Laplacian(1.0, length), optimizer=None).fit(X, y)
-            q = y @ gp.alpha_
-            terms.append((np.log(q), -gp.log_marginal_likelihood_value_ - q / 2))
-        # log q is smoother than q, which spans decades
-        self.log_q, self.h = (
-            CubicSpline(self.log_l, values) for values in zip(*terms, strict=True)
-        )
+            q.append(y @ gp.alpha_)
+            h.append(-gp.log_marginal_likelihood_value_ - q[-1] / 2)
+        self.log_q = CubicSpline(self.log_l, np.log(q))  # smoother than q, which spans decades
+        self.h = CubicSpline(self.log_l, h)
 
     def __call__(self, log_a, log_l):
         """Return the value, in nats, and its gradient by log a and log l."""
@@ -103,13 +93,9 @@ class Surface:
 
 def lbfgs(surface, start):
     """Return where L-BFGS, the optimiser of scikit-learn, ends."""
-
-    def negative(theta):
-        value, gradient = surface(*theta)
-        return -float(value), -np.array(gradient)
-
     bounds = [np.log([1e-5, 1e5]), surface.log_l[[0, -1]]]
-    return minimize(negative, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    options = {"jac": True, "method": "L-BFGS-B", "bounds": bounds}
+    return minimize(lambda theta: [-np.array(v) for v in surface(*theta)], start, **options).x
 
 
 def adam(surface, starts, n_steps, rate=0.01):

@@ -55,7 +55,7 @@ def active_learning(settings, data, results, *, name):
             for share, n in (("paper", "n_cycles"), ("long run", "n_cycles_long")):
                 key = {"trial": name, "recipe": recipe, "metric": metric, "share": share}
                 n = cycles_of_paper(len(trial.pool), PAPER[n])
-                records.append(key | gains(*_by_strategy(runs, metric), n))
+                records.append(key | gains(*_means(runs, metric), n))
     return {"records": {"active": records}, "curves": curves}
 
 
@@ -72,41 +72,38 @@ def _curves(gp, X, y, states, scale=1.0, **options):
     return curves
 
 
-def _by_strategy(curves, metric):
-    """Return the curve of max-std, and those of random choice, (n_orders, n_cycles + 1)."""
-    active, *random = (curve[metric] for curve in curves)
-    return active, np.array(random)
+def _means(curves, metric, **where):
+    """Return the mean curves of max-std and of random choice."""
+    for strategy in ("max-std", "random"):
+        chosen = [c for c in curves if all(c[k] == v for k, v in where.items())]
+        yield np.mean([c[metric] for c in chosen if c["strategy"] == strategy], axis=0)
 
 
 def gains(active, random, n):
-    """Compare a curve with the mean of random ones after n labels, and to reach their error."""
-    error, reference = float(active[n]), float(random.mean(axis=0)[n])
+    """Compare a curve with that of random choice after n labels, and to reach its error."""
+    error, reference = float(active[n]), float(random[n])
     reached, lower = np.flatnonzero(active[1:] <= reference), 1 - error / reference
     parity = int(reached[0]) + 1 if len(reached) else None
-    found = {"active": error, "random": reference, "lower": lower, "percent": 100 * lower}
-    found |= {"factor": reference / error, "n_parity": parity}
-    return found | {"acceleration": None if parity is None else n / parity}
+    acceleration = None if parity is None else n / parity
+    found = {"active": error, "random": reference, "factor": reference / error}
+    found |= {"lower": lower, "percent": 100 * lower, "n_parity": parity}
+    return found | {"acceleration": acceleration, "faster": acceleration and acceleration - 1}
 
 
 def advantage(settings, data, results):
     """Stage: the last share of the pool with an error, in the mean over trials, below random."""
-    runs = [results[f"active_{name}"]["curves"] for name in trial_names(settings)]
-    records = []
+    names, records = trial_names(settings), []
+    curves = [curve for name in names for curve in results[f"active_{name}"]["curves"]]
     for recipe in RECIPES:
-        record = {"recipe": recipe}
-        for metric in METRICS:
-            own = [[curve for curve in run if curve["recipe"] == recipe] for run in runs]
-            last = end_of_advantage(*zip(*(_by_strategy(run, metric) for run in own), strict=True))
-            record[metric] = "never" if last is None else f"{last / len(data.pool):.0%}"
-        records.append(record)
+        lasts = (end_of_advantage(*_means(curves, m, recipe=recipe)) for m in METRICS)
+        shares = ("never" if last is None else f"{last / len(data.pool):.0%}" for last in lasts)
+        records.append({"recipe": recipe} | dict(zip(METRICS, shares, strict=True)))
     return {"records": {"advantage": records}}
 
 
 def end_of_advantage(active, random):
-    """Return the last number of labels with an error, in the mean over trials, lower by 1%."""
-    random = np.mean([curves.mean(axis=0) for curves in random], axis=0)
-    lower = 1 - np.mean(active, axis=0) / random
-    better = np.flatnonzero(lower[1:-LEAST_LEFT] >= 0.01)
+    """Return the last number of labels with an error lower by 1%, or None."""
+    better = np.flatnonzero(1 - active[1:-LEAST_LEFT] / random[1:-LEAST_LEFT] >= 0.01)
     return int(better[-1]) + 1 if len(better) else None
 
 
@@ -209,7 +206,7 @@ def _of_split(settings, structures, y, train, test, seed):
         fixed = GaussianProcessRegressor(gp.fit(X[initial], z[initial]).kernel_, optimizer=None)
         curves = _curves(fixed, X, z, 100 * np.arange(settings.orders), **sets)
         for metric in METRICS:
-            found = gains(*_by_strategy(curves, metric), n)
+            found = gains(*_means(curves, metric), n)
             yield "scarce_learning", {"recipe": recipe, "metric": metric} | found
 
 
@@ -228,28 +225,19 @@ def cost(settings, data, results):
     X, y = synthetic_vectors(sum(sizes), settings.random_state)
     initial, pool, test = np.split(np.arange(len(y)), np.cumsum(sizes[:2]))
     sets = {"initial": initial, "pool": pool, "test": test, "n_cycles": n_cycles}
-    gp, fit = _timed(GaussianProcessRegressor().fit, X[initial], y[initial])
-    fixed = GaussianProcessRegressor(gp.kernel_, optimizer=None)
-    _, loop = _timed(simulate, fixed, X, y, query_strategy=max_std, **sets)
+    start = time.perf_counter()
+    kernel = GaussianProcessRegressor().fit(X[initial], y[initial]).kernel_
+    fitted = time.perf_counter()
+    simulate(GaussianProcessRegressor(kernel, optimizer=None), X, y, query_strategy=max_std, **sets)
+    times = {"hyperparameter": fitted - start, "loop": time.perf_counter() - fitted}
     # Seconds of an epoch, for each crystal: other work on the machine can only make it longer.
-    epochs = [result["epoch"] for result in results.values() if "epoch" in result]
-    training, records = (min(epochs) * len(data.train) * settings.epochs, None), []
+    epoch = min(result["epoch"] for result in results.values() if "epoch" in result)
+    times["training"], records = epoch * len(data.train) * settings.epochs, []
     trained = any(name.startswith("network_") for name in results)
-    facts = {
-        "training_how": "measured" if trained else "one epoch measured, times epochs",
-        "epochs": settings.epochs,
-        "cost_cycles": n_cycles,
-        "cost_sizes": f"{sizes[0]:,} labels, pool {sizes[1]:,}, synthetic vectors",
-    }
-    steps = {"training": training, "hyperparameter": fit, "loop": loop}
-    for step, (seconds, processor) in steps.items():
+    facts = {"training_how": "measured" if trained else "one epoch measured, times epochs"}
+    facts |= {"epochs": settings.epochs, "cost_cycles": n_cycles}
+    facts["cost_sizes"] = f"{sizes[0]:,} labels, pool {sizes[1]:,}, synthetic vectors"
+    for step, seconds in times.items():
         text = f"{seconds:.1f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
-        text += "" if processor is None else f" ({processor:.1f} s of processor time)"
         records.append({"step": step, "seconds": seconds, "time": text})
     return {"records": {"cost": records}, "facts": facts}
-
-
-def _timed(work, *args, **options):
-    wall, processor = time.perf_counter(), time.process_time()
-    result = work(*args, **options)
-    return result, (time.perf_counter() - wall, time.process_time() - processor)

@@ -9,11 +9,8 @@ from .trials import MAIN, RECIPES, trial_names
 
 __all__ = ["Run", "Seeds"]
 
-#: How the seeds differ, by whether each has its own network.
-SPLITS = (
-    "each nine tenths of the crystals that the one network was given",
-    "each with its own network and its own draw of initial set and pool",
-)
+SHARED = "each nine tenths of the crystals that the one network was given"
+OWN = "each with its own network and its own draw of initial set and pool"
 
 
 class Seeds(list):
@@ -28,10 +25,6 @@ class Seeds(list):
     def mean(self):
         """The mean of the values that were reached."""
         return float(np.mean(self.known))
-
-    def times(self, factor):
-        """Return all values times a factor."""
-        return Seeds(None if value is None else factor * value for value in self)
 
     def __format__(self, form):
         known, missing = self.known, self.count(None)
@@ -59,9 +52,12 @@ class Run:
         facts["seen"] = "has seen" if data.network else "may have seen"
         facts |= {"unit": data.unit, "published": data.published, "trials": trial_names(settings)}
         facts |= {"n_seeds": settings.seeds, "orders": settings.orders}
-        facts |= {"split": SPLITS[settings.retrain], "n_mapped": n_pool + facts["n_test"]}
-        facts["n_share"] = cycles_of_paper(n_pool)
-        facts["n_long"] = cycles_of_paper(n_pool, PAPER["n_cycles_long"])
+        facts |= {
+            "split": OWN if settings.retrain else SHARED,
+            "n_mapped": n_pool + facts["n_test"],
+        }
+        n_long = cycles_of_paper(n_pool, PAPER["n_cycles_long"])
+        facts |= {"n_share": cycles_of_paper(n_pool), "n_long": n_long}
         facts |= {f"n_{recipe}": fits[recipe]["X"].shape[1] for recipe in RECIPES}
         records = {}
         for result in results.values():

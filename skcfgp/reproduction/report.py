@@ -58,8 +58,6 @@ label that a network has seen is in no pool. skcfgp {version}. Computing time {m
 
 {warnings}
 """
-
-
 FIGURE = "### {title}\n\n![{title}](figures/{file})\n\n{caption}"
 
 
@@ -90,15 +88,13 @@ def reproduce(out, *, data=None, target=None, published=None, settings=None, pro
     Returns
     -------
     DataFrame
-        A row for each claim: the claim, the paper's value, and for each pipeline ours and whether
-        it held. In `out` are ``report.md``, ``table.csv``, ``learning_curves.csv``, ``figures``,
-        ``records.json``, which the table is made from, and ``run.json``, which says how.
+        Table of the claims, with the paper's values, ours and whether they held. In `out` are
+        ``report.md``, ``table.csv``, ``learning_curves.csv``, ``figures`` and ``records.json``.
 
     Raises
     ------
     ValueError
-        If a column of `data` is missing, a value is not a finite number, or too few crystals are
-        left.
+        If a column of `data` is missing, a value is not finite, or too few crystals are left.
     """
     out, settings = Path(out), settings or Settings()
     state = settings.random_state
@@ -112,11 +108,8 @@ def reproduce(out, *, data=None, target=None, published=None, settings=None, pro
     run = Run.from_results(data, settings, results)
     table, captions = make_table(run), draw_figures(data, results, run.facts, figures)
     names = run.facts["trials"]
-    curves = [
-        pd.DataFrame(curve | {"seed": name})
-        for name in names
-        for curve in results[f"active_{name}"]["curves"]
-    ]
+    curves = [(name, curve) for name in names for curve in results[f"active_{name}"]["curves"]]
+    curves = [pd.DataFrame({"seed": name} | curve) for name, curve in curves]
     for path, rows in {
         out / "table.csv": pd.DataFrame(table),
         out / "learning_curves.csv": pd.concat(curves),
@@ -173,8 +166,7 @@ def stages_of(settings, data, folder):
         add(measure.__name__, each_trial, "seeds", measure=measure)
     for measure in (learning.batches, learning.kernels, learning.calibrated_query):
         add(measure.__name__, each_trial, "seeds", "n_batches", measure=measure, main=False)
-    options = {"main": False, "measure": learning.layers, "folder": folder}
-    add("layers", each_trial, "seeds", **options)
+    add("layers", each_trial, "seeds", main=False, measure=learning.layers, folder=folder)
     add("scarce_properties", learning.scarce_properties, "seeds", "orders", "n_initial")
     add("cost", learning.cost, "seeds", "cost_scale")
     return stages

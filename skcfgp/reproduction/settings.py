@@ -29,10 +29,9 @@ class Settings:
     orders : int, default=5
         Number of random orders of the pool for each initial set.
     retrain : bool, default=False
-        Whether each seed but the first draws its own initial set and pool from both together and
-        trains its own network on the initial set. If not, all seeds share one network, and the
-        initial set of each is a random nine tenths of the crystals that this network was given: a
-        label that it has seen may not be in the pool.
+        Whether each seed but the first draws its own initial set and pool and trains its own
+        network. If not, all seeds share one network, and the initial set of each is a random nine
+        tenths of the crystals that this network was given.
     epochs : int, default=180
         Number of epochs of a network trained from random weights, as of the bundled one.
     refit_epochs : int, default=60
@@ -46,8 +45,7 @@ class Settings:
     cost_scale : float, default=1.0
         Sizes of the cost measurement relative to the paper's.
     random_state : int, default=0
-        Seed of every random choice. It is an integer because a stored stage is used again only if
-        it would come out the same.
+        Seed of every random choice.
     """
 
     seeds: int = 5

@@ -16,10 +16,8 @@ __all__ = ["Stage", "run_stages"]
 
 #: The second number counts the ways in which results were kept; raise it when that changes.
 VERSION = f"{__version__}, format 3"
-
 #: Settings that networks and pipelines depend on, and with them everything.
 BASIC = ("retrain", "epochs", "random_state")
-
 #: Errors of reading a file that is missing or damaged.
 UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.metrics import mean_squared_error, r2_score
+from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
 from ..calibration import coverage, negative_log_likelihood
 from ..features.megnet import MEGNetFeaturizer
@@ -14,8 +14,8 @@ from ..models.cfgp import make_cfgp
 from ..network import load_network, save_network
 
 __all__ = [
-    "MAIN", "RECIPES", "Trial", "each_trial", "fit_trial", "load_trial", "scores",
-    "train_first", "train_network", "trial_names", "trial_rows", "weights_of",
+    "MAIN", "RECIPES", "Trial", "each_trial", "fit_trial", "load_trial", "scores", "train_first",
+    "train_network", "trial_names", "trial_rows", "weights_of",
 ]  # fmt: skip
 
 RECIPES = ("paper", "recommended")
@@ -93,8 +93,8 @@ def weights_of(data, network, folder):
 
 def scores(y, mean, std=None):
     """Return MAE, MSE and R2 by name; with a standard deviation also 2-sigma coverage and NLL."""
-    found = {"mae": float(np.abs(mean - y).mean()), "mse": float(mean_squared_error(y, mean))}
-    found["r2"] = float(r2_score(y, mean))
+    found = {"mae": mean_absolute_error(y, mean), "mse": mean_squared_error(y, mean)}
+    found["r2"] = r2_score(y, mean)
     if std is None:
         return found
     found["coverage_2sigma"] = coverage(y, mean, std, n_sigma=2)
@@ -151,8 +151,7 @@ class Trial:
 
 def load_trial(data, results, name):
     """Make a `Trial` of the result of a stage."""
-    keys = ("initial", "pool", "unseen", "network", "readout", "fits")
-    found = {key: results[name][key] for key in keys}
+    found = {k: v for k, v in results[name].items() if k not in ("seconds", "warnings")}
     return Trial(name=name, test=data.test, y=data.y, **found)
 
 

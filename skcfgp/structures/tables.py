@@ -16,6 +16,7 @@ __all__ = [
     "CrystalTable",
     "Refusal",
     "find_target",
+    "finite_value",
     "read_crystals",
     "read_labelled",
     "read_numbers",
@@ -149,7 +150,7 @@ def read_labelled(path, target=None, columns=()):
     values = []
     for row in rows:
         try:
-            values.append([_finite(row.fields[name]) for name in (target, *columns)])
+            values.append([finite_value(row.fields[name]) for name in (target, *columns)])
         except ValueError as error:
             refused.append(Refusal(row.line, row.id, str(error)))
     if refused:
@@ -250,7 +251,8 @@ def _crystal(folder, fields, file, id_):
     return found.structures[0]
 
 
-def _finite(text):
+def finite_value(text):
+    """Read a number, or say why it is none."""
     try:
         value = float(text)
     except ValueError:

@@ -27,7 +27,6 @@ def test_values_over_seeds_as_text():
     assert f"{Seeds([None, None]):.1f}" == "not reached in any of 2 seeds"
     assert f"{Seeds([0.25]):.2f}" == "0.25"
     assert f"{Seeds([None, 3.0]):.0f}" == "3; not reached in 1 of 2 seeds"
-    assert Seeds([1.0, None, 2.0]).times(2) == [2.0, None, 4.0]
     assert Seeds([1.0, None, 2.0]).mean == 1.5
 
 
@@ -47,22 +46,26 @@ def run():
 
 
 def test_a_run_selects_records(run):
-    assert run.main("errors", recipe="paper")["error"] == 9.0
-    assert run.main("errors", recipe="recommended") is None
-    assert run.seeds("errors", "error", recipe="paper") == [1.0, 3.0]  # not the whole set
+    found = run.found("errors", recipe="paper")
+    assert found["main"]["error"] == 9.0
+    assert found["error"] == [1.0, 3.0]  # not the whole set
+    assert run.found("errors", recipe="recommended")["main"] is None
+    assert run.found("errors", recipe="neither") is None
     assert len(run.select("errors", recipe="paper")) == 3
     kept = Run(**json.loads(json.dumps(vars(run))))  # as it is kept beside the report
-    assert kept.seeds("errors", "error", recipe="paper") == [1.0, 3.0]
+    assert kept.found("errors", recipe="paper") == found
+    run.records["ends"] = [{"steps": 1}, {"steps": 2}]  # of no trial: of the whole run
+    assert run.found("ends") == {"steps": [1, 2], "main": {"steps": 1}}
 
 
 def test_a_claim_is_filled_and_judged_by_the_records(run):
     def measure(run, recipe):
-        return {"error": run.seeds("errors", "error", recipe=recipe)}
+        return run.found("errors", recipe=recipe)
 
     claims = [
-        Claim("1.1", "Small in {unit}", "0", "{error:.1f} {unit}", measure, "below 2", low),
-        Claim("1.2", "Said once", "", "{error:.1f}", measure, recipes=("paper",)),
-        Claim("1.3", "Of something else", "", "{error:.1f}", lambda run, recipe: None),
+        Claim("Small in {unit}", "0", "{error:.1f} {unit}", measure, "below 2", low, row="1.1"),
+        Claim("Said once", "", "{error:.1f}", measure, recipes=("paper",), row="1.2"),
+        Claim("Of something else", "", "{error:.1f}", lambda run, recipe: None, row="1.3"),
     ]
     first, second = make_table(run, claims)  # what does not apply has no line
     assert first == {

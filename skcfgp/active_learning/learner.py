@@ -17,7 +17,9 @@ class ActiveLearner(_ModALActiveLearner):
 
     modAL's ``ActiveLearner`` with these differences: `teach` uses the estimator's ``partial_fit``
     where it has one, so that hyper-parameters stay and a new label costs little; crystals are
-    accepted as well as arrays; ``clone`` and ``repr`` work.
+    accepted as well as arrays; ``clone`` and ``repr`` work; and it may begin without a label: a
+    `query` is then answered by `skcfgp.query.initial_design`, by `query_strategy` from the first
+    label on, or where that is `skcfgp.query.recommended` from the tenth.
 
     Parameters
     ----------
@@ -41,6 +43,10 @@ class ActiveLearner(_ModALActiveLearner):
     selected : array-like of bool, of shape (n_samples,), default=None
         Which of the initial rows were chosen by a query, so that ``clone`` keeps it. By default,
         none.
+    refit_growth : float, default=None
+        Growth of the number of labels after which `teach` fits the estimator to all of them, its
+        hyper-parameters and the transformers of a ``Pipeline`` anew: 1.5 whenever there are half as
+        many again. By default 1.5 if the first labels came by `teach`, otherwise infinite.
 
     Attributes
     ----------
@@ -79,8 +85,10 @@ class ActiveLearner(_ModALActiveLearner):
         on_transformed=False,
         force_all_finite=True,
         selected=None,
+        refit_growth=None,
     ):
-        self.bootstrap_init = bootstrap_init
+        self.bootstrap_init, self.refit_growth = bootstrap_init, refit_growth
+        self._n_at_fit, self._began_empty = 0, True
         super().__init__(estimator, query_strategy=query_strategy, on_transformed=on_transformed)
         self.force_all_finite = force_all_finite
         self.X_training, self.y_training, self.selected = X_training, y_training, selected
@@ -112,9 +120,9 @@ class ActiveLearner(_ModALActiveLearner):
 
         Notes
         -----
-        In a ``Pipeline`` the transformers stay as they were fitted, and the last step learns. To
-        fit everything anew, call ``learner.fit(learner.X_training, learner.y_training,
-        selected=learner.selected)``.
+        In a ``Pipeline`` the transformers stay as they were fitted, and the last step learns, until
+        `refit_growth` is reached. To fit everything anew before that, call
+        ``learner.fit(learner.X_training, learner.y_training, selected=learner.selected)``.
         """
         y = self._check_rows(X, y)
         if only_new:
@@ -124,6 +132,7 @@ class ActiveLearner(_ModALActiveLearner):
             return
         if self.X_training is None:
             self.fit(X, y, bootstrap=bootstrap, **fit_kwargs)
+            self._began_empty = True
             return
         try:  # before the estimator learns what cannot be kept
             X_known, y_known = stack_rows([self.X_training, X]), stack_rows([self.y_training, y])
@@ -132,8 +141,11 @@ class ActiveLearner(_ModALActiveLearner):
                 f"the new rows have other features than those learnt before: {error}."
             ) from error
         selected = np.append(self.selected, np.ones(len(y), dtype=bool))
-        if bootstrap or fit_kwargs or not self._learn(X, y):
+        grown = len(selected) >= self._growth() * self._n_at_fit
+        if bootstrap or fit_kwargs or grown or not self._learn(X, y):
+            began_empty = self._began_empty
             self.fit(X_known, y_known, bootstrap=bootstrap, selected=selected, **fit_kwargs)
+            self._began_empty = began_empty
         else:
             self.X_training, self.y_training, self.selected = X_known, y_known, selected
 
@@ -169,7 +181,9 @@ class ActiveLearner(_ModALActiveLearner):
         before = self.X_training, self.y_training, self.selected
         self.X_training, self.y_training, self.selected = X, y, selected
         try:
-            return self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
+            self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
+            self._n_at_fit, self._began_empty = len(y), False
+            return self
         except BaseException:
             self.X_training, self.y_training, self.selected = before
             raise
@@ -208,6 +222,12 @@ class ActiveLearner(_ModALActiveLearner):
             return False
         model.partial_fit(last_step_input(self.estimator, X), y)
         return True
+
+    def _growth(self):
+        """Growth of the number of labels after which everything is fitted anew."""
+        if self.refit_growth is not None:
+            return self.refit_growth
+        return 1.5 if self._began_empty else np.inf
 
     def _check_rows(self, X, y):
         check_consistent_length(X, y)

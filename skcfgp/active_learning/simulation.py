@@ -1,5 +1,6 @@
 """`simulate`: replay active learning on data whose labels are all known."""
 
+import math
 from functools import partial
 from inspect import signature
 from numbers import Integral
@@ -11,8 +12,15 @@ from sklearn.utils.validation import check_consistent_length
 from ..gaussian_process import GaussianProcessRegressor, PoolPosterior
 from ..gaussian_process.common import last_step, last_step_input
 from ..gaussian_process.greedy import HeldCovariance, first_of_largest
-from ..query import max_std, random_sampling, recommended
+from ..query import (
+    greedy_k_center,
+    initial_design,
+    max_std,
+    random_sampling,
+    recommended,
+)
 from ..query.common import private_random_state
+from ..query.design import N_FIRST
 from ..query.modal import take_rows
 from .learner import ActiveLearner
 
@@ -20,6 +28,15 @@ __all__ = ["simulate"]
 
 #: Largest covariance that is held to compute all cycles in one go.
 MAX_BYTES = 2**31
+
+#: Strategies that choose without a model from the first label on.
+WITHOUT_MODEL = (random_sampling, greedy_k_center)
+
+#: Labels with which a model is fitted for the first time.
+MIN_LABELS = 2
+
+#: Growth of the labels after which a model that began without any is fitted again.
+GROWTH = 1.5
 
 
 def simulate(
@@ -43,13 +60,14 @@ def simulate(
     ----------
     estimator : estimator
         Model to replay with. A clone of it is fitted on the initial set; after that it learns by
-        ``partial_fit`` where it can, with its hyper-parameters as they are.
+        ``partial_fit`` where it can, with its hyper-parameters as they are. See the notes for an
+        empty initial set.
     X : array-like of shape (n_samples, ...)
         Feature vectors, or crystals if the estimator is a ``Pipeline`` that takes them.
     y : array-like of shape (n_samples,)
         All labels.
     initial, pool : array-like of int
-        Rows of the initial set and of the pool.
+        Rows of the initial set, which may be empty, and of the pool.
     test : array-like of int, default=None
         Rows of a test set that stays the same.
     n_cycles : int, default=None
@@ -64,7 +82,8 @@ def simulate(
         Number of labels after which a clone of the estimator is fitted to all that is labelled, and
         goes on from there: hyper-parameters anew and, in a ``Pipeline``, the transformers, so a
         `MEGNetFeaturizer` with ``epochs > 0`` trains again from its ``weights``, and the pool has
-        new features. By default, never. An estimator without ``partial_fit`` is fitted to
+        new features. By default never, or if the initial set is empty whenever the labels have
+        grown by half. An estimator without ``partial_fit`` is fitted to
         everything after each query anyway.
     random_state : int, RandomState or None, default=None
         Controls the draws of a strategy that takes ``random_state``, which is given one
@@ -86,6 +105,13 @@ def simulate(
     ValueError
         If X and y differ in length, the sets overlap or hold a row that does not exist, the pool is
         too small, or `n_instances` or `retrain_every` is not an integer of at least 1.
+
+    Notes
+    -----
+    From an empty initial set the first ten labels are chosen by `skcfgp.query.initial_design`,
+    except by `random_sampling` and `greedy_k_center`, which need no model. The other steps of a
+    ``Pipeline`` are fitted to the pool, without labels, and stay; its last step is fitted from two
+    labels on, and up to ten after each query. There are no errors before.
     """
     import pandas as pd
 
@@ -96,7 +122,13 @@ def simulate(
     if retrain_every is not None:
         _check_count("retrain_every", retrain_every, "None or ")
     n_cycles = _check_cycles(n_cycles, n_instances, len(pool))
-    in_one_go = query_strategy in (max_std, random_sampling)
+    in_one_go = query_strategy in (max_std, random_sampling) and len(initial)
+    design = []
+    if not len(initial):
+        estimator, X = _last_step_and_its_input(estimator, X, pool)
+        if query_strategy not in WITHOUT_MODEL:
+            n_first = min(math.ceil(N_FIRST / n_instances), n_cycles) * n_instances
+            design = _design(estimator, X, pool, n_first)
     if "random_state" in signature(query_strategy).parameters:
         rng = private_random_state(random_state)
         query_strategy = partial(query_strategy, random_state=rng)
@@ -104,7 +136,7 @@ def simulate(
     if in_one_go and n_instances == 1 and retrain_every is None and replay.fits_in_memory():
         rows = replay.cycles_in_one_go(n_cycles)
     else:
-        rows = replay.cycles(n_cycles, n_instances, retrain_every)
+        rows = replay.cycles(n_cycles, n_instances, retrain_every, design)
     table = []
     for cycle, row in enumerate(rows):
         table.append(row | {"n_labelled": len(initial) + cycle * n_instances})
@@ -122,14 +154,22 @@ class _Replay:
         self.original, self.X, self.y, self.query_strategy = estimator, X, y, query_strategy
         self.rows = np.concatenate([pool, test])  # those that are measured
         self.in_pool = np.arange(len(self.rows)) < len(pool)
+        self.began_empty = not len(initial)
         self.fit(initial, np.zeros(len(initial), dtype=bool))
 
     def fit(self, labelled, selected):
         """Fit a clone of the estimator; work on the features of its last step if that learns."""
         X, y = take_rows(self.X, labelled), self.y[labelled]
         self.learner = learner = ActiveLearner(clone(self.original), self.query_strategy)
+        self.labelled, self.n_at_fit, self.Z = labelled, len(labelled), self.X
+        self.fitted = not self.began_empty or len(labelled) >= MIN_LABELS
+        if not self.fitted:
+            self.gp = self.posterior = learner.estimator = None  # a strategy gets the features
+            if len(labelled):
+                learner.X_training, learner.y_training, learner.selected = X, y, selected
+            return
         learner.fit(X, y, selected=selected)
-        self.labelled, self.Z, model = labelled, self.X, last_step(learner.estimator)
+        model = last_step(learner.estimator)
         if hasattr(model, "partial_fit") and model is not learner.estimator:
             self.Z, learner.estimator = last_step_input(learner.estimator, self.X), model
             learner.X_training = take_rows(self.Z, labelled)
@@ -164,29 +204,43 @@ class _Replay:
             self.remove(position)
             yield self.measure((int(chosen),))
 
-    def cycles(self, n_cycles, n_instances, retrain_every):
-        """Yield the row of each cycle: query, teach, retrain when it is time, measure."""
+    def cycles(self, n_cycles, n_instances, retrain_every, design=()):
+        """Yield the row of each cycle: query, teach, retrain when it is time, measure.
+
+        The rows of the design are taken first.
+        """
         self.follow(PoolPosterior)
         yield self.measure(())
-        n_since = 0
-        for _ in range(n_cycles):
-            positions, learner = np.flatnonzero(self.in_pool), self.learner
-            pool = take_rows(self.Z, self.rows[positions])
-            indices, _ = learner.query(pool, n_instances=n_instances)
-            positions = positions[np.atleast_1d(indices)]
-            chosen = self.rows[positions]
-            learner.teach(take_rows(self.Z, chosen), self.y[chosen])
+        for cycle in range(n_cycles):
+            chosen = design[cycle * n_instances : (cycle + 1) * n_instances]
+            if not len(chosen):
+                chosen = self.query(n_instances)
+            self.remove(np.flatnonzero(np.isin(self.rows, chosen)))
             self.labelled = np.concatenate([self.labelled, chosen])
-            self.remove(positions)
-            if self.posterior is not None:
-                self.posterior.update()
-            n_since += len(chosen)
-            learns = hasattr(last_step(learner.estimator), "partial_fit")
-            if retrain_every is not None and n_since >= retrain_every and learns:
-                self.fit(self.labelled, learner.selected)
+            if self.fitted:
+                self.learner.teach(take_rows(self.Z, chosen), self.y[chosen])
+                if self.posterior is not None:
+                    self.posterior.update()
+            if self.is_time(retrain_every):
+                all_chosen = np.ones(len(self.labelled), dtype=bool)
+                self.fit(self.labelled, self.learner.selected if self.fitted else all_chosen)
                 self.follow(PoolPosterior)
-                n_since = 0
-            yield self.measure(tuple(chosen.tolist()))
+            yield self.measure(tuple(int(row) for row in chosen))
+
+    def query(self, n_instances):
+        """Return the rows that the strategy chooses."""
+        left = self.rows[self.in_pool]
+        indices, _ = self.learner.query(take_rows(self.Z, left), n_instances=n_instances)
+        return left[np.atleast_1d(indices)]
+
+    def is_time(self, retrain_every):
+        """Tell whether to fit anew."""
+        n_labels, learns = len(self.labelled), hasattr(last_step(self.original), "partial_fit")
+        if self.began_empty and n_labels <= N_FIRST:
+            return learns or not self.fitted
+        if retrain_every is not None:
+            return learns and n_labels - self.n_at_fit >= retrain_every
+        return learns and self.began_empty and n_labels >= GROWTH * self.n_at_fit
 
     def remove(self, positions):
         """Measure these rows no longer."""
@@ -197,6 +251,8 @@ class _Replay:
 
     def measure(self, chosen):
         """Errors and standard deviations over pool and test set."""
+        if not self.fitted:
+            return {"indices": chosen} | dict.fromkeys(("mae_test", "mae_pool", "max_std"), np.nan)
         if self.posterior is None:
             X = take_rows(self.Z, self.rows)
             mean, std = self.learner.estimator.predict(X, return_std=True)
@@ -210,6 +266,20 @@ class _Replay:
             "mae_pool": error[self.in_pool].mean() if self.in_pool.any() else np.nan,
             "max_std": std[self.in_pool].max() if self.in_pool.any() else np.nan,
         }
+
+
+def _last_step_and_its_input(estimator, X, pool):
+    """Return the last step of a pipeline, and what steps that are fitted to the pool give it."""
+    if last_step(estimator) is estimator or len(estimator) == 1:
+        return last_step(estimator), X
+    features = clone(estimator[:-1]).fit(take_rows(X, pool))
+    return estimator[-1], features.transform(X)
+
+
+def _design(estimator, X, pool, n_first):
+    """Return the rows of the pool that are labelled first."""
+    indices, _ = initial_design(take_rows(X, pool), n_first, estimator=estimator)
+    return pool[indices]
 
 
 def _check_count(name, value, or_none=""):
@@ -234,8 +304,8 @@ def _check_sets(n_rows, **sets):
         raise ValueError(
             f"initial, pool and test must not share rows; row {values[counts > 1][0]} comes twice."
         )
-    if not len(sets["initial"]) or not len(sets["pool"]):
-        raise ValueError("initial and pool must each hold at least one row.")
+    if not len(sets["pool"]):
+        raise ValueError("pool must hold at least one row.")
     return sets.values()
 
 

@@ -132,7 +132,7 @@ def log_expected_improvement(
 
     def score(belief, cost):
         z = (belief.mean - belief.best) / belief.std
-        return np.log(belief.std) + _log_excess(z, belief.df) - np.log(cost)
+        return np.log(belief.std) + log_excess(z, belief.df) - np.log(cost)
 
     return _choose(learner, X_pool, n_instances, score, mode, X_pending, costs)
 
@@ -173,7 +173,7 @@ def probability_of_improvement(
 
     def score(belief, cost):
         z = (belief.mean - belief.best - margin) / belief.std
-        return _log_cdf(z, belief.df) - np.log(cost)
+        return log_cdf(z, belief.df) - np.log(cost)
 
     indices, scores = _choose(learner, X_pool, n_instances, score, mode, X_pending, costs)
     return indices, scores if wants_first(learner) else np.exp(scores)
@@ -305,15 +305,16 @@ def _choose(learner, X_pool, n_instances, score, mode, X_pending, costs):
     return np.array(indices), np.array(scores)
 
 
-def _log_cdf(z, df):
+def log_cdf(z, df=None):
+    """Logarithm of the probability of less than z, standard normal or of a t distribution."""
     if df is None:
         return special.log_ndtr(z)
     with np.errstate(divide="ignore"):
         return np.log(special.stdtr(df, z))
 
 
-def _log_excess(z, df):
-    """Logarithm of E[max(z + t, 0)] for a standard normal or t distributed t."""
+def log_excess(z, df=None):
+    """Logarithm of E[max(z + t, 0)] for t that is standard normal or has a t distribution."""
     if df is not None:
         pdf = stats.t.pdf(z, df)
         excess = z * special.stdtr(df, z) + (df + z * z) / (df - 1) * pdf

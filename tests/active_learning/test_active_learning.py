@@ -47,6 +47,21 @@ def test_teach_appends_and_keeps_the_hyper_parameters():
     assert learner.estimator.fits == 2
 
 
+def test_a_learner_that_began_without_labels_is_fitted_again_as_they_grow():
+    X, y = data()
+    learner, fits = ActiveLearner(CountsFits()), []
+    for row in range(20):
+        learner.teach(X[row : row + 1], y[row : row + 1])
+        fits.append(learner.estimator.fits)
+    assert np.flatnonzero(np.diff(fits, prepend=0)).tolist() == [0, 1, 2, 4, 7, 11, 17]
+    assert len(learner.estimator.X_train_) == 20
+    doubling = ActiveLearner(CountsFits(), X_training=X[:5], y_training=y[:5], refit_growth=2.0)
+    for row in range(5, 20):
+        doubling.teach(X[row : row + 1], y[row : row + 1])
+    assert doubling.estimator.fits == 3  # at 5, 10 and 20
+    assert doubling.selected.sum() == 15
+
+
 @pytest.mark.parametrize("container", [np.asarray, np.ndarray.tolist, pd.DataFrame])
 def test_containers(container):
     X, y = data()

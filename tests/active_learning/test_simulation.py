@@ -8,17 +8,19 @@ from sklearn.gaussian_process.kernels import WhiteKernel
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skcfgp import GaussianProcessRegressor, MEGNetFeaturizer, simulate
+from skcfgp import CalibratedRegressor, GaussianProcessRegressor, MEGNetFeaturizer, simulate
 from skcfgp.active_learning import simulation
 from skcfgp.features.store import memory
 from skcfgp.kernels import Laplacian
 from skcfgp.query import (
     greedy_k_center,
+    initial_design,
     integrated_variance,
     max_std,
     random_sampling,
     recommended,
     spaced_max_std,
+    thompson_sampling,
 )
 
 
@@ -106,7 +108,7 @@ def test_simulation_leaves_its_input_alone():
         ({"initial": [0], "pool": [1, 2], "test": [2]}, "row 2 comes twice"),
         ({"initial": [0], "pool": [99]}, "do not exist"),
         ({"initial": [0], "pool": ["a"]}, "row numbers"),
-        ({"initial": [], "pool": [1]}, "at least one row"),
+        ({"initial": [1], "pool": []}, "at least one row"),
         ({"initial": [0], "pool": [1, 2], "n_cycles": 3}, "need a pool of 3"),
         ({"initial": [0], "pool": np.arange(30) > 1}, "pool is a mask of 30 rows: X has 40"),
         ({"initial": [0], "pool": [1, 2], "n_instances": 0}, "n_instances must be .* got 0"),
@@ -270,3 +272,62 @@ def test_default_strategy_is_the_recommended_one():
     found = simulate(gp(), X, y, **options).indices.tolist()
     assert found == simulate(gp(), X, y, **options, query_strategy=recommended).indices.tolist()
     assert found != simulate(gp(), X, y, **options, query_strategy=max_std).indices.tolist()
+
+
+WHITE = Laplacian(1.0, 2.0) + WhiteKernel(1e-2, (1e-6, 1e1))
+
+
+def searched():
+    return GaussianProcessRegressor(WHITE, normalize_y=True, objective="leave_one_out")
+
+
+@pytest.mark.parametrize("n_instances", [1, 4])
+def test_simulation_from_no_label_is_the_loop_written_out(n_instances):
+    X, y = data(60)
+    test, pool = np.arange(50, 60), np.arange(50)
+    table = simulate(
+        make_pipeline(StandardScaler(), searched()),
+        X,
+        y,
+        initial=[],
+        pool=pool,
+        test=test,
+        n_cycles=24 // n_instances,
+        n_instances=n_instances,
+    )
+    Z = StandardScaler().fit(X[pool]).transform(X)  # the test set scales nothing
+    n_first = {1: 10, 4: 12}[n_instances]
+    labelled = initial_design(Z[pool], n_first, estimator=searched())[0].tolist()
+    assert sum(table["indices"][: n_first // n_instances + 1], ()) == tuple(labelled)
+    gp, n_at_fit = searched().fit(Z[labelled[:10]], y[labelled[:10]]), 10
+    if n_instances == 4:
+        gp, n_at_fit = searched().fit(Z[labelled[:8]], y[labelled[:8]]), 8
+        gp, n_at_fit = searched().fit(Z[labelled], y[labelled]), 12
+    for _, row in table.iloc[n_first // n_instances + 1 :].iterrows():
+        left = np.setdiff1d(pool, labelled)
+        chosen = left[integrated_variance(gp, Z[left], n_instances)[0]]
+        assert row["indices"] == tuple(chosen.tolist())
+        labelled += chosen.tolist()
+        if len(labelled) >= 1.5 * n_at_fit:
+            gp, n_at_fit = searched().fit(Z[labelled], y[labelled]), len(labelled)
+        else:
+            gp.partial_fit(Z[chosen], y[chosen])
+        error = np.abs(gp.predict(Z[test]) - y[test]).mean()
+        assert row["mae_test"] == pytest.approx(error, rel=1e-6)
+    assert table["n_labelled"].tolist() == list(range(0, 25, n_instances))
+    assert table["mae_test"].isna().sum() == (2 if n_instances == 1 else 1)
+
+
+@pytest.mark.parametrize("strategy", [random_sampling, greedy_k_center, max_std, thompson_sampling])
+@pytest.mark.parametrize("estimator", [searched(), CalibratedRegressor(searched())])
+@pytest.mark.filterwarnings("ignore::skcfgp.calibration.ExchangeabilityWarning")
+def test_every_strategy_from_no_label(strategy, estimator):
+    X, y = data(40)
+    options = {"initial": [], "pool": range(30), "n_cycles": 4, "n_instances": 5}
+    table = simulate(estimator, X, y, query_strategy=strategy, random_state=0, **options)
+    chosen = sum(table["indices"], ())
+    assert len(set(chosen)) == 20
+    design = initial_design(X[:30], 10, estimator=estimator)[0].tolist()
+    follows = strategy not in (random_sampling, greedy_k_center)
+    assert (list(chosen[:10]) == design) == follows
+    assert np.isfinite(table["mae_pool"][1:]).all()

@@ -19,13 +19,19 @@ from skcfgp.kernels import Laplacian
 from skcfgp.models import ExtraTreesRegressor
 from skcfgp.query import (
     cost_weighted,
+    expected_improvement,
     greedy_k_center,
     greedy_max_std,
     integrated_variance,
+    level_set,
+    log_expected_improvement,
     max_std,
+    probability_of_improvement,
     random_sampling,
     recommended,
     spaced_max_std,
+    thompson_sampling,
+    upper_confidence_bound,
     variance,
 )
 
@@ -33,6 +39,14 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(70, 2))
 Y = np.sin(X).sum(axis=1)
 TRAIN, POOL, TARGET = X[:10], X[10:50], X[50:]
+AIMS = [
+    expected_improvement,
+    log_expected_improvement,
+    probability_of_improvement,
+    upper_confidence_bound,
+    thompson_sampling,
+    partial(level_set, level=0.5),
+]
 OPTIONS = {"kernel": Laplacian(1.5, 2.0), "alpha": 1e-3, "optimizer": None, "normalize_y": True}
 
 
@@ -159,6 +173,8 @@ def test_cost_weighted(learner):
         greedy_k_center,
         random_sampling,
         cost_weighted(max_std, lambda pool: np.ones(len(pool))),
+        *AIMS,
+        *(cost_weighted(aim, lambda pool: 1.0 + np.arange(len(pool))) for aim in AIMS),
     ],
 )
 def test_every_strategy_in_a_modal_loop_with_a_pipeline(strategy):
@@ -233,7 +249,8 @@ class CountingScaler(StandardScaler):
 
 
 @pytest.mark.parametrize(
-    "strategy", [recommended, max_std, greedy_max_std, spaced_max_std, integrated_variance]
+    "strategy",
+    [recommended, max_std, greedy_max_std, spaced_max_std, integrated_variance, *AIMS],
 )
 @pytest.mark.parametrize("wrap", [lambda gp: gp, CalibratedRegressor])
 def test_a_pool_is_featurized_once_for_each_query(strategy, wrap, monkeypatch):

@@ -92,8 +92,8 @@ def initial_design(
     Each `Laplacian` of the kernel, on the columns that it sees, gets `spread` times the median
     distance of 1,000 evenly spaced rows as its length, and the noise is 0.01 / `spread` of the
     variance. A kernel that is not searched for (``optimizer=None``, or all its hyper-parameters
-    fixed) is taken as it is, and one of other parts than `Laplacian`, ``WhiteKernel`` and
-    ``ConstantKernel`` is replaced by a `Laplacian` of all columns. Takes about n_samples n_target
+    fixed) is taken as it is. One with a part that `skcfgp.make_cfgp` does not use, such as an
+    ``RBF``, is replaced by a `Laplacian` of all columns. Takes about n_samples n_target
     (n_features + n_instances) operations.
 
     References

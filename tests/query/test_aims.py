@@ -173,6 +173,27 @@ def test_calibration_scales_the_standard_deviation(strategy):
     np.testing.assert_allclose(found[1], expected[1], rtol=1e-6)
 
 
+def test_the_t_distribution_of_the_model():
+    y = Y[:20] + 0.1 * np.random.default_rng(0).standard_t(2, 20)
+    gp = GaussianProcessRegressor(Laplacian(1.5, 2.0), alpha=1e-3, optimizer=None)
+    calibrated = CalibratedRegressor(gp, method="student_t", n_neighbors=5, cv="leave_one_out")
+    learner = ActiveLearner(calibrated, X_training=TRAIN, y_training=y)
+    indices, probability = probability_of_improvement(learner, POOL)
+    above = calibrated.predict_distribution(POOL).sf(y.max())
+    assert indices[0] == np.argmax(above)
+    np.testing.assert_allclose(probability, above[indices], rtol=1e-6)
+    indices, improvement = expected_improvement(learner, POOL)
+    for row in (0, 7, indices[0]):
+        one = calibrated.predict_distribution(POOL[[row]])
+        expected, _ = integrate.quad(lambda v, one=one: one.sf(v)[0], y.max(), np.inf)
+        assert expected <= improvement[0] * (1 + 1e-6)
+    assert expected == pytest.approx(improvement[0], rel=1e-5)
+    rng = np.random.RandomState(0)
+    drawn = [thompson_sampling(learner, POOL[:1], random_state=rng)[1][0] for _ in range(3000)]
+    quantiles = calibrated.predict_distribution(POOL[:1]).cdf(np.array(drawn))
+    assert stats.kstest(quantiles, "uniform").pvalue > 1e-3
+
+
 def test_thompson_sampling_chooses_as_often_as_a_point_is_best():
     learner = learner_of(normalize_y=True)
     pool = POOL[:6]

@@ -40,6 +40,7 @@ class Belief:
             members = getattr(learner, "learner_list", [learner])
             labels = np.concatenate([np.asarray(one.y_training, dtype=float) for one in members])
             self._mean, self._std = map(np.asarray, last.predict(X, return_std=True))
+            self._at_first = self._std
         self._best = float(np.max(sign * labels))
         self._factor = 1.0
         if isinstance(last, CalibratedRegressor):
@@ -50,25 +51,24 @@ class Belief:
         if X_pending is None:
             self.posterior = copy(follow(learner, PoolPosterior, gp, pool))
             self.left = self.posterior.left
+            self._at_first = self.raw_std
             return
         pending = check_features(gp, innermost(learner, X_pending)[1])
         self.posterior = PoolPosterior(gp, np.vstack([pool, pending]))
         self.left = np.arange(len(pool))
-        self._at_first = self.posterior.std[self.left]
+        self._at_first = self.raw_std
         for row in range(len(pool), len(pool) + len(pending)):
             self._suppose(row)
 
     def _calibrate(self, last, X):
         """Take over scale and degrees of freedom of the calibrated distribution."""
-        std, scale = getattr(self, "_at_first", self.raw_std), last.predict(X, return_std=True)[1]
-        if hasattr(last, "predict_distribution"):
-            frozen = last.predict_distribution(X)
-            names = ("df", "loc", "scale") if frozen.dist.name == "t" else ("loc", "scale")
-            given = dict(zip(names, frozen.args, strict=False)) | frozen.kwds
-            if frozen.dist.name in ("t", "norm"):
-                scale = np.broadcast_to(given["scale"], np.shape(scale))
-            if frozen.dist.name == "t":
-                self.df = np.broadcast_to(given["df"], np.shape(scale))
+        frozen, std = last.predict_distribution(X), self._at_first
+        if frozen.dist.name in ("t", "norm"):
+            scale = frozen.kwds["scale"]
+        else:
+            scale = last.predict(X, return_std=True)[1]
+        if frozen.dist.name == "t":
+            self.df = np.broadcast_to(frozen.args[0], len(std))
         self._factor = np.where(std > 0, scale / np.where(std > 0, std, 1.0), 1.0)
 
     @property

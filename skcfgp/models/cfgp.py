@@ -175,7 +175,7 @@ def block_kernel(n_composition, n_columns=0, n_estimates=0):
         own = Laplacian(1.0, 10.0, "fixed", (1e-2, 1e6), metric="cityblock")
         kernel *= OnColumns(own, slice(*ends))
     for column in range(-n_estimates, 0):
-        weight = ConstantKernel(1.0, (1e-6, 1e3))
+        weight = ConstantKernel(1.0, (1e-6, 1e2))
         kernel += weight * OnColumns(DotProduct(0.0, "fixed"), [column])
     return kernel + WhiteKernel(1e-2, (1e-6, 1e1))
 

@@ -72,6 +72,8 @@ class Campaign(CampaignReader):
         labelled=None,
         recipe="recommended",
         weights="Eform_MP_2019",
+        estimates=(),
+        columns=(),
         strategy="recommended",
         random_fraction=0.0,
         cost=None,
@@ -99,6 +101,9 @@ class Campaign(CampaignReader):
             Model: one of `skcfgp.make_cfgp`, or ``"composition"``, which needs no network.
         weights : str or Path, default="Eform_MP_2019"
             Network, see `skcfgp.MEGNetFeaturizer`.
+        estimates, columns : str or sequence of str, default=()
+            Columns of the pool's tables, of numbers beside the crystals, as in `skcfgp.make_cfgp`.
+            A crystal without one of these numbers is refused.
         strategy : str, default="recommended"
             Query strategy: "recommended" (with a model, the same as "integrated_variance"),
             "integrated_variance", "greedy_max_std", "max_std", "greedy_k_center" or
@@ -128,7 +133,7 @@ class Campaign(CampaignReader):
         ValueError
             If a parameter or a label is not valid, or no crystal can be used.
         """
-        from .crystals import costs_of, insert_crystals, read_labelled, read_pool
+        from .crystals import check_labelled, costs_of, insert_crystals, read_labelled, read_pool
         from .model import compute_features
 
         settings = {
@@ -136,6 +141,8 @@ class Campaign(CampaignReader):
             "unit": str(unit),
             "recipe": recipe,
             "weights": None if recipe == "composition" else str(weights),
+            "estimates": [estimates] if isinstance(estimates, str) else list(estimates),
+            "columns": [columns] if isinstance(columns, str) else list(columns),
             "strategy": strategy,
             "random_fraction": random_fraction,
             "cost": cost,
@@ -151,12 +158,9 @@ class Campaign(CampaignReader):
         crystals = read_pool(pool)
         labels = {} if labelled is None else read_labelled(labelled, crystals, target, unit)
         costs = costs_of(crystals, cost)
-        features, *found = compute_features(crystals, recipe, settings["weights"])
+        features, *found = compute_features(crystals, settings)
         settings["standardise"], settings["network_digest"] = found
-        if lost := sorted(set(labels) - set(crystals.ids)):
-            reasons = {refusal.id: refusal.reason for refusal in crystals.refused}
-            text = f"{len(lost)} labelled crystals cannot be used; the first is {lost[0]}: "
-            raise ValueError(text + reasons[lost[0]])
+        check_labelled(crystals, labels)
         content = {
             "settings": settings,
             "labelled": [{"id": id_, "value": value} for id_, value in labels.items()],
@@ -189,20 +193,15 @@ class Campaign(CampaignReader):
             used.
         """
         from .crystals import costs_of, insert_crystals, read_pool
-        from .model import compute_features
+        from .model import check_network, compute_features
 
         settings = self.settings
         with self.store.reading() as ledger:
             known = ledger.ids
         crystals = read_pool(pool, known)
         costs = costs_of(crystals, settings["cost"])
-        features, _, digest = compute_features(crystals, settings["recipe"], settings["weights"])
-        if digest != settings["network_digest"]:
-            raise ValueError(
-                f"the network {settings['weights']!r} has changed since this campaign was begun "
-                f"(digest {digest}, not {settings['network_digest']}): features of two networks "
-                "cannot be mixed. Begin a new campaign with the labels of this one ('export')."
-            )
+        features, _, digest = compute_features(crystals, settings)
+        check_network(settings, digest)
         content = {"refused": _listed(crystals.refused), "versions": versions()}
         with self.store.writing() as ledger:
             if taken := set(ledger.ids) & set(crystals.ids):

@@ -15,7 +15,15 @@ from ..structures.tables import Refusal, read_crystals
 from .results import ID_COLUMNS, Result, check_results, find_value_column, result_of_row
 from .state import State
 
-__all__ = ["Pool", "insert_crystals", "read_labelled", "read_pool", "read_structures"]
+__all__ = [
+    "Pool",
+    "check_labelled",
+    "insert_crystals",
+    "numbers_of",
+    "read_labelled",
+    "read_pool",
+    "read_structures",
+]
 
 TABLES = (".csv", ".csv.txt")
 
@@ -205,6 +213,45 @@ def costs_of(pool, cost):
             )
     pool.refuse_rows(reasons)
     return costs
+
+
+def numbers_of(pool, names):
+    """Return the numbers in columns of the pool's tables, of shape (n_crystals, n_names).
+
+    Crystals without a finite number in each move to ``pool.refused``. Of crystals that all lack a
+    column, an error says so.
+    """
+    for name in names:
+        if pool.ids and not any(name in columns for columns in pool.columns):
+            raise ValueError(f"no crystal has a column {name!r}: the pool's tables must have it.")
+    rows, reasons = [], {}
+    for row, columns in enumerate(pool.columns):
+        values = [_number(columns.get(name)) for name in names]
+        if lacking := [name for name, x in zip(names, values, strict=True) if math.isnan(x)]:
+            reasons[row] = (
+                f"its {lacking[0]!r} is {columns.get(lacking[0])!r}, and must be a finite number"
+            )
+        else:
+            rows.append(values)
+    pool.refuse_rows(reasons)
+    return np.array(rows, dtype=float).reshape(len(rows), len(names))
+
+
+def _number(value):
+    """Return a finite number, NaN for all else."""
+    try:
+        value = float(value)
+    except (TypeError, ValueError):
+        return math.nan
+    return value if math.isfinite(value) else math.nan
+
+
+def check_labelled(pool, labels):
+    """Refuse labels of crystals that cannot be used."""
+    if lost := sorted(set(labels) - set(pool.ids)):
+        reasons = {refusal.id: refusal.reason for refusal in pool.refused}
+        text = f"{len(lost)} labelled crystals cannot be used; the first is {lost[0]}: "
+        raise ValueError(text + reasons[lost[0]])
 
 
 def insert_crystals(connection, event, pool, costs, features, first=0):

@@ -77,7 +77,7 @@ class Engine:
         from ..active_learning import ActiveLearner
 
         settings, rows = self.state.settings, self.rows(self.state.labels)
-        gp = make_model(settings["recipe"], settings["weights"])[-1]
+        gp = make_model(settings)[-1]
         if not self.can_predict:
             learner = ActiveLearner(gp)
             learner.X_training = self.X[rows] if rows else None

@@ -12,9 +12,17 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from .crystals import numbers_of
 from .settings import RECIPES
 
-__all__ = ["MIN_SEARCH", "choose_kernel", "compute_features", "make_model", "one_blas_thread"]
+__all__ = [
+    "MIN_SEARCH",
+    "check_network",
+    "choose_kernel",
+    "compute_features",
+    "make_model",
+    "one_blas_thread",
+]
 
 #: With fewer labels the lengths are median distances, and nothing is searched for.
 MIN_SEARCH = 20
@@ -23,17 +31,21 @@ MIN_SEARCH = 20
 MAX_SEARCH = 800
 
 
-def make_model(recipe, weights):
+def make_model(settings):
     """Make the pipeline of a recipe, from crystals to a mean and a standard deviation.
 
-    Those of `skcfgp.make_cfgp`, or ``"composition"``, which needs no network.
+    Those of `skcfgp.make_cfgp`, or ``"composition"``, which needs no network and takes no columns
+    beside the crystals.
     """
-    if recipe not in RECIPES:
+    if (recipe := settings["recipe"]) not in RECIPES:
         raise ValueError(f"recipe must be one of {RECIPES}, got {recipe!r}.")
+    named = {name: settings.get(name, ()) for name in ("estimates", "columns")}
     if recipe != "composition":
         from ..models.cfgp import make_cfgp
 
-        return make_cfgp(weights, recipe=recipe, random_state=0)
+        return make_cfgp(settings["weights"], recipe=recipe, random_state=0, **named)
+    if any(named.values()):
+        raise ValueError("estimates and columns are for the recommended recipe.")
     from sklearn.gaussian_process.kernels import WhiteKernel
     from sklearn.pipeline import Pipeline, make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -50,8 +62,10 @@ def make_model(recipe, weights):
     return Pipeline([("features", features), ("gp", gp)])
 
 
-def compute_features(pool, recipe, weights):
+def compute_features(pool, settings):
     """Compute the features of crystals, not standardised; move what has none to ``pool.refused``.
+
+    The named columns of the pool's tables come last, as in `skcfgp.make_cfgp`.
 
     Returns the features of the crystals that are left, whether the process wants them standardised,
     and the digest of the network, if there is one.
@@ -63,8 +77,9 @@ def compute_features(pool, recipe, weights):
     from ..models.predictor import featurize
     from ..structures import Structures, object_array
 
+    parts = make_model(settings)[:-1].get_params().values()
+    numbers = numbers_of(pool, [*settings.get("columns", ()), *settings.get("estimates", ())])
     pool.check_not_empty()
-    parts = make_model(recipe, weights)[:-1].get_params().values()
     # The campaign standardises over all its crystals, also those that come later; so not here.
     standardise = any(isinstance(part, StandardScaler) for part in parts)
     featurizers = make_union(
@@ -77,7 +92,17 @@ def compute_features(pool, recipe, weights):
     pool.check_not_empty()
     networks = [part.network_ for part in parts if hasattr(part, "network_")]
     digest = networks[0].digest() if networks else None
-    return X[left].astype(np.float64), standardise, digest
+    return np.hstack([X[left].astype(np.float64), numbers[left]]), standardise, digest
+
+
+def check_network(settings, digest):
+    """Refuse another network than that with which a campaign was begun."""
+    if digest != settings["network_digest"]:
+        raise ValueError(
+            f"the network {settings['weights']!r} has changed since this campaign was begun "
+            f"(digest {digest}, not {settings['network_digest']}): features of two networks "
+            "cannot be mixed. Begin a new campaign with the labels of this one ('export')."
+        )
 
 
 def searched_labels(n_labels):

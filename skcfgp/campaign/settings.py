@@ -30,6 +30,8 @@ def check_settings(settings):
         raise ValueError(
             f"cost is for a strategy with a model; {settings['strategy']!r} chooses without one."
         )
+    if settings["target"] in [*settings["estimates"], *settings["columns"]]:
+        raise ValueError(f"the target {settings['target']!r} is no estimate of itself.")
     for name, expected, is_good in (
         ("random_fraction", "between 0 and 1", lambda value: _is_real(value) and 0 <= value <= 1),
         ("overdue_after", "a positive number of days", lambda value: _is_real(value) and value > 0),

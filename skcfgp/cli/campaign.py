@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from .predict import split_names
+
 __all__ = ["campaign"]
 
 FOLDER = click.argument("folder", metavar="NAME", type=click.Path(path_type=Path))
@@ -72,6 +74,19 @@ def _opened(command):
 )
 @click.option(
     "--weights", default="Eform_MP_2019", show_default=True, help="Network: name or path."
+)
+@click.option(
+    "--estimates",
+    multiple=True,
+    callback=split_names,
+    help="Columns of the pool's CSV that estimate the values cheaply: another property, a cheaper "
+    "method. Several with commas.",
+)
+@click.option(
+    "--columns",
+    multiple=True,
+    callback=split_names,
+    help="Columns on which the values depend in another way, such as a temperature.",
 )
 @click.option(
     "--strategy",

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-__all__ = ["columns_of", "fit_model", "model_options", "predict"]
+__all__ = ["columns_of", "fit_model", "model_options", "predict", "split_names"]
 
 
-def _names(context, option, values):
+def split_names(context, option, values):
     """Split the names of columns, which may be separated by commas."""
     return [name.strip() for value in values for name in value.split(",") if name.strip()]
 
@@ -36,14 +36,14 @@ MODEL_OPTIONS = [
     click.option(
         "--estimates",
         multiple=True,
-        callback=_names,
+        callback=split_names,
         help="Columns of --train, and of FILES, that estimate the values cheaply: another "
         "property, a cheaper method. FILES are tables (.csv) then. Several with commas.",
     ),
     click.option(
         "--columns",
         multiple=True,
-        callback=_names,
+        callback=split_names,
         help="Columns on which the values depend in another way, such as a temperature.",
     ),
 ]

@@ -1,12 +1,16 @@
 """A campaign with numbers beside the crystals."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from skcfgp import CompositionFeaturizer, MEGNetFeaturizer
 from skcfgp.campaign import Campaign
 from skcfgp.campaign.crystals import read_arrays
+from skcfgp.cli import main
 
 NAME = "formation_energy_1800"
 
@@ -87,3 +91,21 @@ def test_columns_that_make_no_campaign(tmp_path, table, options, message):
     with pytest.raises(ValueError, match=message):
         begin(tmp_path / "c", table, 0, **options)
     assert not (tmp_path / "c" / "campaign.sqlite").exists()
+
+
+@pytest.mark.network
+def test_the_command_takes_the_columns_from_a_table(tmp_path, table, monkeypatch):
+    frame, energy = table
+    rows = [
+        [id_, json.dumps(row.structure.as_dict()), "" if row.Index == "c29" else row.guess]
+        for id_, row in zip(frame.index, frame.itertuples(), strict=True)
+    ]
+    pd.DataFrame(rows, columns=["id", "structure", "guess"]).to_csv(tmp_path / "pool.csv")
+    labels = pd.Series(energy, name="energy")[:5].rename_axis("id").reset_index()
+    labels.to_csv(tmp_path / "labels.csv", index=False)
+    arguments = ["campaign", "init", "c", "--pool", "pool.csv", "--labelled", "labels.csv"]
+    arguments += ["--target", "energy", "--unit", "eV/atom", "--weights", NAME]
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, [*arguments, "--estimates", "guess"])
+    assert "29 crystals are in, 5 of them labelled; 1 refused." in result.output, result.output
+    assert Campaign(tmp_path / "c").settings["estimates"] == ["guess"]

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..structures.dictionaries import crystal_from_dictionary
 from ..structures.tables import Refusal, read_crystals
+from .damage import DamagedCampaignError, feature_rows
 from .results import ID_COLUMNS, Result, check_results, find_value_column, result_of_row
 from .state import State
 
@@ -276,22 +277,32 @@ def _plain(value):
     return str(value)
 
 
-def read_structures(connection, ids):
+def read_structures(ledger, ids):
     """Read the structures of some ids, as a list of pymatgen's ``Structure``."""
     query = "SELECT structure FROM structures JOIN crystals USING (position) WHERE id = ?"
-    return [
-        crystal_from_dictionary(
-            json.loads(connection.execute(query, [id_]).fetchone()[0])
-        ).to_structure()
-        for id_ in ids
-    ]
+    found = []
+    for id_ in ids:
+        row = ledger.connection.execute(query, [id_]).fetchone()
+        try:
+            if row is None:
+                raise ValueError("it is missing")
+            found.append(crystal_from_dictionary(json.loads(row[0])).to_structure())
+        except (TypeError, ValueError, RecursionError) as error:
+            where = f"the structure of {id_!r}"
+            raise DamagedCampaignError(ledger.path, where, str(error).rstrip(".")) from error
+    return found
 
 
-def read_arrays(connection):
+def read_arrays(ledger):
     """Read the features, of shape (n_crystals, n_features), and the costs."""
-    vectors = [v for (v,) in connection.execute("SELECT vector FROM features ORDER BY position")]
-    costs = [c for (c,) in connection.execute("SELECT cost FROM crystals ORDER BY position")]
-    features = np.frombuffer(b"".join(vectors), dtype="<f8").reshape(len(vectors), -1)
+    execute = ledger.connection.execute
+    vectors = [v for (v,) in execute("SELECT vector FROM features ORDER BY position")]
+    costs = [c for (c,) in execute("SELECT cost FROM crystals ORDER BY position")]
+    features = feature_rows(ledger.path, ledger.ids, vectors)
+    for id_, cost in zip(ledger.ids, costs, strict=True):
+        if not isinstance(cost, float) or not cost > 0:
+            problem = f"it must be a positive number, got {cost!r}"
+            raise DamagedCampaignError(ledger.path, f"the cost of {id_!r}", problem)
     return features, np.array(costs)
 
 

@@ -29,7 +29,7 @@ class Engine:
 
     def __init__(self, ledger):
         self.state = ledger.state
-        self.features, self.cost = read_arrays(ledger.connection)
+        self.features, self.cost = read_arrays(ledger)
         self.fits = dict(ledger.connection.execute("SELECT labels, theta FROM fits"))
         self.row = {id_: row for row, id_ in enumerate(self.state.ids)}
 
@@ -317,7 +317,7 @@ def make_suggestion(ledger, engine, n, out, fmt, anyway):
     picks = [{"id": pick["id"], **known[pick["id"]]} | pick for pick in picks]
     if out is not None:
         batch, names = Batch(Path(out), fmt, state.n_events + 1), job_names(state.ids)
-        structures = read_structures(ledger.connection, [pick["id"] for pick in picks])
+        structures = read_structures(ledger, [pick["id"] for pick in picks])
         for pick, structure in zip(picks, structures, strict=True):
             pick["file"] = str(batch.add(names[pick["id"]], pick, structure))
     return picks, met, content, batch

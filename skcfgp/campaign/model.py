@@ -145,13 +145,22 @@ def choose_kernel(gp, X, rows, y, recipe, fits):
         return gp.kernel.clone_with_theta(_scale_of_data(gp.kernel, X))
     content = json.dumps([list(X.shape), rows[:m], y[:m].tolist(), recipe])
     key = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
-    if key not in fits:
+    if (theta := _theta(fits.get(key), gp.kernel)) is None:
         from sklearn import clone
 
         some = slice(0, m, math.ceil(m / MAX_SEARCH))
-        found = clone(gp).fit(X[rows[some]], y[some]).kernel_.theta
-        fits[key] = json.dumps(found.tolist())
-    return gp.kernel.clone_with_theta(np.array(json.loads(fits[key])))
+        theta = clone(gp).fit(X[rows[some]], y[some]).kernel_.theta
+        fits[key] = json.dumps(theta.tolist())
+    return gp.kernel.clone_with_theta(theta)
+
+
+def _theta(text, kernel):
+    """Read hyper-parameters that were kept; None if there are none that can be used."""
+    try:
+        theta = np.array(json.loads(text), dtype=float)
+    except (TypeError, ValueError):
+        return None
+    return theta if theta.shape == kernel.theta.shape and np.isfinite(theta).all() else None
 
 
 def _scale_of_data(kernel, X):

@@ -220,21 +220,23 @@ def parse_rule(text):
     >>> print(parse_rule("max-std<0.05"))
     max-std < 0.05
     """
-    rule = _rule(text)
+    rule = stored_rule(text)
+    if rule is None:
+        raise ValueError(
+            f"a rule is one of 'max-std < X', 'mean-std < X', 'expected-error < X', "
+            f"'labels >= N', 'cost >= C' and 'no-gain', got {text!r}."
+        )
     if rule.limit is not None and not 0 < rule.limit < math.inf:
         raise ValueError(f"the limit of a rule must be a positive finite number, got {text!r}.")
     return rule
 
 
-def _rule(text):
-    """Read a rule, also one with a limit that older versions took into a campaign."""
+def stored_rule(text):
+    """Read a rule, also one with a limit that older versions took into a campaign; None if none."""
     for pattern in _PATTERNS:
         if match := re.fullmatch(pattern, re.sub(r"(?<=[a-z])[ _](?=[a-z])", "-", text.strip())):
             return Rule(match[1], float(match[2]) if match.re.groups > 1 else None)
-    raise ValueError(
-        f"a rule is one of 'max-std < X', 'mean-std < X', 'expected-error < X', 'labels >= N', "
-        f"'cost >= C' and 'no-gain', got {text!r}."
-    )
+    return None
 
 
 def expected_error(mean_std, estimates):
@@ -259,7 +261,7 @@ def rules_met(ledger, curve=None, gain=None):
         values |= {"max-std": curve["max_std"], "mean-std": curve["mean_std"]}
         values["expected-error"] = expected_error(curve["mean_std"], state.estimates)
     met = []
-    for rule in map(_rule, state.settings["until"]):
+    for rule in map(stored_rule, state.settings["until"]):
         if (value := values.get(rule.quantity)) is None:
             continue
         if rule.quantity == "no-gain":

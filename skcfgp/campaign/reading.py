@@ -186,7 +186,7 @@ class CampaignReader:
         with self.store.reading() as ledger:
             if id not in ledger.ids:
                 raise ValueError(f"there is no crystal {id!r}.")
-            return read_structures(ledger.connection, [id])[0]
+            return read_structures(ledger, [id])[0]
 
     def __repr__(self):
         return f"{type(self).__name__}({str(self.store.path.parent)!r})"

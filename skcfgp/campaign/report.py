@@ -101,7 +101,7 @@ def _queue(ledger, engine):
         queue += [(pick["id"], "next", why(pick)) for pick in picks]
     elements, rows = {}, []
     for (id_, what, reason), structure in zip(
-        queue, read_structures(ledger.connection, [id_ for id_, *_ in queue]), strict=True
+        queue, read_structures(ledger, [id_ for id_, *_ in queue]), strict=True
     ):
         row = table.loc[id_]
         rows.append(

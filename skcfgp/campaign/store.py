@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from .damage import DamagedCampaignError, check_order, event_content
 from .state import replay
 
 __all__ = ["FILE_NAME", "MIGRATIONS", "Event", "Ledger", "Store"]
@@ -23,6 +24,12 @@ FILE_NAME = "campaign.sqlite"
 
 #: Marks the file, in its header, as a campaign.
 APPLICATION_ID = 0x736B6366
+
+#: Errors of SQLite when it writes, and when it finds less than it wrote.
+_WRITE_FAILED = ("WRITE", "FSYNC", "TRUNCATE", "SHMOPEN", "SHMSIZE")
+_CUT = ("SHORT_READ", "CORRUPTFS", "DATA")
+
+_EVENTS = "SELECT number, time, who, verb, version, content FROM events"
 
 _NEVER = "BEGIN SELECT RAISE(ABORT, 'a campaign only ever appends'); END"
 
@@ -86,8 +93,9 @@ class Event(NamedTuple):
 class Ledger:
     """The file as one transaction sees it; events and state are read once, when first used."""
 
-    def __init__(self, connection):
+    def __init__(self, connection, path):
         self.connection = connection
+        self.path = path
 
     @property
     def n_events(self):
@@ -97,8 +105,12 @@ class Ledger:
     @cached_property
     def events(self):
         """All events, in order."""
-        rows = self.connection.execute("SELECT * FROM events ORDER BY number")
-        return [Event(*row[:5], json.loads(row[5])) for row in rows]
+        rows = self.connection.execute(f"{_EVENTS} ORDER BY number")
+        return [self._event(row) for row in rows]
+
+    def _event(self, row):
+        number, time, _, verb, _, text = row
+        return Event(*row[:5], event_content(self.path, number, time, verb, text))
 
     @property
     def ids(self):
@@ -109,8 +121,10 @@ class Ledger:
     @property
     def settings(self):
         """Settings of the campaign, without replaying its events."""
-        query = "SELECT content FROM events WHERE number = 1"
-        return json.loads(self.connection.execute(query).fetchone()[0])["settings"]
+        row = self.connection.execute(f"{_EVENTS} WHERE number = 1 AND verb = 'init'").fetchone()
+        if row is None:
+            raise DamagedCampaignError(self.path, "event 1", "it is not 'init'")
+        return self._event(row).content["settings"]
 
     @cached_property
     def state(self):
@@ -122,6 +136,7 @@ class Ledger:
         ids, query = {}, "SELECT id, event FROM crystals ORDER BY position"
         for id_, event in self.connection.execute(query):
             ids.setdefault(event, []).append(id_)
+        check_order(self.path, self.events, ids)
         events = [event for event in self.events if number is None or event.number <= number]
         if not events:
             raise ValueError(f"there is no event {number}: the first one is 1.")
@@ -176,7 +191,7 @@ class Store:
             connection.execute("COMMIT")
 
     def _ledger(self, connection, create=False):
-        ledger = Ledger(connection)
+        ledger = Ledger(connection, self.path)
         if create and ledger.n_events:
             raise FileExistsError(f"there is a campaign in {self.path.parent} already.")
         if not create and not ledger.n_events:
@@ -189,13 +204,15 @@ class Store:
 
     @contextmanager
     def _connection(self, create):
-        if not create and not self.path.exists():
+        if self.path.exists():
+            self._look()
+        elif not create:
             raise FileNotFoundError(
                 f"there is no campaign in {self.path.parent}; make one with 'campaign init'."
             )
+        else:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            if create:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self.path, timeout=0.2, isolation_level=None)
             try:
                 self._prepare(connection, create)
@@ -203,10 +220,40 @@ class Store:
             finally:
                 connection.close()  # an open transaction is rolled back
         except sqlite3.Error as error:
-            raise OSError(
-                f"the campaign file {self.path} cannot be used: {error}. Nothing was changed."
-                f"{_advice(str(error))}"
-            ) from error
+            raise self._failed(error) from error
+
+    def _look(self):
+        """Raise if the file is of another program, without changing it or waiting for it."""
+        if not self.path.is_file():
+            raise ValueError(f"{self.path} is not a file.")
+        with self.path.open("rb") as file:
+            header = file.read(72)
+        if not header or header[68:72] == APPLICATION_ID.to_bytes(4, "big"):
+            return
+        try:
+            uri = f"{self.path.absolute().as_uri()}?mode=ro"
+            connection = sqlite3.connect(uri, uri=True, timeout=self.timeout)
+            try:
+                if self._version(connection) == 0:
+                    self._refuse_tables(connection)
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _refuse_tables(self, connection):
+        """Raise if a file that nobody has marked holds something."""
+        if names := [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]:
+            raise ValueError(
+                f"{self.path} is a file of another program: it has {', '.join(names[:5])}. Choose "
+                "another folder."
+            )
+
+    def _failed(self, error):
+        return OSError(
+            f"the campaign file {self.path} cannot be used: {error}. Nothing was changed."
+            f"{_advice(error)}"
+        )
 
     def _prepare(self, connection, create):
         connection.execute("PRAGMA foreign_keys = ON")
@@ -261,10 +308,16 @@ class Store:
             time.sleep(0.01)
 
 
-def _advice(message):
-    """Return the question that an error of SQLite suggests, if any."""
-    if "full" in message or "disk I/O" in message:
+def _advice(error):
+    """Return what an error of SQLite suggests to do, if anything."""
+    message = str(error)
+    # Python 3.10 has no names of errors; there a disk that fails may be a full one.
+    name = getattr(error, "sqlite_errorname", "WRITE" if "disk I/O" in message else "")
+    name = name.removeprefix("SQLITE_IOERR_")
+    if "is full" in message or name in _WRITE_FAILED:
         return " Is the disk full?"
+    if "malformed" in message or "not a database" in message or name in _CUT:
+        return " Was it cut or edited? Put back a copy of it."
     if "readonly" in message or "unable to open" in message:
         return " Is the folder read-only?"
     if "locked" in message:

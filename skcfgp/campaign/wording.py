@@ -13,7 +13,7 @@ _REASONS = {
 
 def why(pick):
     """Say why a crystal was suggested."""
-    parts = [_REASONS[pick["strategy"]]]
+    parts = [_REASONS.get(pick["strategy"], pick["strategy"])]
     if pick["std_rank"] is not None:
         parts.append(f"std is no. {pick['std_rank']} of the pool")
     if pick["neighbours"]:

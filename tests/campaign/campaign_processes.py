@@ -16,6 +16,7 @@ from pathlib import Path
 
 from skcfgp.campaign import Campaign
 from skcfgp.campaign.engine import Engine
+from skcfgp.campaign.store import Ledger
 
 
 def value_of(id_):
@@ -47,12 +48,14 @@ def acknowledged(readable):
         return [json.loads(line) for line in file]
 
 
-def wait_for(readable, n):
-    """Wait until a process has acknowledged something so many times; return that."""
-    text = b""
-    while text.count(b"\n") < n:
-        text += os.read(readable, 1)
-    return [json.loads(line) for line in text.splitlines()]
+def wait_for(readable, n, what=b""):
+    """Wait until a process has acknowledged something so many times; return all until then."""
+    lines, line = [], b""
+    while sum(what in line for line in lines) < n:
+        while not line.endswith(b"\n"):
+            line += os.read(readable, 1)
+        lines, line = [*lines, line], b""
+    return [json.loads(line) for line in lines]
 
 
 def work_on(folder, seed, rounds=10**9):
@@ -106,6 +109,42 @@ def kill(folder, n_kills):
         state = Campaign(folder).state()
         counts = state.counts()
         print(json.dumps([done, counts, len(state.ids), state.n_events, int(number)]), flush=True)
+
+
+def kill_while_writing(folder, n_kills):
+    """Kill workers between the begin of a transaction that writes and its end; print as `kill`.
+
+    The window is as long as a worker took for it that was left alone.
+    """
+    append = Ledger.append
+    rng = random.Random(2)
+    window = [0.0]
+
+    def aimed(work):
+        def announced(acknowledge):
+            def announcing(ledger, verb, content):
+                acknowledge("writing")
+                return append(ledger, verb, content)
+
+            Ledger.append = announcing
+            work(acknowledge)
+
+        return announced
+
+    for k in range(-1, n_kills):
+        pid, readable = fork(aimed(work_on(folder, seed=1000 + k)))
+        done = wait_for(readable, rng.randint(1, 3), b"writing")
+        start = time.monotonic()
+        if k < 0:
+            done += wait_for(readable, 1)
+            window.append(time.monotonic() - start)
+        time.sleep(rng.uniform(0, max(window)))
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        done += acknowledged(readable)
+        state = Campaign(folder).state()
+        done = [verb for verb in done if verb != ["writing"]]
+        print(json.dumps([done, state.counts(), len(state.ids), state.n_events, 9]), flush=True)
 
 
 def race(folder, rounds):

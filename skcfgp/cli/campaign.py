@@ -122,7 +122,8 @@ def _opened(command):
 def init(folder, pool, optimade, question, query, **options):
     """Begin a campaign.
 
-    Crystals that cannot be used are listed by name and reason; the others are in.
+    Crystals that cannot be used are listed by name and reason, and make the exit code 1; the others
+    are in.
     """
     from ..campaign import Campaign
 
@@ -146,6 +147,8 @@ def init(folder, pool, optimade, question, query, **options):
         f"{folder}: {len(state.ids)} crystals are in, {len(state.labels)} of them labelled; "
         f"{len(state.refused)} refused."
     )
+    if state.refused:
+        raise click.exceptions.Exit(1)
 
 
 def _json_object(text):
@@ -164,11 +167,13 @@ def _json_object(text):
 @_opened
 @click.option("--pool", multiple=True, required=True, type=FILES, help="As in init.")
 def add(opened, pool):
-    """Add crystals to the pool."""
+    """Add crystals to the pool; one that cannot be used makes the exit code 1."""
     ids, refused = opened.add(list(pool))
     for refusal in refused:
         click.echo(f"refused: {refusal}", err=True)
     click.echo(f"{len(ids)} crystals are in; {len(refused)} refused.")
+    if refused:
+        raise click.exceptions.Exit(1)
 
 
 @campaign.command()
@@ -200,7 +205,7 @@ def suggest(opened, n, out, fmt, anyway, as_json):
     if picks[0]["std"] is None and picks[0]["strategy"] == "greedy_k_center":
         click.echo("Too few labels for a model: chosen far from each other and from the labels.")
     if out is not None:
-        click.echo(f"wrote {len(picks)} files to {out}")
+        click.echo(f"wrote {len(picks)} files to {out}, and a table of them")
 
 
 @campaign.command()

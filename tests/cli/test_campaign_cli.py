@@ -47,6 +47,7 @@ def begun(lab):
         *("campaign", "init", lab / "demo", "--pool", lab / "crystals"),
         *("--labelled", lab / "labelled.csv", "--target", "energy", "--unit", "eV/atom"),
         *("--recipe", "composition"),
+        code=1,  # one crystal is refused, the others are in
     )
     assert "30 crystals are in, 10 of them labelled; 1 refused." in result.output
     assert "refused: broken.cif: " in result.stderr
@@ -59,7 +60,8 @@ def test_a_day_in_the_laboratory(begun, lab, crystals):
     assert len(ids) == 3
     assert output.count("nearest labels c") == 3
     assert output.count("kernel lengths") == 3
-    assert len(list((lab / "jobs").iterdir())) == 3
+    assert len(list((lab / "jobs").glob("*.cif"))) == 3
+    assert [path.name for path in (lab / "jobs").glob("*.csv")] == ["batch-2.csv"]
     results = write_csv(
         lab / "results.csv",
         ["id", "energy", "unit"],
@@ -109,6 +111,7 @@ def test_a_rule_to_stop_is_said(lab):
         *("campaign", "init", lab / "demo", "--pool", lab / "crystals"),
         *("--labelled", lab / "labelled.csv", "--target", "energy", "--unit", "eV/atom"),
         *("--recipe", "composition", "--until", "labels >= 10"),
+        code=1,
     )
     result = invoke("campaign", "suggest", lab / "demo", code=1)
     assert "labels >= 10: there are 10. Use --anyway" in result.output
@@ -119,6 +122,8 @@ def test_more_crystals(begun, lab, crystals):
     (lab / "more").mkdir()
     crystals[0][40].to(str(lab / "more" / "new.vasp"), fmt="poscar")
     assert "1 crystals are in" in invoke("campaign", "add", begun, "--pool", lab / "more").output
+    result = invoke("campaign", "add", begun, "--pool", lab / "more", code=1)
+    assert "there are two crystals of this id" in result.output
 
 
 @pytest.mark.parametrize(

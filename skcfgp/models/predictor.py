@@ -104,7 +104,7 @@ def read_files(paths, columns=()):
         return pd.concat([read_numbers(path, columns) for path in paths])
     files = []
     for path in paths:
-        files += [file for _, file in structure_files(path)] if path.is_dir() else [path]
+        files += structure_files(path) if path.is_dir() else [path]
     return check_structures(files, on_error="nan")
 
 

@@ -6,24 +6,20 @@ names of files. Making crystals of them is slow and left to `read_records`, whic
 
 import hashlib
 import itertools
-import json
-import os
 import sqlite3
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import numpy as np
-
-from ..structures import Crystal, Failure, Structures, object_array
+from ..structures import Failure, Structures, object_array
 from ..structures.ase import read_ase_database
-from ..structures.checking import as_crystal
+from ..structures.checking import as_crystal, reason_of
 from ..structures.dictionaries import escaped
-from ..structures.files import is_structure_file, read_structure_file
+from ..structures.documents import read_json_lines
+from ..structures.files import is_structure_file, read_structure_file, structure_files
+from ..structures.ids import KEYS, Name, all_ids, own_id
+from ..structures.records import ARRAYS
 
 __all__ = ["Pool", "read_records"]
-
-ARRAYS = ("lattice", "frac_coords", "atomic_numbers")
-IDS = ("material_id", "id")
 
 #: Rows of a Parquet file that are held, and bytes of a column that are read, at a time.
 BATCH, BUFFER = 1000, 2**20
@@ -51,7 +47,8 @@ class Pool:
     Parquet has a column ``structure`` (the text of pymatgen's ``Structure.as_dict()`` in JSON), or
     the columns ``lattice``, ``frac_coords`` (both in rows of three numbers, or flat) and
     ``atomic_numbers``. The id is in ``material_id`` or ``id``; without one it is the name of the
-    file and the row, counted from 0.
+    file without its suffix and the row, counted from 0. A pool is not held in memory, so ids that
+    are in it twice are left as they are.
 
     Examples
     --------
@@ -70,12 +67,9 @@ class Pool:
         if not self.path.exists():
             raise FileNotFoundError(f"there is no file or folder {path}.")
         if self.path.is_dir():
-            names = sorted(entry.name for entry in os.scandir(self.path) if entry.is_file())
-            self._names = [name for name in names if _is_known(name)]
-            if not self._names:
-                raise ValueError(f"the folder {self.path} holds no structure file.")
-        elif _is_known(self.path.name):
-            self._names = None
+            self._paths = structure_files(self.path, _is_known)
+        elif _is_known(self.path):
+            self._paths = [self.path]
         else:
             raise ValueError(
                 f"the format of {self.path.name} is not known: expected .jsonl, .parquet, .db or "
@@ -90,15 +84,15 @@ class Pool:
         str
         """
         digest = hashlib.blake2b(digest_size=16)
-        for path in self._paths():
-            stat = path.stat()
-            digest.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+        for path in self._paths:
+            stat, name = path.stat(), path.relative_to(self.path.parent)
+            digest.update(f"{escaped(str(name))} {stat.st_size} {stat.st_mtime_ns}\n".encode())
         return digest.hexdigest()
 
     def count(self):
         """Count the records; a structure file that is not read in rows is one record."""
         total = 0
-        for path in self._paths():
+        for path in self._paths:
             count = _COUNTS.get(path.suffix.lower())
             with _naming(path):
                 total += 1 if count is None else count(path)
@@ -126,17 +120,15 @@ class Pool:
                 return
             yield number, chunk
 
-    def _paths(self):
-        return [self.path] if self._names is None else (self.path / n for n in self._names)
-
     def _records(self):
-        for path in self._paths():
-            stream = _stream_of(path.name)
+        names = all_ids([Name(path=path) for path in self._paths])
+        for name, path in zip(names, self._paths, strict=True):
+            stream = _stream_of(path)
             if stream is None:
-                yield path.name, path
+                yield name, path
                 continue
             with _naming(path):
-                yield from stream(path)
+                yield from stream(path, name)
 
 
 @contextmanager
@@ -152,70 +144,68 @@ def read_records(records):
     """Make `Structures` of the records of a chunk; a file may hold several crystals."""
     crystals, ids, failures = [], [], []
     for id_, item in (row for record in records for row in _open(*record)):
-        id_ = escaped(str(id_))
         try:
             if isinstance(item, Exception):
                 raise item
             crystals.append(as_crystal(item, id_))
         except Exception as error:  # the parsers raise anything
-            reason = escaped(str(error) or type(error).__name__)
-            failures.append(Failure(len(ids), id_, reason))
+            failures.append(Failure(len(ids), id_, reason_of(error)))
             crystals.append(None)
         ids.append(id_)
     return Structures(object_array(crystals), object_array(ids), failures)
 
 
 def _open(id_, record):
-    """Yield (id, crystal or error) for each crystal of a record."""
+    """Yield the id and the record, or the error, of each crystal of a record."""
+    if isinstance(record, Path):
+        found = _rows(lambda: read_structure_file(record))
+    elif isinstance(record, bytes):
+        found = _rows(lambda: read_json_lines(record.decode("utf-8-sig", "replace")))
+    else:
+        found = [(None, record)]
+    for position, (own, item) in enumerate(found):
+        within = id_ if len(found) == 1 else f"{id_}:{position}"
+        yield escaped(str(within if own is None else own)), item
+
+
+def _rows(read):
+    """Read the rows of a file; an error ends them, and is the last."""
+    found = []
     try:
-        if isinstance(record, Path):
-            yield from read_structure_file(record, id_)
-        elif isinstance(record, str | bytes):
-            content = json.loads(record)
-            if not isinstance(content, dict):
-                raise ValueError(f"expected an object in JSON, got {type(content).__name__}.")
-            yield next((content[name] for name in IDS if content.get(name)), id_), content
-        elif isinstance(record, dict):
-            lattice, coords, numbers = (record[name] for name in ARRAYS)
-            yield id_, Crystal(_rows_of_three(lattice), _rows_of_three(coords), numbers)
-        else:
-            yield id_, record
+        found.extend(read())
     except Exception as error:  # the parsers raise anything
-        yield id_, error
+        found.append((None, error))
+    return found
 
 
-def _rows_of_three(values):
-    values = np.array(list(values), dtype=float)
-    return values.reshape(-1, 3) if values.ndim == 1 else values
-
-
-def _read_json_lines(path):
+def _read_json_lines(path, name):
     with path.open("rb") as file:
         for number, line in enumerate(file):
             if not line.isspace():
-                yield f"{path.name}:{number}", line
+                yield f"{name}:{number}", line
 
 
-def _read_parquet(path):
+def _read_database(path, name):
+    return read_ase_database(path)
+
+
+def _read_parquet(path, name):
     from pyarrow.parquet import ParquetFile
 
     with ParquetFile(path, pre_buffer=False, buffer_size=BUFFER) as file:  # else it is kept whole
         names = file.schema_arrow.names
-        id_column = next((name for name in IDS if name in names), None)
+        id_columns = [column for column in KEYS if column in names]
         columns = ["structure"] if "structure" in names else list(ARRAYS)
-        if missing := [name for name in columns if name not in names]:
+        if missing := [column for column in columns if column not in names]:
             raise ValueError(
                 f"{path} needs a column 'structure', or {', '.join(ARRAYS)}: {missing} are "
                 f"missing; it has {names}."
             )
-        wanted, number = [*columns, *([id_column] if id_column else [])], 0
-        for batch in file.iter_batches(BATCH, columns=wanted):
+        number = 0
+        for batch in file.iter_batches(BATCH, columns=[*columns, *id_columns]):
             for row in batch.to_pylist():
-                id_ = row.pop(id_column) if id_column else None
-                yield (
-                    f"{path.name}:{number}" if id_ is None else str(id_),
-                    row["structure"] if columns == ["structure"] else row,
-                )
+                content = row["structure"] if columns == ["structure"] else row
+                yield own_id(row) or f"{name}:{number}", content
                 number += 1
 
 
@@ -236,13 +226,13 @@ def _count_database(path):
 
 
 _COUNTS = {".jsonl": _count_lines, ".parquet": _count_parquet, ".db": _count_database}
-_STREAMS = {".jsonl": _read_json_lines, ".parquet": _read_parquet, ".db": read_ase_database}
+_STREAMS = {".jsonl": _read_json_lines, ".parquet": _read_parquet, ".db": _read_database}
 
 
-def _stream_of(name):
+def _stream_of(path):
     """Return the reader of a file that is read in rows, or None."""
-    return _STREAMS.get(Path(name).suffix.lower())
+    return _STREAMS.get(path.suffix.lower())
 
 
-def _is_known(name):
-    return _stream_of(name) is not None or is_structure_file(Path(name))
+def _is_known(path):
+    return _stream_of(path) is not None or is_structure_file(path)

@@ -11,7 +11,7 @@ _NAMES = {
     "InvalidStructureWarning": "checking",
     "Structures": "checking",
     "check_structures": "checking",
-    "crystal_from_optimade": "optimade",
+    "crystal_from_optimade": "entries",
     "object_array": "checking",
     "read_materials_project": "materials_project",
     "read_optimade": "optimade",

@@ -1,22 +1,27 @@
-"""Crystals from ASE: ``Atoms``, and databases of the ``ase.db`` module.
+"""Crystals from ASE: ``Atoms``, and SQLite databases of the ``ase.db`` module.
 
 Cell, positions and elements go straight into a `Crystal`. The key-value pairs of a database become
-its ``properties``; calculators and other attached data are not read.
+its ``properties``; calculators and other attached data are not read. A database is read as numbers
+and JSON, without ASE, so that a damaged row costs no other.
 """
 
+import json
 import sqlite3
 from contextlib import closing
 
 import numpy as np
 
 from .crystal import Crystal
+from .dictionaries import plain_properties
+from .ids import own_id
+from .sites import check_occupancies, check_periodic, isotopes_of
 
 __all__ = ["crystal_from_atoms", "is_atoms", "read_ase_database"]
 
 #: Rows of a database that are held in memory at a time.
 PAGE = 1000
 
-_COLUMNS = ("id", "numbers", "positions", "cell", "pbc", "key_value_pairs")
+_COLUMNS = ("numbers", "positions", "cell", "pbc", "key_value_pairs")
 
 
 def is_atoms(item):
@@ -25,47 +30,75 @@ def is_atoms(item):
 
 
 def crystal_from_atoms(atoms, properties=None):
-    """Convert ASE ``Atoms``, or a row of a database; ValueError if it is not a crystal."""
-    if not all(atoms.pbc):
-        raise ValueError("it is not periodic in three directions, so it is not a crystal.")
-    cell = np.array(atoms.cell, dtype=float)
-    try:
-        coords = np.linalg.solve(cell.T, atoms.positions.T).T
-    except np.linalg.LinAlgError as error:
-        raise ValueError(f"its cell has no volume: {cell.tolist()}.") from error
-    return Crystal(cell, coords, atoms.numbers, properties)
+    """Convert ASE ``Atoms``; ValueError if it is not a crystal."""
+    info = getattr(atoms, "info", None) or {}
+    check_occupancies(info.get("occupancy") or {})
+    isotopes = {}
+    if atoms.has("masses"):
+        heavy = (atoms.numbers == 1) & (atoms.arrays["masses"] > 1.5)
+        masses = atoms.arrays["masses"][heavy]
+        isotopes = isotopes_of("T" if mass > 2.5 else "D" for mass in masses)
+    return _crystal(
+        atoms.numbers, atoms.positions, atoms.cell, atoms.pbc, isotopes | (properties or {})
+    )
 
 
 def read_ase_database(path):
     """Yield the id and the crystal, or the error, of each row of an SQLite database of ASE.
 
-    The id is the ``material_id`` of the row's key-value pairs, else the row's id, which counts
-    from 1. ValueError if the file is not such a database.
+    The id is the ``material_id`` or ``id`` of the row's key-value pairs, else the row's number,
+    which counts from 1. ValueError if the file is not such a database.
     """
-    # ASE would make its tables in whatever SQLite file it is given.
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-        query = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'systems'"
-        if not connection.execute(query).fetchone()[0]:
-            raise ValueError("it is not a database of ASE: it has no table 'systems'.")
-
-    from ase.db import connect
-
-    last = 0
-    with connect(str(path), type="db", use_lock_file=False) as database:
-        while last is not None:
-            page = database.select(
-                [("id", ">", last)], sort="id", limit=PAGE, columns=_COLUMNS, include_data=False
-            )
-            last = None
-            for row in page:
-                last = row.id
-                yield _row(row)
+        try:
+            query = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'systems'"
+            if not connection.execute(query).fetchone()[0]:
+                raise ValueError("it is not a database of ASE: it has no table 'systems'.")
+            last, query = -1, f"SELECT id, {', '.join(_COLUMNS)} FROM systems WHERE id > ?"
+            while rows := connection.execute(
+                f"{query} ORDER BY id LIMIT ?", (last, PAGE)
+            ).fetchall():
+                for number, *row in rows:
+                    yield _row(number, *row)
+                last = rows[-1][0]
+        except sqlite3.Error as error:
+            raise ValueError(f"it is not a database of ASE, or damaged ({error}).") from error
 
 
-def _row(row):
-    properties = row.key_value_pairs
-    id_ = str(properties.get("material_id", row.id))
+def _row(number, numbers, positions, cell, pbc, pairs):
+    """Make the id and the crystal, or the error, of a row."""
+    id_ = str(number)
     try:
-        return id_, crystal_from_atoms(row, properties)
+        properties = _pairs(pairs)
+        id_ = own_id(properties) or id_
+        periodic = [bool(int(pbc) & bit) for bit in (1, 2, 4)]
+        numbers = np.frombuffer(numbers, "<i4")
+        positions = np.frombuffer(positions, "<f8").reshape(-1, 3)
+        return id_, _crystal(
+            numbers, positions, np.frombuffer(cell, "<f8").reshape(3, 3), periodic, properties
+        )
+    except TypeError:
+        return id_, ValueError("a column of its row is missing, or of another type.")
     except ValueError as error:
         return id_, error
+
+
+def _pairs(text):
+    """Read the key-value pairs of a row."""
+    try:
+        return plain_properties(json.loads(text or "{}"))
+    except (ValueError, RecursionError):
+        raise ValueError("its key-value pairs cannot be read.") from None
+
+
+def _crystal(numbers, positions, cell, pbc, properties):
+    check_periodic(pbc)
+    cell = np.array(cell, dtype=float)
+    if len(numbers) != len(positions):
+        raise ValueError(f"it has {len(numbers)} atoms and {len(positions)} positions.")
+    try:
+        with np.errstate(all="ignore"):
+            coords = np.linalg.solve(cell.T, np.asarray(positions, dtype=float).T).T
+    except np.linalg.LinAlgError as error:
+        raise ValueError(f"its cell has no volume: {cell.tolist()}.") from error
+    return Crystal(cell, coords, numbers, properties)

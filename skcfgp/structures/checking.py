@@ -6,6 +6,7 @@ into one 1-D array of `Crystal` with an id beside each. Readers only bring what 
 `as_crystal` alone decides what a crystal is.
 """
 
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +17,10 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .ase import crystal_from_atoms, is_atoms
 from .crystal import Crystal
-from .dictionaries import crystal_from_dictionary, escaped, is_structure_dictionary
+from .dictionaries import escaped, is_structure_dictionary
 from .files import read_structure_file, structure_files
+from .ids import KEYS, Name, all_ids, is_number, own_id
+from .records import content_of_record, crystal_from_record, crystal_from_text
 
 __all__ = [
     "MISSING",
@@ -28,6 +31,7 @@ __all__ = [
     "as_crystal",
     "check_structures",
     "object_array",
+    "reason_of",
 ]
 
 #: Files that one job of `n_jobs` reads.
@@ -58,7 +62,7 @@ class Failure(NamedTuple):
     reason: str
 
     def __str__(self):
-        name = f"at position {self.index}" if _is_number(self.id) else f"{self.id!r}"
+        name = f"at position {self.index}" if is_number(self.id) else f"{self.id!r}"
         return f"Crystal {name}: {self.reason}"
 
 
@@ -166,30 +170,15 @@ def check_structures(X, *, on_error="raise", n_jobs=None):
 
 
 def as_crystal(item, id_=None):
-    """Turn a `Crystal`, ``Structure``, its dictionary or ``Atoms`` into a `Crystal`.
+    """Turn a `Crystal`, ``Structure``, ``Atoms``, record or text of one into a `Crystal`.
 
     The id becomes the ``material_id`` among its properties. ValueError if it is not a crystal of
     ordered, separate atoms of known elements, TypeError if `item` is of another type.
     """
-    if isinstance(item, dict) and not is_structure_dictionary(item):
-        item = item.get("structure", item)
-    if isinstance(item, dict):
-        return crystal_from_dictionary(item, id_)
-    if is_atoms(item):
-        return crystal_from_atoms(item, {} if id_ is None else {"material_id": id_})
-    if not isinstance(item, Structure | Crystal):
-        raise TypeError(
-            "expected a pymatgen Structure, its dictionary, a Crystal, ASE Atoms or a path, got "
-            f"{type(item).__name__}: {str(item)[:60]!r}."
-        )
-    properties = item.properties
-    if id_ is not None and properties.get("material_id") != id_:
-        properties = properties | {"material_id": id_}
-    if isinstance(item, Structure):
-        return Crystal.from_structure(item, properties)
-    if properties is item.properties:
-        return item
-    return Crystal(item.lattice, item.frac_coords, item.atomic_numbers, properties)
+    crystal = _converted(item)
+    if id_ is None or crystal.properties.get("material_id") == id_:
+        return crystal
+    return crystal.with_properties(crystal.properties | {"material_id": id_})
 
 
 def object_array(values):
@@ -200,13 +189,32 @@ def object_array(values):
     return array
 
 
+def _converted(item):
+    if isinstance(item, dict):
+        item = content_of_record(item)
+    if isinstance(item, Crystal):
+        return item
+    if isinstance(item, Structure):
+        return Crystal.from_structure(item)
+    if isinstance(item, dict):
+        return crystal_from_record(item)
+    if isinstance(item, str):
+        return crystal_from_text(item)
+    if is_atoms(item):
+        return crystal_from_atoms(item)
+    raise TypeError(
+        "expected a pymatgen Structure, its dictionary, a Crystal, ASE Atoms or a path, got "
+        f"{type(item).__name__}: {str(item)[:60]!r}."
+    )
+
+
 def _items(X):
-    """Yield (id, item) for each row of `X`; an item may still be a path or a dictionary."""
+    """Yield (label, item) for each row of `X`; an item may still be a path or a dictionary."""
     if isinstance(X, str | Path):
         path = Path(X).expanduser()
         if not path.exists():
             raise FileNotFoundError(f"there is no file {path}.")
-        return structure_files(path) if path.is_dir() else [(path.name, path)]
+        return enumerate(structure_files(path) if path.is_dir() else [path])
     if isinstance(X, Structure | Crystal) or is_atoms(X) or is_structure_dictionary(X):
         raise TypeError("expected several crystals, got one; put it in a list: [structure].")
     if isinstance(X, dict):
@@ -228,8 +236,10 @@ def _frame_items(frame):
             "expected a DataFrame of one column or with a column 'structure', got the columns "
             f"{list(frame.columns)}."
         )
-    ids = frame["material_id"] if "material_id" in frame.columns else frame.index
-    return zip(ids, column, strict=True)
+    names = [name for name in KEYS if name in frame.columns]
+    own = [own_id(dict(zip(names, row, strict=True))) for row in frame[names].to_numpy(object)]
+    labels = zip(own, frame.index, strict=True)
+    return zip([label if id_ is None else id_ for id_, label in labels], column, strict=True)
 
 
 def _sequence_items(X):
@@ -251,52 +261,89 @@ def _sequence_items(X):
 def _checked(X, n_jobs):
     """Read, convert and check the rows of `X`, in processes if there are files."""
     items = list(_items(X))
-    if effective_n_jobs(n_jobs) > 1 and any(isinstance(item, str | Path) for _, item in items):
+    if effective_n_jobs(n_jobs) > 1 and any(_path_of(item) for _, item in items):
         parts = (items[start : start + FILES] for start in range(0, len(items), FILES))
         read = Parallel(n_jobs=n_jobs)(delayed(_check_part)(part) for part in parts)
         rows = [row for part in read for row in part]
     else:
         rows = _check_part(items)
-    failures = [
-        Failure(index, id_, item) for index, (id_, item) in enumerate(rows) if isinstance(item, str)
+    ids = all_ids([name for name, _ in rows])
+    crystals, failures = [], []
+    for index, (id_, (_, item)) in enumerate(zip(ids, rows, strict=True)):
+        if isinstance(item, str):
+            failures.append(Failure(index, id_, item))
+            crystals.append(None)
+        else:
+            crystals.append(as_crystal(item, None if is_number(id_) else id_))
+    _say_isotopes(crystals, ids)
+    return Structures(object_array(crystals), object_array(ids), failures)
+
+
+def _say_isotopes(crystals, ids):
+    """Warn of the crystals of which deuterium or tritium was read as hydrogen."""
+    heavy = [
+        str(id_)
+        for id_, crystal in zip(ids, crystals, strict=True)
+        if crystal is not None and "isotopes" in crystal.properties
     ]
-    crystals = [None if isinstance(item, str) else item for _, item in rows]
-    return Structures(object_array(crystals), object_array([id_ for id_, _ in rows]), failures)
+    if heavy:
+        shown = ", ".join(heavy[:SHOWN]) + (", ..." if len(heavy) > SHOWN else "")
+        warnings.warn(
+            f"deuterium and tritium are taken for hydrogen in {len(heavy)} crystals: {shown}.",
+            stacklevel=4,
+        )
 
 
 def _check_part(items):
-    rows = ((escaped(id_), item) for id_, item in _opened(items))
-    return [(id_, escaped(_crystal_or_reason(id_, item))) for id_, item in rows]
+    return [(name, _crystal_or_reason(item)) for name, item in _opened(items)]
 
 
-def _crystal_or_reason(id_, item):
-    if isinstance(item, Exception):
-        return str(item)
+def _crystal_or_reason(item):
     if item is None:
         return MISSING
     try:
-        return as_crystal(item, None if _is_number(id_) else id_)
-    except (TypeError, ValueError) as error:
-        return str(error)
+        if isinstance(item, Exception):
+            raise item
+        return as_crystal(item)
+    except Exception as error:  # whatever a crystal does, it costs no other
+        return reason_of(error)
+
+
+def reason_of(error):
+    """Return why a crystal cannot be used; what is not foreseen has the name of its class."""
+    text = escaped(" ".join(str(error).split()))
+    if isinstance(error, ValueError | TypeError | OSError) and text:
+        return text
+    return f"it cannot be read ({type(error).__name__}{': ' * bool(text)}{text[:100]})."
 
 
 def _opened(items):
-    """Open files, of which one may hold several crystals, and find the id of each item."""
-    for id_, item in items:
-        if isinstance(item, str | Path):
-            path = Path(item).expanduser()
-            name = path.name if _is_number(id_) else id_
-            try:
-                yield from read_structure_file(path, name)
-            except (ValueError, OSError) as error:
-                yield name, error
-        elif isinstance(item, dict) and not is_structure_dictionary(item):
-            yield item.get("material_id", item.get("id", id_)), item
-        elif isinstance(item, Structure | Crystal) and _is_number(id_):
-            yield item.properties.get("material_id", id_), item
+    """Open files, of which one may hold several crystals, and find the name of each item."""
+    for label, item in items:
+        if (path := _path_of(item)) is not None:
+            yield from _rows_of_file(label, path)
+        elif isinstance(item, dict):
+            yield Name(label, own_id(item) if is_number(label) else None), item
+        elif isinstance(item, Structure | Crystal) and is_number(label):
+            yield Name(label, own_id(item.properties)), item
         else:
-            yield id_, item
+            yield Name(label), item
 
 
-def _is_number(id_):
-    return isinstance(id_, int | np.integer)
+def _rows_of_file(label, path):
+    """Yield the name and the record, or the error, of each crystal of a file."""
+    found = []
+    try:
+        for row in read_structure_file(path):
+            found.append(row)
+    except Exception as error:  # also those that no parser foresaw
+        found.append((None, error))
+    for position, (own, item) in enumerate(found):
+        yield Name(label, own, path, position if len(found) > 1 else None), item
+
+
+def _path_of(item):
+    """Return the path that an item is, or None: a text of several lines or of JSON is no path."""
+    if isinstance(item, str) and ("\n" in item or item.lstrip().startswith(("{", "["))):
+        return None
+    return Path(item).expanduser() if isinstance(item, str | Path) else None

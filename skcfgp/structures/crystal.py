@@ -9,8 +9,10 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from pymatgen.core import Composition, DummySpecies, Element, Lattice, Structure
+from pymatgen.core import Composition, Element, Lattice, Structure
 from pymatgen.optimization.neighbors import find_points_in_spheres
+
+from .sites import check_periodic, isotopes_of, site_number
 
 __all__ = ["ELEMENTS", "Crystal", "structure_digest"]
 
@@ -101,16 +103,34 @@ class Crystal:
             If the structure is disordered, not periodic in three directions, a site is not an
             element, or the arrays are not those of a `Crystal`.
         """
-        for composition in {site.species for site in structure}:
-            _check_species(composition)
-        if not all(structure.lattice.pbc):
-            raise ValueError("it is not periodic in three directions, so it is not a crystal.")
+        check_periodic(structure.lattice.pbc)
+        species = [site.species for site in structure]
+        numbers = {composition: _number_of(composition) for composition in set(species)}
+        symbols = [getattr(kind, "symbol", "") for site in species for kind in site]
+        properties = structure.properties if properties is None else properties
         return cls(
             structure.lattice.matrix,
             structure.frac_coords,
-            structure.atomic_numbers,
-            structure.properties if properties is None else properties,
+            [numbers[composition] for composition in species],
+            properties | isotopes_of(symbols),
         )
+
+    def with_properties(self, properties):
+        """Return the same crystal with other properties; it shares the arrays.
+
+        Parameters
+        ----------
+        properties : dict
+
+        Returns
+        -------
+        Crystal
+        """
+        crystal = object.__new__(Crystal)
+        for name in ("lattice", "frac_coords", "atomic_numbers"):
+            object.__setattr__(crystal, name, getattr(self, name))
+        object.__setattr__(crystal, "properties", dict(properties))
+        return crystal
 
     def to_structure(self):
         """Build the pymatgen ``Structure``.
@@ -203,16 +223,9 @@ def _check_content(lattice, coords, numbers):
         )
 
 
-def _check_species(composition):
-    """Refuse a site that is not exactly one atom of an element."""
-    if len(composition) != 1 or abs(next(iter(composition.values())) - 1) > 1e-8:
-        raise ValueError(
-            f"a site is occupied by {composition.formula!r}: disordered crystals cannot be used. "
-            "Make it ordered, for example with pymatgen's OrderDisorderedStructureTransformation."
-        )
-    specie = next(iter(composition))
-    if isinstance(specie, DummySpecies) or not hasattr(specie, "Z"):
-        raise ValueError(f"{specie} is not an element.")
+def _number_of(composition):
+    """Return the atomic number of the one atom of a site; ValueError if there is none."""
+    return site_number([(getattr(k, "symbol", k), n) for k, n in composition.items()])
 
 
 def structure_digest(structure):

@@ -10,7 +10,8 @@ from numbers import Real
 import numpy as np
 from pymatgen.core import Lattice
 
-from .crystal import ELEMENTS, Crystal
+from .crystal import Crystal
+from .sites import check_occupancies, check_periodic, isotopes_of, site_number
 
 __all__ = [
     "ase_json_rows",
@@ -19,9 +20,6 @@ __all__ = [
     "is_structure_dictionary",
     "plain_properties",
 ]
-
-#: Atomic numbers by symbol; deuterium and tritium are hydrogen.
-NUMBERS = {element.symbol: element.Z for element in ELEMENTS[1:]} | {"D": 1, "T": 1}
 
 #: What a value of JSON may be that is kept among the properties of a crystal.
 PLAIN = (str, bool, int, float, type(None), np.generic)
@@ -45,6 +43,8 @@ def crystal_from_dictionary(record, id_=None):
         properties["material_id"] = id_
     if is_structure_dictionary(record):
         arrays = _arrays_of_structure(record)
+        symbols = [str(kind.get("element")) for s in record["sites"] for kind in s["species"]]
+        properties |= isotopes_of(symbols)
     elif "numbers" in record and "positions" in record:
         arrays = _arrays_of_atoms(record)
     else:
@@ -128,8 +128,7 @@ def _periodic(pbc):
     pbc = pbc if isinstance(pbc, list | tuple | np.ndarray) else [pbc] * 3
     if len(pbc) != 3 or not all(isinstance(p, bool | int | np.bool_ | np.integer) for p in pbc):
         raise _unlike("'pbc' as three of true and false", pbc)
-    if not all(pbc):
-        raise ValueError("it is not periodic in three directions, so it is not a crystal.")
+    check_periodic(pbc)
 
 
 def _arrays_of_structure(record):
@@ -165,18 +164,10 @@ def _atomic_number(site):
     species = site.get("species")
     if not isinstance(species, list | tuple) or not all(isinstance(s, dict) for s in species):
         raise _unlike("the 'species' of a site as a list of objects", species)
-    occupied = [(specie.get("element"), specie.get("occu")) for specie in species]
-    symbol, occupancy = occupied[0] if len(occupied) == 1 else (None, None)
-    if not isinstance(occupancy, Real) or not abs(occupancy - 1) < 1e-8:
-        found = " ".join(f"{_text(element)}{_text(occu)}" for element, occu in occupied)
-        raise ValueError(
-            f"a site is occupied by {_short(found)}: disordered crystals cannot be used. Make it "
-            "ordered, for example with pymatgen's OrderDisorderedStructureTransformation."
-        )
-    number = NUMBERS.get(symbol) if isinstance(symbol, str) else None
-    if number is None:
-        raise ValueError(f"{_text(symbol)} is not an element.")
-    return number
+    occupied = [(_text(kind.get("element")), kind.get("occu")) for kind in species]
+    if not all(isinstance(amount, Real) for _, amount in occupied):
+        raise _unlike("the 'occu' of each element of a site as a number", species)
+    return site_number(occupied)
 
 
 def _text(value):
@@ -186,6 +177,9 @@ def _text(value):
 def _arrays_of_atoms(record):
     """Read cell, fractional coordinates and atomic numbers of ASE's dictionary."""
     _periodic(_ase_array(record.get("pbc", False)))
+    info = record.get("info")
+    if isinstance(info, dict) and isinstance(info.get("occupancy"), dict):
+        check_occupancies(info["occupancy"])
     cell = _numbers(_ase_array(record.get("cell")), (3, 3), "'cell'").astype(float)
     positions = _numbers(_ase_array(record["positions"]), (-1, 3), "'positions'").astype(float)
     numbers = _numbers(_ase_array(record["numbers"]), (len(positions),), "'numbers'")

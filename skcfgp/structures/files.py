@@ -4,39 +4,84 @@ Nothing in a file is executed: JSON is read as plain data, not by a decoder that
 named in the file.
 """
 
+import bz2
 import gzip
-import json
+import lzma
+import os
 import re
+import warnings
+from pathlib import Path
 
 from .ase import read_ase_database
-from .dictionaries import ase_json_rows
+from .cif import read_cif
+from .dictionaries import escaped
+from .documents import read_json, read_json_lines
+from .vasp import read_poscar
+from .xyz import read_xyz
 
-__all__ = ["is_structure_file", "read_structure_file", "read_structure_text", "structure_files"]
+__all__ = [
+    "is_structure_file",
+    "read_structure_file",
+    "read_structure_text",
+    "structure_files",
+]
 
 KNOWN = (
-    "POSCAR*, CONTCAR*, .vasp, .poscar, .cif, .xyz, .extxyz, .json and .jsonl, each also .gz, and "
-    ".db of ASE"
+    "POSCAR*, CONTCAR*, *_POSCAR, .vasp, .poscar, .cif, .mcif, .xyz, .extxyz, .json and .jsonl, "
+    "each also .gz, .bz2 and .xz, and .db of ASE"
 )
+
+#: Files with such names that hold no crystals: numbers of the elements in the folder of a CGCNN.
+OTHERS = {"atom_init.json"}
+
+#: Files that a warning names.
+SHOWN = 5
+
+_SUFFIXES = {
+    ".cif": "cif",
+    ".mcif": "cif",
+    ".vasp": "poscar",
+    ".poscar": "poscar",
+    ".xyz": "xyz",
+    ".extxyz": "xyz",
+    ".jsonl": "jsonl",
+    ".json": "json",
+}
+_OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_POSCAR = re.compile(r"(poscar|contcar).*|.*[._-](poscar|contcar)", re.IGNORECASE)
 
 
 def is_structure_file(path):
     """Tell by its name whether a file may hold crystals."""
-    return _format_of(path) is not None
+    return _format_of(path) is not None and path.name.lower() not in OTHERS
 
 
-def structure_files(folder):
-    """List the structure files of a folder, as pairs of name and path, sorted."""
-    files = sorted(p for p in folder.iterdir() if p.is_file() and is_structure_file(p))
+def structure_files(folder, is_known=is_structure_file):
+    """List the structure files in a folder and the folders in it, sorted; warn of other files."""
+    files, others = [], []
+    for parent, folders, names in os.walk(folder):
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        for path in (Path(parent, name) for name in [*names, *links]):
+            found = path.is_file() and is_known(path) and not path.name.startswith(".")
+            (files if found else others).append(path)
     if not files:
         raise ValueError(f"the folder {folder} holds no structure file; known are {KNOWN}.")
-    return [(file.name, file) for file in files]
+    if others:
+        shown = [escaped(str(path.relative_to(folder))) for path in sorted(others)[:SHOWN]]
+        more = ", ..." if len(others) > SHOWN else ""
+        warnings.warn(
+            f"{folder}: {len(others)} of {len(files) + len(others)} files were passed over, since "
+            f"by their names they are not structure files: {', '.join(shown)}{more}. Known are "
+            f"{KNOWN}.",
+            stacklevel=2,
+        )
+    return sorted(files)
 
 
-def read_structure_file(path, name):
-    """Yield the id and the crystal, as its parser gives it, or the error, of each in a file.
+def read_structure_file(path):
+    """Yield the id in the file, or None, and the crystal, its record, or the error, of each.
 
-    The id is the one in the file, else `name`, with a position after it if there are several. An
-    error that concerns the whole file is raised, as ValueError or FileNotFoundError.
+    An error that concerns the whole file is raised, as ValueError or FileNotFoundError.
     """
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}.")
@@ -47,132 +92,60 @@ def read_structure_file(path, name):
         raise ValueError(f"the format of {path.name} is not known; known are {KNOWN}.")
     empty = True
     try:
-        for row in _rows(path, kind, name):
+        for row in read_ase_database(path) if kind == "db" else _READERS[kind](_text(path)):
             empty = False
             yield row
-    except Exception as error:  # the parsers raise anything: IndexError, CifError, ...
+    except ValueError as error:
         raise ValueError(f"{path} could not be read as {kind}: {error}") from error
+    except (OSError, EOFError) as error:
+        raise ValueError(f"{path} could not be read: it is cut short or damaged.") from error
     if empty:
         raise ValueError(f"{path} holds no crystal.")
 
 
 def read_structure_text(text):
-    """Read the crystals in a text of CIF or JSON, each as its parser gives it, or the error."""
+    """Read the crystals in a text of JSON, CIF, POSCAR or extended XYZ, as they are in a file."""
     if text.lstrip().startswith(("{", "[")):
-        found = _read_json(text)
+        kind = "json"
+    elif re.search(r"^\s*(data_|loop_|_cell_)", text, re.MULTILINE | re.IGNORECASE):
+        kind = "cif"
+    elif re.match(r"\s*\d+[ \t]*\n.*Lattice", text):
+        kind = "xyz"
     elif "\n" in text.strip():
-        found = _read_cif(text)
+        kind = "poscar"
     else:
         raise ValueError(
             f"expected the text of a crystal (CIF or JSON) as structure, got {text[:60]!r}; the "
             "path of a file belongs into a column 'file'."
         )
-    return [record for _, record in found]
-
-
-def _rows(path, kind, name):
-    if kind == "db":
-        yield from read_ase_database(path)
-        return
-    found = list(_READERS[kind](_text(path)))
-    for i, (id_, record) in enumerate(found):
-        if len(found) == 1 and isinstance(record, Exception):
-            raise record
-        if id_ is None:
-            id_ = name if len(found) == 1 else f"{name}:{i}"
-        yield id_, record
+    return [record for _, record in _READERS[kind](text.replace("\r\n", "\n"))]
 
 
 def _format_of(path):
-    if path.suffix.lower() == ".db":  # SQLite cannot read a compressed file
+    suffix = path.suffix.lower()
+    if suffix == ".db":  # SQLite cannot read a compressed file
         return "db"
-    name = path.name.lower().removesuffix(".gz")
-    if name.startswith(("poscar", "contcar")) or name.endswith((".poscar", ".vasp")):
-        return "poscar"
-    for suffix, kind in {
-        ".cif": "cif",
-        ".xyz": "xyz",
-        ".extxyz": "xyz",
-        ".jsonl": "jsonl",
-        ".json": "json",
-    }.items():
-        if name.endswith(suffix):
-            return kind
-    return None
+    name = path.stem if suffix in _OPENERS else path.name
+    if kind := _SUFFIXES.get(Path(name).suffix.lower()):
+        return kind
+    return "poscar" if _POSCAR.fullmatch(name) else None
 
 
 def _text(path):
-    opener = gzip.open if path.suffix.lower() == ".gz" else open
-    with opener(path, "rt", encoding="utf-8-sig") as file:
-        return file.read()
-
-
-def _each(parts, read):
-    """Read part by part, so that a broken part does not cost the others."""
-    for part in parts:
-        try:
-            yield from read(part)
-        except Exception as error:  # the parsers raise anything
-            yield None, error
-
-
-def _read_cif(text):
-    from pymatgen.io.cif import CifParser
-
-    def read(block):
-        parser = CifParser.from_str(block)
-        return [(None, s) for s in parser.parse_structures(primitive=False, on_error="raise")]
-
-    blocks = re.split(r"(?m)^(?=[ \t]*data_)", text)
-    of_crystals = [b for b in blocks if "_cell_length_a" in b or "_atom_site_" in b]
-    return _each(of_crystals or [text], read)
-
-
-def _read_poscar(text):
-    from pymatgen.io.vasp import Poscar
-
-    return [(None, Poscar.from_str(text).structure)]
-
-
-def _read_xyz(text):
-    from io import StringIO
-
-    from ase.io import read
-
-    frames = re.split(r"(?m)^(?=[ \t]*\d+[ \t]*\r?\n.*Lattice=)", text)
-    return _each(
-        [frame for frame in frames if frame.strip()],
-        lambda frame: [(None, a) for a in read(StringIO(frame), index=":", format="extxyz")],
-    )
-
-
-def _record(record):
-    id_ = record.get("material_id", record.get("id")) if isinstance(record, dict) else None
-    return id_, record
-
-
-def _read_json(text):
-    content = json.loads(text)
-    if isinstance(content, list):
-        return [_record(record) for record in content]
-    if not isinstance(content, dict):
-        raise ValueError("expected a list or an object of crystals.")
-    if "ids" in content and "nextid" in content:
-        return list(ase_json_rows(content))
-    if "lattice" in content or "structure" in content:
-        return [_record(content)]
-    return list(content.items())  # id: crystal
-
-
-def _read_jsonl(text):
-    lines = [line for line in text.splitlines() if line.strip()]
-    return _each(lines, lambda line: [_record(json.loads(line))])
+    """Read a file, compressed or not; bytes that are not UTF-8 are replaced."""
+    with _OPENERS.get(path.suffix.lower(), open)(path, "rb") as file:
+        content = file.read()
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        text = content.decode("utf-16", "replace")
+    else:
+        text = content.decode("utf-8-sig", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 _READERS = {
-    "cif": _read_cif,
-    "poscar": _read_poscar,
-    "xyz": _read_xyz,
-    "json": _read_json,
-    "jsonl": _read_jsonl,
+    "cif": lambda text: ((None, crystal) for crystal in read_cif(text)),
+    "poscar": lambda text: [(None, read_poscar(text))],
+    "xyz": read_xyz,
+    "json": read_json,
+    "jsonl": read_json_lines,
 }

@@ -7,16 +7,16 @@ import urllib.request
 from functools import partial
 from http.client import HTTPException
 
-import numpy as np
-from pymatgen.core import Element
-
 from .checking import Failure, Structures, object_array
-from .crystal import Crystal
+from .entries import crystal_from_optimade
 from .remote import TEMPORARY, TransientError, cached, retry
 
-__all__ = ["crystal_from_optimade", "read_optimade"]
+__all__ = ["read_optimade"]
 
-FIELDS = "id,lattice_vectors,cartesian_site_positions,species_at_sites,species,dimension_types"
+FIELDS = (
+    "id,lattice_vectors,cartesian_site_positions,species_at_sites,species,dimension_types,"
+    "nperiodic_dimensions,nsites,structure_features,assemblies"
+)
 
 
 def read_optimade(
@@ -83,51 +83,6 @@ def read_optimade(
             crystals.append(crystal)
         page_url = _next(page, page_url)
     return Structures(object_array(crystals), object_array(ids), failures)
-
-
-def crystal_from_optimade(attributes, id_=None):
-    """Build a crystal from the attributes of an OPTIMADE entry.
-
-    Parameters
-    ----------
-    attributes : dict
-        With ``lattice_vectors`` and ``cartesian_site_positions`` in angstrom, ``species`` and
-        ``species_at_sites``.
-    id_ : str, default=None
-        The ``material_id`` among its properties.
-
-    Returns
-    -------
-    Crystal
-
-    Raises
-    ------
-    ValueError
-        If it is not an ordered crystal, periodic in three directions.
-    """
-    if not isinstance(attributes, dict):
-        raise ValueError(f"it has no attributes, got {attributes!r}.")
-    dimensions = attributes.get("dimension_types")
-    if dimensions is not None and dimensions != [1, 1, 1]:
-        raise ValueError(f"it is not periodic in three directions: {dimensions}.")
-    for name in ("lattice_vectors", "cartesian_site_positions", "species_at_sites", "species"):
-        if not isinstance(attributes.get(name), list) or not attributes[name]:
-            raise ValueError(f"it has no {name}.")
-    try:
-        symbols = {kind["name"]: kind["chemical_symbols"] for kind in attributes["species"]}
-        names = list(map(str, attributes["species_at_sites"]))
-        lattice = np.array(attributes["lattice_vectors"], dtype=float)
-        positions = np.array(attributes["cartesian_site_positions"], dtype=float)
-        coords = np.linalg.solve(lattice.T, positions.T).T
-    except (KeyError, TypeError, ValueError) as error:  # LinAlgError is a ValueError
-        problem = f"{type(error).__name__}: {error}"
-        raise ValueError(f"its attributes are not those of a crystal ({problem}).") from error
-    wrong = [n for n in set(names) if len(symbols.get(n, ())) != 1]
-    wrong += [n for n, s in symbols.items() if set(s) & {"X", "vacancy"} and n not in wrong]
-    if wrong:
-        raise ValueError(f"it is disordered, or a site is not known: {min(wrong)!r}.")
-    numbers = [Element(symbols[name][0]).Z for name in names]
-    return Crystal(lattice, coords, numbers, {} if id_ is None else {"material_id": id_})
 
 
 def _versioned(url):

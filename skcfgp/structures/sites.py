@@ -7,10 +7,20 @@ module alone decides, so that the answer is the same whichever way a crystal com
 import math
 import re
 from collections import Counter
+from functools import lru_cache
+from numbers import Real
 
 from pymatgen.core import Element
 
-__all__ = ["ADVICE", "NUMBERS", "TOLERANCE", "check_periodic", "isotopes_of", "site_number"]
+__all__ = [
+    "ADVICE",
+    "NUMBERS",
+    "TOLERANCE",
+    "check_occupancies",
+    "check_periodic",
+    "isotopes_of",
+    "site_number",
+]
 
 #: Atomic numbers by symbol; deuterium and tritium are hydrogen.
 NUMBERS = {Element.from_Z(z).symbol: z for z in range(1, 119)} | {"D": 1, "T": 1}
@@ -38,7 +48,7 @@ def site_number(occupants, where="a site"):
     """
     amounts = Counter()
     for name, amount in occupants:
-        if not (isinstance(amount, int | float) and math.isfinite(amount) and amount >= 0):
+        if not (isinstance(amount, Real) and math.isfinite(amount) and amount >= 0):
             raise ValueError(f"{where} has the occupancy {amount!r}, which is not that of an atom.")
         amounts[_number(name)] += amount
     present = {number: amount for number, amount in amounts.items() if amount > TOLERANCE}
@@ -60,12 +70,21 @@ def isotopes_of(symbols):
     return {"isotopes": dict(counts)} if counts else {}
 
 
+def check_occupancies(kinds):
+    """Refuse the occupancies by kind of site, in which ASE keeps disorder, unless all are whole."""
+    for kind, occupants in kinds.items():
+        if not isinstance(occupants, dict):
+            raise ValueError(f"its occupancy of the kind {kind} is not known: {occupants!r:.60}.")
+        site_number(list(occupants.items()), f"a site of the kind {kind}")
+
+
 def check_periodic(pbc):
     """Refuse what does not repeat in three directions."""
     if not all(pbc):
         raise ValueError("it is not periodic in three directions, so it is not a crystal.")
 
 
+@lru_cache(maxsize=4096)
 def _number(name):
     """Return the atomic number of a symbol, and 0 for a vacancy."""
     text = str(name).strip()

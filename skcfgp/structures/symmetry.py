@@ -1,6 +1,7 @@
 """Symmetry operations of a CIF: as they are listed, or of a space group that is named."""
 
 import re
+import warnings
 from fractions import Fraction
 from functools import lru_cache
 
@@ -227,17 +228,20 @@ def _tables():
 
 @lru_cache(maxsize=1024)
 def _type(position):
-    import spglib
-
-    return spglib.get_spacegroup_type(position)
+    return _ask_spglib("get_spacegroup_type", position)
 
 
 @lru_cache(maxsize=64)
 def _setting(position):
-    import spglib
-
-    found = spglib.get_symmetry_from_database(position)
-    kind = _type(position)
+    found, kind = _ask_spglib("get_symmetry_from_database", position), _type(position)
     choice = f", choice {kind.choice}" if kind.choice else ""
     name = f"{kind.international.split(' = ')[-1]}{choice}"
     return Operations(found["rotations"], found["translations"], name)
+
+
+def _ask_spglib(function, position):
+    import spglib
+
+    with warnings.catch_warnings():  # of how it will report errors
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return getattr(spglib, function)(position)

@@ -246,7 +246,7 @@ def test_database_in_a_folder(arrays, salt, tmp_path):
     salt.to(str(tmp_path / "a.cif"), fmt="cif")
     with connect(tmp_path / "b.db") as database:
         database.write(atoms_of(arrays[0]), material_id="mp-0")
-    assert check_structures(tmp_path).ids.tolist() == ["a.cif", "mp-0"]
+    assert check_structures(tmp_path).ids.tolist() == ["a", "mp-0"]
 
 
 def test_reading_writes_nothing(tmp_path):

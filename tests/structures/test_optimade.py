@@ -176,7 +176,8 @@ def test_an_interrupted_download_goes_on(flaky, tmp_path):
 
 def test_crystals_that_cannot_be_used_are_listed(flaky):
     broken = flaky.entries
-    broken[1]["attributes"]["species"][0]["chemical_symbols"] = ["Fe", "Ni"]
+    mixed = {"chemical_symbols": ["Fe", "Ni"], "concentration": [0.5, 0.5]}
+    broken[1]["attributes"]["species"][0] |= mixed
     broken[4]["attributes"]["dimension_types"] = [1, 1, 0]
     del broken[6]["attributes"]["lattice_vectors"]
     found = read_optimade(flaky.url)

@@ -1,0 +1,126 @@
+"""Crystals from the records of databases: entries of OPTIMADE, and records of JARVIS."""
+
+from numbers import Real
+
+import numpy as np
+
+from .crystal import Crystal
+from .sites import ADVICE, check_periodic, isotopes_of, site_number
+
+__all__ = ["crystal_from_jarvis", "crystal_from_optimade"]
+
+
+def crystal_from_optimade(attributes, id_=None):
+    """Build a crystal from the attributes of an OPTIMADE entry.
+
+    Parameters
+    ----------
+    attributes : dict
+        With ``lattice_vectors`` and ``cartesian_site_positions`` in angstrom, ``species`` and
+        ``species_at_sites``.
+    id_ : str, default=None
+        The ``material_id`` among its properties.
+
+    Returns
+    -------
+    Crystal
+
+    Raises
+    ------
+    ValueError
+        If it is not an ordered crystal, periodic in three directions, or it says that atoms are
+        not in its list of sites: attached to others, implicit, or in one of several assemblies.
+    """
+    if not isinstance(attributes, dict):
+        raise ValueError(f"it has no attributes, got {attributes!r:.60}.")
+    dimensions = attributes.get("dimension_types")
+    if dimensions is not None and dimensions != [1, 1, 1]:
+        raise ValueError(f"it is not periodic in three directions: {dimensions!r:.60}.")
+    for name in ("lattice_vectors", "cartesian_site_positions", "species_at_sites", "species"):
+        if not isinstance(attributes.get(name), list) or not attributes[name]:
+            raise ValueError(f"it has no {name}.")
+    _check_features(attributes)
+    try:
+        kinds = {str(kind["name"]): kind for kind in attributes["species"]}
+        names = list(map(str, attributes["species_at_sites"]))
+        lattice = np.array(attributes["lattice_vectors"], dtype=float)
+        positions = np.array(attributes["cartesian_site_positions"], dtype=float)
+        coords = np.linalg.solve(lattice.T, positions.T).T
+    except (KeyError, TypeError, ValueError) as error:  # LinAlgError is a ValueError
+        problem = f"{type(error).__name__}: {error}"
+        raise ValueError(f"its attributes are not those of a crystal ({problem}).") from error
+    n_sites = attributes.get("nsites")
+    if len(names) != len(positions) or n_sites not in (None, len(names)):
+        raise ValueError(
+            f"it has {len(positions)} cartesian_site_positions, {len(names)} species_at_sites and "
+            f"nsites {n_sites}; they must agree."
+        )
+    if unknown := sorted(set(names) - set(kinds)):
+        raise ValueError(f"the species {unknown[0]!r} of a site is not among its species.")
+    numbers = {name: _species_number(kinds[name]) for name in dict.fromkeys(names)}
+    properties = isotopes_of([s for name in names for s in _isotope(kinds[name])])
+    if id_ is not None:
+        properties["material_id"] = id_
+    return Crystal(lattice, coords, [numbers[name] for name in names], properties)
+
+
+def crystal_from_jarvis(record):
+    """Build a crystal from the ``atoms`` of a record of JARVIS; lengths are in angstrom."""
+    names = ("lattice_mat", "coords", "elements")
+    if missing := [name for name in names if not isinstance(record.get(name), list | tuple)]:
+        raise ValueError(f"its atoms, in the form of JARVIS, have no {' and no '.join(missing)}.")
+    try:
+        lattice, points = (np.array(record[name], dtype=float) for name in names[:2])
+        coords = np.linalg.solve(lattice.T, points.T).T if record.get("cartesian") else points
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"its atoms are not those of a crystal ({error}).") from error
+    symbols = [str(symbol).strip() for symbol in record["elements"]]
+    numbers = {symbol: site_number([(symbol, 1)], "an atom") for symbol in dict.fromkeys(symbols)}
+    return Crystal(lattice, coords, [numbers[s] for s in symbols], isotopes_of(symbols))
+
+
+def _check_features(attributes):
+    """Refuse what is told beside the list of sites and changes what is on them."""
+    if attributes.get("assemblies"):
+        raise ValueError(f"it has assemblies, groups of sites that exclude each other: {ADVICE}")
+    periodic = attributes.get("nperiodic_dimensions")
+    if periodic is not None:
+        check_periodic([periodic == 3])
+    features = attributes.get("structure_features") or ()
+    if "implicit_atoms" in features:
+        raise ValueError("it has implicit atoms, which are not in its list of sites. Add them.")
+    if "assemblies" in features:
+        raise ValueError(f"it has assemblies, groups of sites that exclude each other: {ADVICE}")
+
+
+def _species_number(kind):
+    """Return the atomic number of a species; ValueError if it is not one atom of an element."""
+    name = f"the species {kind['name']!r}"
+    symbols, amounts = kind.get("chemical_symbols"), kind.get("concentration")
+    if not isinstance(symbols, list) or not symbols:
+        raise ValueError(f"{name} has no chemical_symbols.")
+    if amounts is None and len(symbols) == 1:
+        amounts = [1]
+    if not isinstance(amounts, list) or not all(isinstance(x, Real) for x in amounts):
+        raise ValueError(f"{name} has no concentration: {ADVICE}")
+    if len(symbols) != len(amounts):
+        raise ValueError(f"{name} has {len(symbols)} symbols and {len(amounts)} concentrations.")
+    attached, counts = kind.get("attached") or [], kind.get("nattached") or []
+    if any(counts) or len(attached) > len(counts):
+        told = " ".join(f"{a} x {n}" for a, n in zip(attached, counts, strict=False))
+        raise ValueError(
+            f"{name} has attached atoms, {told or attached}, which have no coordinates. Add their "
+            "sites."
+        )
+    if "X" in symbols:
+        raise ValueError(f"{name} is an unknown element (X).")
+    return site_number(list(zip(symbols, amounts, strict=True)), name)
+
+
+def _isotope(kind):
+    """Tell deuterium and tritium by their mass."""
+    masses = kind.get("mass") or []
+    masses = masses if isinstance(masses, list) else [masses]
+    if kind.get("chemical_symbols") == ["H"] and len(masses) == 1 and isinstance(masses[0], Real):
+        return ["T" if masses[0] > 2.5 else "D"] if masses[0] > 1.5 else []
+    return [symbol for symbol in kind.get("chemical_symbols", ()) if symbol in ("D", "T")]

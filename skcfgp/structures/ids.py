@@ -1,0 +1,131 @@
+"""How a crystal is named, in every function and command alike.
+
+The id is what the data calls the crystal (``material_id``, ``id`` or ``jid``), else its index, else
+the name of its file without the suffix. Where ids clash, the shortest path tells them apart.
+"""
+
+import re
+from collections import Counter, defaultdict
+from numbers import Integral, Real
+from pathlib import Path
+from typing import NamedTuple
+
+from .dictionaries import escaped
+
+__all__ = ["Name", "all_ids", "find_ids", "is_number", "own_id", "stem"]
+
+#: Keys and columns with an id, in this order.
+KEYS = ("material_id", "id", "jid")
+
+_SUFFIX = re.compile(
+    r"(?<=.)\.(cif|mcif|vasp|poscar|xyz|extxyz|jsonl|json|db|parquet)(\.(gz|bz2|xz))?$",
+    re.IGNORECASE,
+)
+_POSCAR = re.compile(r"(^|[._-])(poscar|contcar)([._-]|$)", re.IGNORECASE)
+
+
+class Name(NamedTuple):
+    """What is known of the name of a row: all but its position in its file may be None."""
+
+    label: object = None  # given by the caller: an index, or the key of a dictionary
+    own: str | None = None  # in the data
+    path: Path | None = None
+    position: int | None = None  # in a file of several crystals
+
+
+def own_id(record):
+    """Return the id in a record as text; 0 is one, None, NaN and blanks are none."""
+    if isinstance(record, dict):
+        for key in KEYS:
+            value = record.get(key)
+            if isinstance(value, str) and value.strip():
+                return value
+            if isinstance(value, Real) and value == value:
+                return str(value)
+    return None
+
+
+def is_number(label):
+    """Whether a label is only a position."""
+    return isinstance(label, Integral)
+
+
+def stem(name):
+    """Return the name of a file without the suffix of its format."""
+    return _SUFFIX.sub("", name)
+
+
+def all_ids(names):
+    """Return the id of each `Name`; no two are equal as text."""
+    ladders = [_ladder(name, row) for row, name in enumerate(names)]
+    ids = [next(ladder) for ladder in ladders]
+    while clashes := _clashes(ids):
+        for rows in clashes:
+            one_file = len({names[row].path for row in rows}) == 1
+            for row in rows:
+                longer = None if one_file else next(ladders[row], None)
+                if longer is None:
+                    within = names[row].position
+                    again = within is None or str(ids[row]).endswith(f":{within}")
+                    longer = f"{ids[row]}:{row if again else within}"
+                ids[row] = longer
+    return ids
+
+
+def find_ids(names, ids):
+    """Match names, as a table gives them, to ids: by id, or by file name, stem or path.
+
+    Returns a list with an id, or None where there is none or several, for each of `names`.
+    """
+    known = set(ids)
+    by_alias = defaultdict(set)
+    for id_ in ids:
+        for alias in _aliases(id_):
+            by_alias[alias].add(id_)
+    found = []
+    for name in names:
+        several = set().union(*(by_alias.get(alias, ()) for alias in _aliases(name)))
+        found.append(name if name in known else next(iter(several)) if len(several) == 1 else None)
+    return found
+
+
+def _aliases(text):
+    """Return the names that a file may be called by; of what is no file the text alone."""
+    text = str(text)
+    if _SUFFIX.search(text) is None and _POSCAR.search(Path(text).name) is None:
+        return {text}
+    return {text, Path(text).name, stem(Path(text).name), stem(text)}
+
+
+def _clashes(ids):
+    """Return the rows of each group of equal ids."""
+    count = Counter(map(str, ids))
+    groups = defaultdict(list)
+    for row, id_ in enumerate(ids):
+        if count[str(id_)] > 1:
+            groups[str(id_)].append(row)
+    return list(groups.values())
+
+
+def _ladder(name, row):
+    """Yield the possible ids of a row, the shortest first."""
+    within = name.own if name.own is not None else name.position
+    if name.label is not None and not is_number(name.label):
+        label = str(name.label)
+        yield escaped(label if name.position is None else f"{label}:{within}")
+    elif name.path is None and name.own is None:
+        yield row if name.label is None else name.label
+    else:
+        if name.own is not None:
+            yield escaped(name.own)
+        for form in _forms(name.path):
+            yield form if within is None else f"{form}:{escaped(str(within))}"
+
+
+def _forms(path):
+    """Name a file by its stem, its name, and these with ever more of the folders above it."""
+    parts = () if path is None else path.absolute().parts
+    for start in range(len(parts) - 1, -1, -1):
+        text = "/".join(parts[start:]).replace("//", "/")
+        yield escaped(stem(text))
+        yield escaped(text)

@@ -1,0 +1,170 @@
+"""Crystals from POSCAR and CONTCAR files of VASP.
+
+Read by VASP's rules: one or three scale factors, or a volume; elements in the sixth line, in the
+rows or, in the style of VASP 4, in the first line. A file that does not tell its elements is
+refused.
+"""
+
+import re
+
+import numpy as np
+
+from .crystal import Crystal
+from .sites import NUMBERS, isotopes_of, site_number
+
+__all__ = ["read_poscar"]
+
+_COUNT = re.compile(r"\d{1,9}")
+_FLAG = re.compile(r"\.?(T|F|TRUE|FALSE)\.?", re.IGNORECASE)
+_NAMED = re.compile(r"([A-Z][a-z]?)(\d*)")
+
+
+def read_poscar(text):
+    """Return the `Crystal` of a text; ValueError says what is wrong with it."""
+    lines = [re.split(r"[#!]", line, maxsplit=1)[0].split() for line in text.split("\n")]
+    comment = text.split("\n", 1)[0].split()
+    if len(lines) < 8:
+        raise ValueError(f"it has {len(lines)} lines, and the header alone has at least seven.")
+    cell = np.array([_floats(lines[row], row, "a vector of the cell") for row in (2, 3, 4)])
+    factors = _factors(lines[1], cell)
+    symbols, counts, row = _composition(lines)
+    selective = lines[row][:1] and lines[row][0][0] in "sS"
+    row += bool(selective)
+    if row >= len(lines) or not lines[row] or not lines[row][0][0].isalpha():
+        raise ValueError(f"line {row + 1} must be 'Direct' or 'Cartesian'.")
+    cartesian, row, n = lines[row][0][0] in "cCkK", row + 1, sum(counts)
+    if n > len(lines) - row:
+        raise ValueError(f"it has {n} atoms, by the counts, and {len(lines) - row} lines for them.")
+    points = np.array([_floats(lines[row + i], row + i, "coordinates") for i in range(n)])
+    if row + n < len(lines) and _is_point(lines[row + n]):
+        raise ValueError(
+            f"it has {n} atoms, by the counts {counts}, and further coordinates in line "
+            f"{row + n + 1}."
+        )
+    rest = [line[3:] for line in lines[row : row + n]]
+    names = _names(symbols, counts, comment, _row_symbols(rest))
+    cell = cell * factors
+    if cartesian:
+        points = _fractional(points * factors, cell)
+    numbers = [site_number([(name, 1)], "an atom") for name in dict.fromkeys(names)]
+    by_name = dict(zip(dict.fromkeys(names), numbers, strict=True))
+    return Crystal(cell, points, [by_name[name] for name in names], isotopes_of(names))
+
+
+def _fractional(points, cell):
+    try:
+        return np.linalg.solve(cell.T, points.T).T
+    except np.linalg.LinAlgError:
+        raise ValueError(f"its cell has no volume: {cell.tolist()}.") from None
+
+
+def _factors(words, cell):
+    """Return the scale factors of x, y and z; one that is negative is minus the volume."""
+    factors = _floats(words, 1, "scale factors", (1, 3))
+    if len(factors) == 1 and factors[0] < 0:
+        volume = abs(np.linalg.det(cell))
+        if not volume > 0:
+            raise ValueError(f"its cell has no volume: {cell.tolist()}.")
+        return np.full(3, (-factors[0] / volume) ** (1 / 3))
+    if not all(factor > 0 for factor in factors):
+        raise ValueError(f"its scale factors must be positive, got {factors}.")
+    return np.array(factors if len(factors) == 3 else factors * 3)
+
+
+def _composition(lines):
+    """Return symbols (None in the style of VASP 4), counts and the row after them."""
+    row, symbols, counts = 5, [], []
+    while row < len(lines) and lines[row] and not _are_counts(lines[row]):
+        symbols += [re.split("[/_]", word)[0] for word in lines[row]]
+        row += 1
+        if row > 5 + 50:
+            break
+    while (
+        row < len(lines) and _are_counts(lines[row]) and (not symbols or len(counts) < len(symbols))
+    ):
+        counts += map(int, lines[row])
+        row += 1
+    if not counts or row >= len(lines):
+        raise ValueError("it has no line with the number of atoms of each element.")
+    if symbols and len(symbols) != len(counts):
+        raise ValueError(f"it names {len(symbols)} elements, {symbols}, and has counts {counts}.")
+    return symbols or None, counts, row
+
+
+def _names(symbols, counts, comment, in_rows):
+    """Return the symbol of each atom, from wherever the file tells it, once or consistently."""
+    told = {}
+    if symbols is not None:
+        told["line 6"] = symbols
+    elif (names := _in_comment(comment, counts)) is not None:
+        told["the first line"] = names
+    every = {
+        where: [name for name, n in zip(names, counts, strict=True) for _ in range(n)]
+        for where, names in told.items()
+    }
+    if in_rows is not None:
+        every["the rows"] = in_rows
+    if not every:
+        raise ValueError(
+            "its elements are not in the file, in the style of VASP 4. Write their symbols into "
+            f"the first line or into a line before the counts {counts}."
+        )
+    first, *others = every.values()
+    for where, other in zip(list(every)[1:], others, strict=True):
+        if other != first:
+            i = next(i for i, pair in enumerate(zip(first, other, strict=True)) if len({*pair}) > 1)
+            raise ValueError(
+                f"atom {i + 1} is {first[i]} by {next(iter(every))} and {other[i]} by {where}."
+            )
+    return first
+
+
+def _in_comment(words, counts):
+    """Return the elements in the first line if it names one for each count, else None."""
+    found = [_NAMED.fullmatch(word) for word in words]
+    if len(found) != len(counts) or not all(found):
+        return None
+    fits = all(
+        match[1] in NUMBERS and match[2] in ("", str(count))
+        for match, count in zip(found, counts, strict=True)
+    )
+    return [match[1] for match in found] if fits else None
+
+
+def _row_symbols(rest):
+    """Return the symbols that stand after the coordinates of all rows, or None."""
+    symbols = []
+    for words in rest:
+        if len(words) > 2 and all(_FLAG.fullmatch(word) for word in words[:3]):
+            words = words[3:]
+        match = re.match(r"[A-Z][a-z]?(?![A-Za-z])", words[0]) if words else None
+        if match is None or match[0] not in NUMBERS or match[0] == "T":
+            return None
+        symbols.append(match[0])
+    return symbols
+
+
+def _are_counts(words):
+    return bool(words) and all(_COUNT.fullmatch(word) for word in words)
+
+
+def _is_point(words):
+    try:
+        return len(words) >= 3 and bool(_floats(words, 0, ""))
+    except ValueError:
+        return False
+
+
+def _floats(words, row, what, sizes=(3,)):
+    """Read the numbers at the beginning of a line; Fortran may write 1.0D0."""
+    try:
+        size = max(size for size in sizes if size <= len(words))
+        values = words[:size]
+        if 1 in sizes and len(words) < 3:
+            values = words[:1]
+        return [float(re.sub("[dD]", "e", word)) for word in values]
+    except ValueError:
+        raise ValueError(
+            f"line {row + 1} must be {what}, {' or '.join(map(str, sizes))} numbers, got "
+            f"{' '.join(words)[:60]!r}."
+        ) from None

@@ -4,13 +4,14 @@ import json
 import math
 import re
 import unicodedata
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from ..structures.dictionaries import crystal_from_dictionary
+from ..structures.files import is_poscar, structure_files
+from ..structures.ids import IdFinder, Name, all_ids, own_id
 from ..structures.tables import Refusal, read_crystals
 from .damage import DamagedCampaignError, feature_rows
 from .results import ID_COLUMNS, Result, check_results, find_value_column, result_of_row
@@ -41,13 +42,14 @@ class Pool:
     columns: list = field(default_factory=list)  # of the tables that they came from
     refused: list = field(default_factory=list)
     taken: set = field(default_factory=set)
+    find: IdFinder = field(default_factory=lambda: IdFinder(()))  # among the ids before
 
     def append(self, id_, structure, columns=None, line=None):
         """Add a crystal; its id becomes text, and one that is there already is refused."""
         id_ = str(id_)
         if not _is_name(id_):
             self.refuse(id_, "an id must be Unicode text on one line", line)
-        elif id_ in self.taken:
+        elif id_ in self.taken or self.find(id_) is not None:
             self.refuse(id_, "there are two crystals of this id", line)
         else:
             self.taken.add(id_)
@@ -91,26 +93,34 @@ def read_pool(source, known=()):
     """
     from ..structures import Structures
 
-    pool = Pool(taken=set(known))
+    pool = Pool(taken=set(known), find=IdFinder(known))
     if isinstance(source, str | Path):
         source = [source]
     if hasattr(source, "columns") and "structure" in source.columns:
         _read_frame(source, pool)
     elif isinstance(source, list | tuple) and all(isinstance(s, str | Path) for s in source):
-        for path in map(Path, source):
-            if path.name.lower().endswith(TABLES):
-                table = read_crystals(path)
-                pool.refused += table.refused
-                for row in table.rows:
-                    pool.append(row.id, row.crystal, row.fields, row.line)
-                continue
-            found = _check(path if path.is_dir() else [path])
-            if found.ids.tolist() == [path.name] and path.name in pool.taken:
-                found = found._replace(ids=[str(path)])  # POSCAR in several folders
-            _append_found(pool, found)
+        _read_files([Path(path).expanduser() for path in source], pool)
     else:
         _append_found(pool, source if isinstance(source, Structures) else _check(source))
     return pool
+
+
+def _read_files(paths, pool):
+    """Read files, folders and tables of crystals; the ids of all files are told apart together."""
+    tables, files = [], []
+    for path in paths:
+        if path.name.lower().endswith(TABLES):
+            tables.append(path)
+        else:
+            files += structure_files(path) if path.is_dir() else [path]
+    known = {str(path): path for path in files if path.name in pool.taken and is_poscar(path)}
+    _append_found(pool, _check([path for path in files if str(path) not in known]))
+    _append_found(pool, _check(known))  # another POSCAR is there already
+    for path in tables:
+        table = read_crystals(path)
+        pool.refused += table.refused
+        for row in table.rows:
+            pool.append(row.id, row.crystal, row.fields, row.line)
 
 
 def read_labelled(source, pool, target, unit):
@@ -145,9 +155,10 @@ def read_labelled(source, pool, target, unit):
 
 
 def _read_frame(frame, pool):
-    name = next((name for name in ID_COLUMNS if name in frame.columns), None)
-    ids = frame.index if name is None else frame[name]
-    for id_, row in zip(ids, frame.to_dict("records"), strict=True):
+    rows = frame.to_dict("records")
+    named = zip(map(own_id, rows), frame.index, strict=True)
+    ids = all_ids([Name(label if own is None else None, own) for own, label in named])
+    for id_, row in zip(ids, rows, strict=True):
         _append_one(pool, id_, row.pop("structure"), row)
 
 
@@ -174,11 +185,7 @@ def _append_found(pool, found):
 def _check(source):
     from ..structures import check_structures
 
-    with warnings.catch_warnings():
-        # Digits and symmetries that the writer of a CIF left out, and what is refused by name.
-        for about in ("Issues encountered while", "No _symmetry_equiv_pos", "No structure parsed"):
-            warnings.filterwarnings("ignore", about)
-        return check_structures(source, on_error="nan")
+    return check_structures(source, on_error="nan")
 
 
 def costs_of(pool, cost):

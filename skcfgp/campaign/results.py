@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
+from ..structures.ids import IdFinder
 from ..structures.tables import Refusal, read_table
 
 __all__ = ["RefusedRowsError", "Result", "TellResult", "check_results", "read_results"]
@@ -122,11 +123,13 @@ def check_results(results, state, replace=False):
     take the place of another one.
     """
     new, failed, repeated, refused = {}, {}, [], []
-    known_ids = set(state.ids)
+    find = IdFinder(state.ids)
     for result in results:
+        id_ = find(result.id)
         try:
-            if result.id not in known_ids:
+            if id_ is None:
                 raise ValueError(_unknown(result.id, state.ids))
+            result = result._replace(id=id_)
             if result.failed:
                 if _is_number(result.value):
                     raise ValueError(f"it has a value, {result.value}, and has failed")

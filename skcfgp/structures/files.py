@@ -20,6 +20,7 @@ from .vasp import read_poscar
 from .xyz import read_xyz
 
 __all__ = [
+    "is_poscar",
     "is_structure_file",
     "read_structure_file",
     "read_structure_text",
@@ -54,6 +55,11 @@ _POSCAR = re.compile(r"(poscar|contcar).*|.*[._-](poscar|contcar)", re.IGNORECAS
 def is_structure_file(path):
     """Tell by its name whether a file may hold crystals."""
     return _format_of(path) is not None and path.name.lower() not in OTHERS
+
+
+def is_poscar(path):
+    """Whether a name, as POSCAR in a folder for each crystal, does not tell the crystal."""
+    return path.name.lower() in ("poscar", "contcar")
 
 
 def structure_files(folder, is_known=is_structure_file):

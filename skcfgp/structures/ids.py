@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from .dictionaries import escaped
 
-__all__ = ["Name", "all_ids", "find_ids", "is_number", "own_id", "stem"]
+__all__ = ["IdFinder", "Name", "all_ids", "is_number", "own_id", "stem"]
 
 #: Keys and columns with an id, in this order.
 KEYS = ("material_id", "id", "jid")
@@ -72,21 +72,22 @@ def all_ids(names):
     return ids
 
 
-def find_ids(names, ids):
-    """Match names, as a table gives them, to ids: by id, or by file name, stem or path.
+class IdFinder:
+    """Match names, as a table gives them, to ids: by id, or by file name, stem or path."""
 
-    Returns a list with an id, or None where there is none or several, for each of `names`.
-    """
-    known = set(ids)
-    by_alias = defaultdict(set)
-    for id_ in ids:
-        for alias in _aliases(id_):
-            by_alias[alias].add(id_)
-    found = []
-    for name in names:
-        several = set().union(*(by_alias.get(alias, ()) for alias in _aliases(name)))
-        found.append(name if name in known else next(iter(several)) if len(several) == 1 else None)
-    return found
+    def __init__(self, ids):
+        self._ids = set(ids)
+        self._by_alias = defaultdict(set)
+        for id_ in self._ids:
+            for alias in _aliases(id_):
+                self._by_alias[alias].add(id_)
+
+    def __call__(self, name):
+        """Return the id that a name stands for, or None if there is none or several."""
+        if name in self._ids:
+            return name
+        found = set().union(*(self._by_alias.get(alias, ()) for alias in _aliases(name)))
+        return found.pop() if len(found) == 1 else None
 
 
 def _aliases(text):

@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
+from .ids import IdFinder, stem
 from .io import from_cell
 
 __all__ = [
@@ -97,21 +98,23 @@ def read_table(path):
 def read_crystals(path, known=()):
     """Read a CSV of crystals; a row whose crystal cannot be used is refused.
 
-    The id is ``material_id`` or ``id``, else the name of the file. The crystals of `known` ids are
-    not read, and may be missing in the table.
+    The id is ``material_id`` or ``id``, else the name of the file without its suffix. The crystals
+    of `known` ids, which a row may also name by file or path, are not read, and may be missing in
+    the table.
     """
     table, refused = read_table(path)
     columns = list(table[0][1]) if table else []
     wanted = ("structure", *PATH_COLUMNS, *(ID_COLUMNS if known else ()))
     if table and not set(columns) & set(wanted):
         raise ValueError(f"{path}: expected a column 'file' or 'structure', got {columns}.")
-    rows = []
+    rows, find = [], IdFinder(known)
     for line, fields in table:
         file = next((fields[name] for name in PATH_COLUMNS if fields.get(name)), "")
-        named = next((fields[name] for name in ID_COLUMNS if fields.get(name)), Path(file).name)
-        id_ = named or f"{path.name}:{line}"
+        named = next((fields[name] for name in ID_COLUMNS if fields.get(name)), "")
+        match = find(named or file) if known else None
+        id_ = match or named or stem(Path(file).name) or f"{path.name}:{line}"
         try:
-            crystal = None if id_ in known else _crystal(path.parent, fields, file, id_)
+            crystal = None if match else _crystal(path.parent, fields, file, id_)
         except (ValueError, OSError) as error:
             refused.append(Refusal(line, id_, str(error)))
         else:

@@ -50,7 +50,7 @@ def begun(lab):
         code=1,  # one crystal is refused, the others are in
     )
     assert "30 crystals are in, 10 of them labelled; 1 refused." in result.output
-    assert "refused: broken.cif: " in result.stderr
+    assert "refused: broken: " in result.stderr
     return lab / "demo"
 
 

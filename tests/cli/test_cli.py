@@ -138,7 +138,7 @@ def test_predict_a_folder(files, formation_energy, tmp_path):
     assert list(rows[0]) == ["id", "formula", "prediction", "std", "unit", "error"]
     truth = dict(zip(formation_energy.material_id, formation_energy.target, strict=True))
     for row in rows:
-        error = float(row["prediction"]) - truth[row["id"].removesuffix(".cif")]
+        error = float(row["prediction"]) - truth[row["id"]]
         assert abs(error) < 5 * float(row["std"])
         assert row["unit"] == "eV/atom"
 
@@ -159,7 +159,7 @@ def test_predict_from_own_labels_and_a_broken_file(files, tmp_path):
     assert result.exit_code == 1
     assert "1 of 5 crystals could not be used" in result.stderr
     rows = rows_of(result.stdout)
-    (broken,) = [row for row in rows if row["id"] == "broken.cif"]
+    (broken,) = [row for row in rows if row["id"] == "broken"]
     assert broken["prediction"] == broken["std"] == ""
     assert "could not be read as cif" in broken["error"]
     assert all(row["prediction"] and not row["error"] for row in rows if row is not broken)

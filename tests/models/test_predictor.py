@@ -198,8 +198,8 @@ def test_files_and_folders_are_read_in_order(formation_energy, tmp_path):
         formation_energy.structures[i].to(str(tmp_path / "folder" / f"{i}.vasp"), fmt="poscar")
     (tmp_path / "broken.cif").write_text("nothing\n")
     found = read_files([tmp_path / "broken.cif", tmp_path / "folder"])
-    assert found.ids.tolist() == ["broken.cif", "0.vasp", "1.vasp", "2.vasp"]
-    assert [failure.id for failure in found.failures] == ["broken.cif"]
+    assert found.ids.tolist() == ["broken", "0", "1", "2"]
+    assert [failure.id for failure in found.failures] == ["broken"]
 
 
 @pytest.mark.network

@@ -44,11 +44,11 @@ def test_a_structure_is_a_text_and_a_file_is_a_path(table, salt):
     columns, rows, refused = read_crystals(table)
     assert columns == ["id", "file", "structure", "y"]
     assert refused == []
-    assert [row.id for row in rows] == ["a", "b", "salt.cif"]
+    assert [row.id for row in rows] == ["a", "b", "salt"]
     lines = table.read_text().splitlines()
     assert [row.line for row in rows] == [2, len(lines) - 1, len(lines)]
     assert all(isinstance(row.crystal, Crystal) for row in rows)
-    assert {row.crystal.properties["material_id"] for row in rows} == {"a", "b", "salt.cif"}
+    assert {row.crystal.properties["material_id"] for row in rows} == {"a", "b", "salt"}
     assert structure_digest(rows[1].crystal) == structure_digest(salt)
     crystals, y = read_labelled(table)
     assert [len(crystal) for crystal in crystals] == [8, 8, 8]

@@ -14,7 +14,7 @@ from ..structures.files import is_poscar, structure_files
 from ..structures.ids import IdFinder, Name, all_ids, own_id
 from ..structures.tables import Refusal, read_crystals
 from .damage import DamagedCampaignError, feature_rows
-from .results import ID_COLUMNS, Result, check_results, find_value_column, result_of_row
+from .results import Result, check_results, find_value_column, result_of_row
 from .state import State
 
 __all__ = [

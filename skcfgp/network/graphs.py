@@ -9,9 +9,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from pymatgen.optimization.neighbors import find_points_in_spheres
 
 from ..structures.checking import as_crystal
+from ..structures.neighbours import check_cell, find_neighbours
 
 __all__ = [
     "Graph",
@@ -63,23 +63,16 @@ class GraphBatch(NamedTuple):
 def structure_graph(structure, cutoff):
     """Build the graph of a pymatgen ``Structure`` or a `Crystal`; see `build_graph`."""
     crystal = as_crystal(structure)
-    return build_graph(crystal.lattice, crystal.cart_coords, crystal.atomic_numbers, cutoff)
+    return build_graph(crystal.lattice, crystal.frac_coords, crystal.atomic_numbers, cutoff)
 
 
-def build_graph(lattice, cart_coords, atomic_numbers, cutoff):
+def build_graph(lattice, frac_coords, atomic_numbers, cutoff):
     """Build the graph of a crystal given as arrays; all lengths are in angstrom.
 
-    Raises ValueError if no two sites are within the cut-off.
+    Raises ValueError if no two sites are within the cut-off, or too many.
     """
-    coords = np.ascontiguousarray(cart_coords, dtype=float)
-    first, second, _, distances = find_points_in_spheres(
-        coords,
-        coords,
-        r=float(cutoff),
-        pbc=np.ones(3, dtype=int),
-        lattice=np.array(lattice, dtype=float, order="C"),
-        tol=1e-8,
-    )
+    check_cell(lattice, len(frac_coords), cutoff)
+    first, second, _, distances = find_neighbours(lattice, frac_coords, cutoff)
     bonds = np.flatnonzero((first != second) | (distances > 1e-8))
     if not bonds.size:
         raise ValueError(f"no two atoms are within the network's cut-off of {cutoff} angstrom.")

@@ -16,6 +16,7 @@ import numpy as np
 from pymatgen.core import Lattice
 
 from .blocks import NULLS, cif_blocks
+from .bounds import check_count
 from .crystal import Crystal
 from .formulas import agree, formula_text, parse_formula
 from .sites import NUMBERS, isotopes_of, site_number
@@ -217,6 +218,8 @@ def _unrounded(points):
 
 def _expanded(lattice, points, numbers, symbols, operations):
     """Apply the operations to the sites; images that coincide are one atom."""
+    n = len(points) * len(operations)
+    check_count(n, "SKCFGP_MAX_SITES", "sites, before images that coincide are joined")
     coords, counts = [], []
     for point in points:
         images = operations.images(point)

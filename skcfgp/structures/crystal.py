@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from pymatgen.core import Composition, Element, Lattice, Structure
-from pymatgen.optimization.neighbors import find_points_in_spheres
 
+from .neighbours import check_cell, find_neighbours
 from .sites import check_periodic, isotopes_of, site_number
 
 __all__ = ["ELEMENTS", "Crystal", "structure_digest"]
@@ -24,6 +24,9 @@ MINIMUM_DISTANCE = 0.5
 
 #: The search sorts space into cubes of the size of its radius; in too many small ones it is slow.
 SEARCH_RADIUS = 2.0
+
+#: Spheres of diameter 1 that fit into a volume of 1.
+CLOSEST_PACKING = 2**0.5
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
@@ -199,17 +202,13 @@ def _check_content(lattice, coords, numbers):
         raise ValueError(f"the atomic number {wrong} is not that of an element.")
     if not (np.isfinite(lattice).all() and np.isfinite(coords).all()):
         raise ValueError("its cell or a coordinate is not a finite number.")
-    if abs(np.linalg.det(lattice)) < 1e-6:
-        raise ValueError(f"its cell has no volume: {lattice.tolist()}.")
-    points = coords @ lattice
-    first, second, images, distances = find_points_in_spheres(
-        points,
-        points,
-        r=SEARCH_RADIUS,
-        pbc=np.ones(3, dtype=int),
-        lattice=lattice,
-        tol=1e-8,
-    )
+    volume = check_cell(lattice, len(numbers), SEARCH_RADIUS)
+    if len(numbers) > CLOSEST_PACKING / MINIMUM_DISTANCE**3 * volume:
+        raise ValueError(
+            f"some of its {len(numbers)} sites are less than {MINIMUM_DISTANCE} angstrom apart: "
+            f"the cell has {volume:.3g} cubic angstrom."
+        )
+    first, second, images, distances = find_neighbours(lattice, coords, SEARCH_RADIUS)
     overlapping = np.flatnonzero(
         (distances < MINIMUM_DISTANCE) & ((first != second) | np.any(images != 0, axis=1))
     )

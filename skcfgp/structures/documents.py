@@ -6,6 +6,7 @@ id, a database of ASE, a saved answer of OPTIMADE, and a table of pandas (``orie
 
 import json
 
+from .bounds import check_count
 from .dictionaries import ase_json_rows
 from .ids import own_id
 
@@ -36,7 +37,9 @@ def read_json(text):
 
 def read_json_lines(text):
     """Yield pairs of id, or None, and record, or error, of each line that is not empty."""
-    for line in text.split("\n"):  # other separators of lines may be in a string
+    lines = text.split("\n")  # other separators of lines may be in a string
+    check_count(len(lines), "SKCFGP_MAX_CRYSTALS", "crystals")
+    for line in lines:
         if line.strip():
             try:
                 content, is_clean = _parsed(line)

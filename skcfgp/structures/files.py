@@ -10,9 +10,11 @@ import lzma
 import os
 import re
 import warnings
+import zlib
 from pathlib import Path
 
 from .ase import read_ase_database
+from .bounds import check_count, check_regular, read_bounded
 from .cif import read_cif
 from .dictionaries import escaped
 from .documents import read_json, read_json_lines
@@ -89,23 +91,20 @@ def read_structure_file(path):
 
     An error that concerns the whole file is raised, as ValueError or FileNotFoundError.
     """
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}.")
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; pass it alone, not in a list.")
+    check_regular(path)
     kind = _format_of(path)
     if kind is None:
         raise ValueError(f"the format of {path.name} is not known; known are {KNOWN}.")
-    empty = True
+    rows = 0
     try:
         for row in read_ase_database(path) if kind == "db" else _READERS[kind](_text(path)):
-            empty = False
+            check_count(rows := rows + 1, "SKCFGP_MAX_CRYSTALS", "crystals")
             yield row
     except ValueError as error:
         raise ValueError(f"{path} could not be read as {kind}: {error}") from error
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise ValueError(f"{path} could not be read: it is cut short or damaged.") from error
-    if empty:
+    if not rows:
         raise ValueError(f"{path} holds no crystal.")
 
 
@@ -139,8 +138,7 @@ def _format_of(path):
 
 def _text(path):
     """Read a file, compressed or not; bytes that are not UTF-8 are replaced."""
-    with _OPENERS.get(path.suffix.lower(), open)(path, "rb") as file:
-        content = file.read()
+    content = read_bounded(path, _OPENERS.get(path.suffix.lower(), open))
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = content.decode("utf-16", "replace")
     else:

@@ -19,6 +19,9 @@ __all__ = [
 #: Relative difference of a cell from its image by an operation that is still rounding.
 METRIC = 0.03
 
+#: Operations that a file may list; 192 are those of the largest space groups.
+MOST = 1000
+
 _TERM = re.compile(r"([+-]?)(\d+(?:\.\d*)?(?:/\d+)?|\.\d+)?\*?([xyz])?")
 
 #: The settings that the letters after a symbol stand for.
@@ -66,6 +69,8 @@ class Operations:
 
 def parse_operations(texts, source):
     """Parse operations such as ``-x, y+1/2, z``; a fourth part, of time, is left out."""
+    if len(texts) > MOST:
+        raise ValueError(f"it lists {len(texts):,} symmetry operations; a crystal has few.")
     found = [_parse(text) for text in texts]
     return Operations([f[0] for f in found], [f[1] for f in found], source)
 

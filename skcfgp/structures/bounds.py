@@ -1,0 +1,64 @@
+"""What is too large is refused before the work; the environment raises each limit."""
+
+import os
+
+__all__ = ["check_count", "check_regular", "limit", "read_bounded"]
+
+#: What is refused before the work, by the name of the environment variable that changes it: sites
+#: of a crystal, neighbours of all its sites together, cubic angstrom of the box around its cell,
+#: crystals of a file that is read whole, and bytes of such a file, expanded if compressed.
+LIMITS = {
+    "SKCFGP_MAX_SITES": 10_000,
+    "SKCFGP_MAX_NEIGHBOURS": 1_000_000,
+    "SKCFGP_MAX_VOLUME": 10_000_000,
+    "SKCFGP_MAX_CRYSTALS": 1_000_000,
+    "SKCFGP_MAX_BYTES": 2**29,
+}
+
+#: Bytes that are expanded at a time.
+BLOCK = 2**20
+
+
+def limit(name):
+    """Return a limit of `LIMITS`, as the environment or this package has it."""
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return LIMITS[name]
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 19):
+        raise ValueError(f"the environment variable {name} must be a whole number, got {text!r}.")
+    return int(text)
+
+
+def check_count(n, name, what):
+    """Refuse more than the limit `name` of what is counted, such as "sites"."""
+    largest = limit(name)
+    if n > largest:
+        raise ValueError(
+            f"it has {n:,} {what}, more than {largest:,}; the environment variable {name} "
+            "raises this limit."
+        )
+
+
+def check_regular(path):
+    """Refuse a pipe or a device, which may have no end, and a file that is not there."""
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}.")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; pass it alone, not in a list.")
+    if not path.is_file():
+        raise ValueError(f"{path} is not a regular file; write what it gives to a file first.")
+
+
+def read_bounded(path, open_file=open):
+    """Read the bytes of a file, expanded by `open_file`, and not more than the limit of them."""
+    check_regular(path)
+    largest, parts, size = limit("SKCFGP_MAX_BYTES"), [], 0
+    with open_file(path, "rb") as file:
+        while part := file.read(BLOCK):
+            parts.append(part)
+            if (size := size + len(part)) > largest:
+                raise ValueError(
+                    f"it has more than {largest:,} bytes; split it, or raise the limit by the "
+                    "environment variable SKCFGP_MAX_BYTES."
+                )
+    return b"".join(parts)

@@ -1,6 +1,7 @@
 """The ``skcfgp`` command."""
 
 import os
+import shlex
 import sys
 import warnings
 from pathlib import Path
@@ -15,9 +16,22 @@ from .predict import predict
 from .reproduce import reproduce
 from .screen import screen
 
+#: Where a command keeps its arguments, for the message of a fault.
+ARGUMENTS = "skcfgp.arguments"
+
+
+class Fault(click.ClickException):
+    """A fault of the program, not of what it was given; 70 is EX_SOFTWARE of ``sysexits.h``."""
+
+    exit_code = 70
+
 
 class Group(click.Group):
-    """Turn a foreseen failure into one line and exit code 1; others keep their traceback."""
+    """Turn a foreseen failure into one line and exit code 1, and any other into one and 70."""
+
+    def resolve_command(self, ctx, args):  # noqa: D102  click's
+        ctx.meta[ARGUMENTS] = list(args)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx):  # noqa: D102  click's
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's greetings
@@ -25,15 +39,35 @@ class Group(click.Group):
             with interruptible(), warnings.catch_warnings():
                 warnings.showwarning = _show_warning
                 return super().invoke(ctx)
-        except (ValueError, OSError, ImportError) as error:
-            message = " ".join(str(error).split())
-            if isinstance(error, ImportError) and error.name is not None:  # raised by Python
-                if not isinstance(error, ModuleNotFoundError) or error.name.startswith("skcfgp"):
-                    raise
-                message += "; 'skcfgp doctor' says how to install what is missing."
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise  # click's own, and a reader of the output that has gone
+        except Exception as error:
             if os.environ.get("SKCFGP_TRACEBACK"):
                 raise
-            raise click.ClickException(message) from error
+            if (message := _foreseen(error)) is not None:
+                raise click.ClickException(message) from error
+            raise Fault(_fault(error, ctx.meta.get(ARGUMENTS, []))) from error
+
+
+def _foreseen(error):
+    """Return what to say of an error that is not a fault of the program, or None."""
+    message = " ".join(str(error).split())
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory: {message}" if message else "there is not enough memory"
+    if isinstance(error, ImportError) and error.name is not None:  # raised by Python
+        if not isinstance(error, ModuleNotFoundError) or error.name.startswith("skcfgp"):
+            return None
+        return f"{message}; 'skcfgp doctor' says how to install what is missing."
+    return message if isinstance(error, ValueError | OSError | ImportError) else None
+
+
+def _fault(error, arguments):
+    problem = " ".join(f"{type(error).__name__}: {error}".split())
+    return (
+        f"this is a fault of the program, in 'skcfgp {shlex.join(map(str, arguments))}' "
+        f"({problem[:300]}). Please report it with this line, the output of 'skcfgp doctor' and, "
+        "if you can, the file; SKCFGP_TRACEBACK=1 shows where it happened."
+    )
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
@@ -46,6 +80,9 @@ def main():
     """Properties of crystals with error bars, and which crystal to compute next.
 
     Set SKCFGP_TRACEBACK=1 to see where an error comes from.
+
+    Exit codes: 0 done; 1 an error, or crystals or rows that cannot be used; 2 wrong usage; 70 a
+    fault of the program.
     """
 
 

@@ -7,7 +7,10 @@ import numpy as np
 
 from ._keras import import_megnet
 
-__all__ = ["Architecture", "named_variables", "shape_of"]
+__all__ = ["Architecture", "check_weights", "named_variables", "shape_of"]
+
+#: Largest number of units, layers or steps, and longest cut-off in angstrom, of a file.
+WIDEST, LONGEST = 100_000, 20.0
 
 
 @dataclass(frozen=True)
@@ -126,3 +129,62 @@ def named_variables(model):
         for layer in model.model.layers
         for variable in layer.weights
     }
+
+
+def check_weights(architecture, weights):
+    """Refuse weights that are not those of a network of this shape, or not finite."""
+    _check_sizes(architecture)
+    expected = _weight_shapes(architecture)
+    if wrong := sorted(set(expected) ^ set(weights)):
+        raise ValueError(
+            f"the weights are not those of a MEGNet: {wrong[0]!r} is missing or extra."
+        )
+    for name, shape in expected.items():
+        value = weights[name]
+        if value.shape != shape or value.dtype != np.float32:
+            raise ValueError(
+                f"expected {name} of shape {shape} in float32, got {value.shape} in {value.dtype}."
+            )
+        if not np.isfinite(value).all():
+            raise ValueError(f"{name} is not finite.")
+
+
+def _check_sizes(architecture):
+    """Refuse an architecture of which no network, or one without end, can be made."""
+    for name, value in vars(architecture).items():
+        is_length = name in ("cutoff", "gaussian_max", "gaussian_width")
+        kinds = int | float if is_length else int
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise ValueError(f"{name} must be a number, got {value!r}.")
+        if not 0 < value <= (LONGEST if is_length else WIDEST):
+            raise ValueError(f"{name} = {value!r} is out of bounds.")
+
+
+def _weight_shapes(a):
+    """Shapes of all weights by name, as megnet makes them."""
+    shapes = {"atom_embedding/embeddings": (a.n_species, a.embedding_dim)}
+
+    def dense(name, n_in, n_out):
+        shapes.update({f"{name}/kernel": (n_in, n_out), f"{name}/bias": (n_out,)})
+
+    for block in range(a.n_blocks):
+        first = {"atom": a.embedding_dim, "bond": a.n_gaussians, "state": a.n_state}
+        for kind, n_in in first.items():
+            name = f"block_{block}_{kind}_ff" if block else f"preblock_{kind}"
+            dense(f"{name}_0", a.n2 if block else n_in, a.n1)
+            dense(f"{name}_1", a.n1, a.n2)
+        for part, n_in in {"v": 3 * a.n2, "e": 4 * a.n2, "u": 3 * a.n2}.items():
+            for layer, n_out in enumerate((a.n1, a.n1, a.n2)):
+                shapes[f"megnet_{block}/weight_{part}_{layer}"] = (n_in, n_out)
+                shapes[f"megnet_{block}/bias_{part}_{layer}"] = (n_out,)
+                n_in = n_out
+    for part in ("atom", "bond"):
+        name = f"set2set_{part}"
+        shapes[f"{name}/x_to_m_weight"] = (a.n2, a.n3)
+        shapes[f"{name}/x_to_m_bias"] = (a.n3,)
+        shapes[f"{name}/recurrent_kernel"] = (2 * a.n3, 4 * a.n3)
+        shapes[f"{name}/recurrent_bias"] = (4 * a.n3,)
+    dense("readout_0", 4 * a.n3 + a.n2, a.n2)
+    dense("readout_1", a.n2, a.n3)
+    dense("readout_2", a.n3, a.n_targets)
+    return shapes

@@ -1,8 +1,8 @@
 """Networks on disk, and where to find the published ones.
 
 A network is a folder of two files: ``weights.npz`` (arrays only) and ``network.json``
-(architecture, target scaler, card and the checksum of the weights). megnet's published pairs of
-HDF5 and JSON files are read too. Nothing in any of these files is executed.
+(architecture, target scaler, card and checksums of both files). megnet's published pairs of HDF5
+and JSON files are read too. Nothing in any of these files is executed.
 """
 
 import hashlib
@@ -17,12 +17,16 @@ from pathlib import Path
 import numpy as np
 
 from ..structures.io import atomic_write
-from .architecture import Architecture, shape_of
+from .architecture import Architecture, check_weights, shape_of
 from .megnet import MEGNet
 
 __all__ = ["BUNDLED", "PUBLISHED", "load_network", "save_network"]
 
-FORMAT = "skcfgp-megnet-1"
+#: The first has no checksum of the description.
+FORMATS = ("skcfgp-megnet-1", "skcfgp-megnet-2")
+
+#: Bytes of weights that are read; those of the published networks have less than one million.
+MAX_BYTES = 2**28
 
 #: Networks that come with this package.
 BUNDLED = ("formation_energy_1800",)
@@ -71,7 +75,7 @@ def load_network(weights):
     Raises
     ------
     ValueError
-        If the name is unknown, or a file does not match its format or checksum.
+        If the name is unknown, or a file is not a network, or damaged; the message says which.
     OSError
         If a published network has to be downloaded and cannot be.
 
@@ -87,9 +91,9 @@ def load_network(weights):
         return _load_hdf5(_published_file(str(weights)))
     path = Path(weights).expanduser()
     if path.is_dir():
-        return _load_folder(path)
+        return _read(_load_folder, path)
     if path.is_file():
-        return _load_hdf5(path)
+        return _read(_load_hdf5, path)
     raise ValueError(
         f"weights={str(weights)!r} is neither a known network nor a path that exists. Known are "
         f"{', '.join((*BUNDLED, *PUBLISHED))}."
@@ -124,27 +128,50 @@ def save_network(network, folder):
         with weights.open("wb") as file:
             np.savez_compressed(file, **network.weights)
         content = {
-            "format": FORMAT,
+            "format": FORMATS[-1],
             "architecture": asdict(network.architecture),
             "target_mean": network.target_mean,
             "target_std": network.target_std,
             "weights_sha256": _sha256(weights),
             "card": network.card,
         }
+        content["description_sha256"] = _checksum(content)
         text.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _read(load, path):
+    """Load a network from a path; whatever is wrong with its files is one ValueError."""
+    try:
+        network = load(path)
+        check_weights(network.architecture, network.weights)
+        if not np.isfinite([network.target_mean, network.target_std]).all():
+            raise ValueError("its target scaler is not finite.")
+        if not isinstance(network.card, dict):
+            raise ValueError("its card is not an object.")
+    except Exception as error:  # h5py, zipfile, json and what they hold raise anything
+        problem = " ".join(str(error).split())
+        if isinstance(error, KeyError):
+            problem = f"{problem[:100]} is missing."
+        elif not isinstance(error, ValueError):
+            problem = f"{type(error).__name__}: {problem[:200]}"
+        raise ValueError(f"{path} is not a network, or damaged: {problem}") from error
+    return network
 
 
 def _load_folder(folder):
     description, weights = folder / "network.json", folder / "weights.npz"
     if not (description.is_file() and weights.is_file()):
-        raise ValueError(f"{folder} holds no network: network.json or weights.npz is missing.")
-    content = json.loads(description.read_text(encoding="utf-8"))
-    if content.get("format") != FORMAT:
-        raise ValueError(
-            f"{description}: expected format {FORMAT!r}, got {content.get('format')!r}."
-        )
+        raise ValueError("it holds no network: network.json or weights.npz is missing.")
+    content = _json(description)
+    kind = content.get("format")
+    if kind not in FORMATS:
+        raise ValueError(f"expected format {FORMATS[-1]!r} in network.json, got {kind!r}.")
+    found = content.pop("description_sha256", None)
+    if found != (None if kind == FORMATS[0] else _checksum(content)):
+        raise ValueError("network.json was changed or cut: its SHA-256 is another.")
     _check_sha256(weights, content["weights_sha256"])
     with np.load(weights, allow_pickle=False) as arrays:
+        _check_size(sum(info.file_size for info in arrays.zip.infolist()))
         loaded = {name: arrays[name] for name in arrays.files}
     return MEGNet(
         Architecture(**content["architecture"]),
@@ -155,24 +182,42 @@ def _load_folder(folder):
     )
 
 
+def _json(path):
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{path.name} is not an object.")
+    return content
+
+
+def _checksum(content):
+    """Hash a description by its values, however it is laid out."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _check_size(n_bytes):
+    if n_bytes > MAX_BYTES:
+        raise ValueError(f"its weights have {n_bytes:,} bytes, more than {MAX_BYTES:,}.")
+
+
 def _load_hdf5(path):
     """Read the weights in one of megnet's HDF5 files, and the settings of its layers."""
     import h5py
 
     description = path.with_name(path.name + ".json")
     if not description.is_file():
-        raise ValueError(f"{path} needs its description {description.name} beside it.")
-    content = json.loads(description.read_text(encoding="utf-8"))
+        raise ValueError(f"it needs its description {description.name} beside it.")
+    content = _json(description)
     converter = content["graph_converter"]
     scaler = content.get("target_scaler") or {}
     with h5py.File(path, "r") as file:
         layers = json.loads(file.attrs["model_config"])["config"]["layers"]
-        roles, n_passes = _roles(layers, path)
-        weights = {}
+        roles, n_passes = _roles(layers)
+        weights, size = {}, 0
         for name, role in roles.items():
             group = file["model_weights"][name]
             for full_name in np.asarray(group.attrs["weight_names"]).astype(str):
                 variable = full_name.split("/")[-1].split(":")[0]
+                _check_size(size := size + group[full_name].nbytes)
                 weights[f"{role}/{variable}"] = group[full_name][()]
     bonds = converter["bond_converter"]
     centers = bonds["centers"]
@@ -187,7 +232,7 @@ def _load_hdf5(path):
     )
 
 
-def _roles(layers, path):
+def _roles(layers):
     """Map the name of each layer with weights to the name that megnet gives it today.
 
     The published networks number their layers in the order of construction: ``dense_1``,
@@ -198,11 +243,11 @@ def _roles(layers, path):
         by_class.setdefault(layer["class_name"], []).append((layer["name"], layer["config"]))
     for kind in ("MEGNetLayer", "Set2Set", "Dense"):
         if kind not in by_class:
-            raise ValueError(f"{path} is not a MEGNet: it has no {kind} layer.")
+            raise ValueError(f"it has no {kind} layer.")
         by_class[kind].sort(key=lambda layer: int("0" + layer[0].rsplit("_", 1)[-1]))
     if "Embedding" not in by_class or len(by_class["Embedding"]) != 1:
-        raise ValueError(f"{path}: expected one embedding, of the atoms.")
-    _check_settings(by_class, path)
+        raise ValueError("expected one embedding, of the atoms.")
+    _check_settings(by_class)
     n_passes = by_class["Set2Set"][0][1]["T"]
     n_blocks = len(by_class["MEGNetLayer"])
     names = [name for name, _ in by_class["Dense"]]
@@ -215,7 +260,7 @@ def _roles(layers, path):
         dense += [f"block_{block}_{kind}_ff_{i}" for kind in kinds for i in (0, 1)]
     dense += ["readout_0", "readout_1", "readout_2"]
     if len(dense) != len(names):
-        raise ValueError(f"{path}: expected {len(dense)} dense layers, found {len(names)}.")
+        raise ValueError(f"expected {len(dense)} dense layers, found {len(names)}.")
     roles = dict(zip(names, dense, strict=True))
     roles[by_class["Embedding"][0][0]] = "atom_embedding"
     for block, (name, _) in enumerate(by_class["MEGNetLayer"]):
@@ -225,14 +270,14 @@ def _roles(layers, path):
     return roles, n_passes
 
 
-def _check_settings(by_class, path):
+def _check_settings(by_class):
     """Refuse settings that `forward` does not implement."""
     activations = {c["activation"] for kind in ("MEGNetLayer", "Dense") for _, c in by_class[kind]}
     pooling = {config["pool_method"] for _, config in by_class["MEGNetLayer"]}
     output = by_class["Dense"][-1][1]["activation"]
     if not activations <= {"softplus2", "linear"} or pooling != {"mean"} or output != "linear":
         raise ValueError(
-            f"{path}: expected softplus2 activations, mean pooling and a linear output, got "
+            f"expected softplus2 activations, mean pooling and a linear output, got "
             f"{sorted(activations)}, {sorted(pooling)} and {output!r}."
         )
 

@@ -205,8 +205,9 @@ def test_misspelt_network(files, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("error", "is_one_line"),
+    ("error", "is_foreseen"),
     [
+        (MemoryError(), True),
         (ValueError("Crystal 'a' has\nno atoms"), True),
         (FileNotFoundError(2, "No such file", "a.cif"), True),
         (ImportError("megnet needs Keras 2: pip install tf_keras"), True),
@@ -217,22 +218,26 @@ def test_misspelt_network(files, tmp_path):
         (AttributeError("no attribute 'fitt'"), False),
     ],
 )
-def test_faults_of_the_program_keep_their_traceback(error, is_one_line):
+def test_a_fault_of_the_program_is_one_line_and_exit_code_70(error, is_foreseen, monkeypatch):
     @click.group(cls=Group)
     def group():
         pass
 
     @group.command()
-    def work():
+    @click.argument("file")
+    def work(file):
         raise error
 
-    result = CliRunner().invoke(group, ["work"])
-    assert result.exit_code == 1
-    if is_one_line:
-        assert result.output.startswith(f"Error: {' '.join(str(error).split())}")
-        assert len(result.output.splitlines()) == 1
-    else:
-        assert result.exception is error
+    result = CliRunner().invoke(group, ["work", "a b.cif"])
+    assert len(result.output.splitlines()) == 1
+    assert " ".join(str(error).split()) in result.output
+    assert result.exit_code == (1 if is_foreseen else 70)
+    if not is_foreseen:
+        assert "fault of the program, in 'skcfgp work 'a b.cif''" in result.output
+        assert type(error).__name__ in result.output
+        assert "skcfgp doctor" in result.output
+    monkeypatch.setenv("SKCFGP_TRACEBACK", "1")
+    assert CliRunner().invoke(group, ["work", "x"]).exception is error
 
 
 def interrupt_and_raise():

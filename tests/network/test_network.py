@@ -259,9 +259,65 @@ def test_damaged_files_are_refused(bundled, tmp_path):
     (folder / "network.json").write_text(json.dumps(description | {"format": "other"}))
     with pytest.raises(ValueError, match="expected format"):
         load_network(folder)
+    (folder / "network.json").write_text(json.dumps(description | {"target_mean": 0.5}))
+    with pytest.raises(ValueError, match=r"network\.json was changed or cut"):
+        load_network(folder)
     weights.unlink()
     with pytest.raises(ValueError, match="holds no network"):
         load_network(folder)
+
+
+def test_a_description_without_a_checksum_is_read(bundled, tmp_path):
+    """As it was written before there was one; but not one that lost it."""
+    save_network(bundled, tmp_path)
+    path = tmp_path / "network.json"
+    description = json.loads(path.read_text())
+    old = description | {"format": "skcfgp-megnet-1"}
+    path.write_text(json.dumps(old))
+    with pytest.raises(ValueError, match="changed or cut"):
+        load_network(tmp_path)
+    del old["description_sha256"]
+    path.write_text(json.dumps(old))
+    assert load_network(tmp_path).digest() == bundled.digest()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda d: d.pop("card"), "'card' is missing"),
+        (lambda d: d.update(card=[]), "card is not an object"),
+        (lambda d: d.update(target_mean=[1]), "not a network, or damaged"),
+        (lambda d: d.update(target_std=float("nan")), "scaler is not finite"),
+        (lambda d: d.update(architecture=[1]), "not a network, or damaged"),
+        (lambda d: d["architecture"].update(cutoff=1e9), "cutoff = 1000000000.0 is out of bounds"),
+        (lambda d: d["architecture"].update(n_passes=10**9), "n_passes = 1000000000 is out"),
+        (lambda d: d["architecture"].update(n_blocks=2.5), "n_blocks must be a number"),
+        (lambda d: d["architecture"].update(n1=63), "expected .* of shape"),
+        (lambda d: d["architecture"].update(n_blocks=4), "not those of a MEGNet"),
+    ],
+)
+def test_a_description_that_does_not_fit_is_refused_by_file(bundled, tmp_path, change, reason):
+    save_network(bundled, tmp_path)
+    path = tmp_path / "network.json"
+    description = json.loads(path.read_text())
+    del description["description_sha256"]
+    change(description)
+    path.write_text(json.dumps(description | {"format": "skcfgp-megnet-1"}))
+    with pytest.raises(ValueError, match=reason) as error:
+        load_network(tmp_path)
+    assert str(error.value).startswith(f"{tmp_path} is not a network, or damaged: ")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "[" * 100_000, "\udc80", '{"a": NaN}'])
+def test_other_files_are_no_networks(bundled, tmp_path, text):
+    save_network(bundled, tmp_path / "net")
+    other = text.encode("utf-8", "surrogatepass")
+    (tmp_path / "net" / "network.json").write_bytes(other)
+    (tmp_path / "net.hdf5").write_bytes(other)
+    (tmp_path / "net.hdf5.json").write_bytes(other)
+    for name in ("net", "net.hdf5"):
+        with pytest.raises(ValueError, match=f"{name} is not a network, or damaged: "):
+            load_network(tmp_path / name)
 
 
 def test_a_pickle_in_the_weights_is_not_opened(bundled, tmp_path):
@@ -269,6 +325,8 @@ def test_a_pickle_in_the_weights_is_not_opened(bundled, tmp_path):
     np.savez(tmp_path / "weights.npz", evil=np.array([{"a": 1}], dtype=object))
     path = tmp_path / "network.json"
     description = json.loads(path.read_text())
+    del description["description_sha256"]
+    description["format"] = "skcfgp-megnet-1"
     description["weights_sha256"] = sha256((tmp_path / "weights.npz").read_bytes()).hexdigest()
     path.write_text(json.dumps(description))
     with pytest.raises(ValueError, match="allow_pickle=False"):

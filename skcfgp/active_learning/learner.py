@@ -123,6 +123,9 @@ class ActiveLearner(_ModALActiveLearner):
         In a ``Pipeline`` the transformers stay as they were fitted, and the last step learns, until
         `refit_growth` is reached. To fit everything anew before that, call
         ``learner.fit(learner.X_training, learner.y_training, selected=learner.selected)``.
+
+        One thread at a time may teach a learner; several that share one need a ``threading.Lock``
+        around `teach`. Queries and predictions change nothing.
         """
         y = self._check_rows(X, y)
         if only_new:

@@ -10,6 +10,7 @@ from ..structures.crystal import ELEMENTS
 from .architecture import Architecture, named_variables, shape_of
 from .graphs import edge_batches, fold_graphs, join_graphs, structure_graph
 from .initial import initial_weights
+from .threads import check_process
 
 __all__ = ["MEGNet"]
 
@@ -174,6 +175,7 @@ class MEGNet:
 
         from . import forward
 
+        check_process()
         on_gpu = bool(prepare_gpus()) and "CPU" not in str(device).upper()
         graphs = fold_graphs(graphs, self.architecture.n_blocks)
         widths = self.architecture.widths

@@ -8,6 +8,7 @@ import numpy as np
 from .dropout import count_units, thin
 from .graphs import fold_graphs, join_graphs
 from .megnet import prepare_gpus
+from .threads import check_process
 
 __all__ = ["train"]
 
@@ -94,6 +95,7 @@ def train(
     import tensorflow as tf
     from sklearn.utils import check_random_state
 
+    check_process()
     for name, value in (("epochs", epochs), ("batch_size", batch_size)):
         if not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")

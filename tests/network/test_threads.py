@@ -1,5 +1,7 @@
 """Threads of TensorFlow are set on request only, and not once it has started."""
 
+import multiprocessing
+
 import pytest
 
 from skcfgp.network import use_one_thread
@@ -22,3 +24,32 @@ def test_use_one_thread_says_whether_it_took_effect(monkeypatch):
 
     monkeypatch.setattr(tf.config.threading, NAMES[0], refuse)
     assert use_one_thread() is False
+
+
+def predict(network, crystals, connection):
+    try:
+        connection.send(network.predict(crystals))
+    except Exception as error:
+        connection.send(error)
+
+
+@pytest.mark.network
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_fork_after_tensorflow_has_run_says_so_and_does_not_hang(salt):
+    from skcfgp.network import load_network
+
+    network = load_network("formation_energy_1800")
+    network.predict([salt])
+    ours, theirs = multiprocessing.Pipe()
+    child = multiprocessing.get_context("fork").Process(
+        target=predict, args=(network, [salt], theirs)
+    )
+    child.start()
+    try:
+        assert ours.poll(60)
+        error = ours.recv()
+        assert isinstance(error, RuntimeError)
+        assert "was forked from one in which TensorFlow had run" in str(error)
+    finally:
+        child.kill()
+        child.join()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..structures.ids import IdFinder
 from .monitoring import StoppedError, alarm, compare
 from .reading import CampaignReader
 from .results import RefusedRowsError, Result, TellResult, check_results, read_results
@@ -332,6 +333,8 @@ class Campaign(CampaignReader):
         ids = [ids] if isinstance(ids, str) else list(ids)
         with self.store.writing() as ledger:
             state = ledger.state
+            find = IdFinder(state.ids)
+            ids = [find(id_) or id_ for id_ in ids]
             for id_ in ids:
                 if id_ not in state.pending and id_ not in state.failures:
                     known = state.status_of(id_) if id_ in set(state.ids) else "not known"

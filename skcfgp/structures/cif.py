@@ -199,9 +199,9 @@ def _symbol(kind, label, where, block):
         return symbol
     if letters in NUMBERS and letters != "T":  # T is silicon or aluminium in a zeolite
         return letters
-    possible = {s for s in (letters[:2].title(), letters[:1].upper()) if s in NUMBERS}
+    possible = {letters[:2].title(), letters[:1].upper()} & (set(NUMBERS) - {"T"})
     if (formula := parse_formula(block.one("chemical_formula_sum"))) is not None:
-        possible &= {"D", "T", *formula}
+        possible &= {"D", *formula}
     if len(possible) != 1:
         raise ValueError(
             f"the label {label!r} does not tell its element; add _atom_site_type_symbol."

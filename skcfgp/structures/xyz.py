@@ -58,8 +58,8 @@ def _frames(lines):
             row, found, rest = after, found[:n], []  # what follows is no part of the frame
         if rest or len(found) != n or not all(line.strip() for line in found):
             yield ValueError(
-                f"line {start + 1} says that the frame has {n} atoms, and there are "
-                f"{sum(bool(line.strip()) for line in found)} lines of atoms."
+                f"line {start + 1} gives {n} atoms for the frame; lines of atoms found: "
+                f"{sum(bool(line.strip()) for line in found)}."
             )
         else:
             yield [lines[start + 1] if start + 1 < len(lines) else "", *found]

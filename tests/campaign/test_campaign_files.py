@@ -227,7 +227,7 @@ def test_every_kind_of_source(crystals, tmp_path):
         )
     paths = [tmp_path / name for name in ("a/POSCAR", "b/POSCAR", "c.xyz", "records.json")]
     pool = read_pool([*paths, tmp_path / "table.csv"])
-    assert pool.ids == ["a/POSCAR", "b/POSCAR", "c", "r0", "r1", "t0"]
+    assert pool.ids == ["a/POSCAR", "b/POSCAR", "mp-10074", "r0", "r1", "t0"]
     assert pool.columns[-1]["hours"] == "3"
     assert [(r.line, r.id) for r in pool.refused] == [(3, "t1")]
     pd.DataFrame({"id": ["s0"], "structure": [structures[0].to(fmt="cif")]}).to_csv(
@@ -246,8 +246,8 @@ def test_no_crystal_of_a_file_is_lost_and_none_takes_the_place_of_another(crysta
         records = {f"r{i}": structures[i].as_dict() for i in of}
         (tmp_path / name).write_text(json.dumps(records))
     pool = read_pool([tmp_path / "a.json", tmp_path / "b.json"])
-    assert pool.ids == ["r0", "r1", "r2", "r3"]
-    assert [(r.id, r.reason) for r in pool.refused] == [("r1", "there are two crystals of this id")]
+    assert pool.ids == ["r0", "a:r1", "b:r1", "r2", "r3"]
+    assert pool.refused == []
     rows = {"id": ["two", "one"], "structure": [str(tmp_path / "a.json"), structures[4]]}
     pool = read_pool(pd.DataFrame(rows))
     assert pool.ids == ["one"]
@@ -270,8 +270,8 @@ def test_labelled_crystals_may_come_with_their_own_files(crystals, tmp_path):
     crystals[0][0].to(str(tmp_path / "known.vasp"), fmt="poscar")
     pool = read_pool({"p0": crystals[0][1]})
     path = write(tmp_path / "labelled.csv", "file,energy\nknown.vasp,1.5\n")
-    assert read_labelled(path, pool, "energy", "eV") == {"known.vasp": 1.5}
-    assert pool.ids == ["p0", "known.vasp"]
+    assert read_labelled(path, pool, "energy", "eV") == {"known": 1.5}
+    assert pool.ids == ["p0", "known"]
     for text in ("id,energy\np0,x\n", "id,energy\np0,1\np0,2\n", "id,energy\np9,1\n"):
         with pytest.raises(ValueError, match="1 rows cannot be used"):
             read_labelled(write(path, text), pool, "energy", "eV")

@@ -96,7 +96,7 @@ def with_column(name, *values):
         (SALT.replace("x,y,z", "x,y,2z"), "changes the volume"),
         (SALT.replace("x,y,z", "x,y,z\ny,x,z").replace("c 4.1", "c 4.1\n_cell_angle_alpha 80"),
          "cell does not have the symmetry"),
-        (SALT.replace(IDENTITY, "_space_group_name_H-M_alt 'P 63/m m c'\n"), "cell does not have the"),
+        (SALT.replace(IDENTITY, "_space_group_name_H-M_alt 'P 63/m m c'\n"), "cell does not have"),
         (SALT.replace(IDENTITY, "_space_group_name_H-M_alt 'Q 3'\n"), "'Q 3' is not known"),
         (SALT.replace(IDENTITY, "_space_group_IT_number 231\n"), "no space group of the number"),
         (SALT.replace(IDENTITY, "_space_group_IT_number 2\n_space_group_name_H-M_alt 'P 4'\n"),

@@ -109,7 +109,9 @@ class Crystal:
         check_periodic(structure.lattice.pbc)
         species = [site.species for site in structure]
         numbers = {composition: _number_of(composition) for composition in set(species)}
-        symbols = [getattr(kind, "symbol", "") for site in species for kind in site]
+        # A named isotope has the symbol of its element, and a name of its own.
+        kinds = [getattr(kind, "element", kind) for site in species for kind in site]
+        symbols = [getattr(kind, "name", "") for kind in kinds]
         properties = structure.properties if properties is None else properties
         return cls(
             structure.lattice.matrix,

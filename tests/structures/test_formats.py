@@ -233,6 +233,8 @@ def test_hydrogen_is_said_to_be_what_it_was():
         (crystal,) = check_structures({"heavy": text}).structures
     assert crystal.properties["isotopes"] == {"D": 1}
     assert crystal.composition.formula == "H1 Cl1"
+    structure = Structure(Lattice.cubic(4.1), ["D", "Cl"], HALF)
+    assert as_crystal(structure).properties["isotopes"] == {"D": 1}
     atoms = Atoms("HCl", scaled_positions=HALF, cell=CUBE, pbc=True)
     atoms.set_masses([2.014, 35.45])
     assert as_crystal(atoms).properties["isotopes"] == {"D": 1}

@@ -20,21 +20,28 @@ from .metrics import (
     negative_log_likelihood,
     sharpness,
 )
+from .odds import ExpectedCounts, condition_probability, expected_counts
 from .predictive import predict_distribution
 from .ranking import ause, error_decay_curve, spearman
 from .regressor import CalibratedRegressor
 from .report import UncertaintyReport, uncertainty_report
 from .resampling import calibrated_reference, mean_squared_z_interval
 from .score_distributions import FewScoresWarning
+from .transformed import MonotoneTargetRegressor
+from .transformed_distribution import TransformedDistribution
 
 __all__ = [
     "CalibratedRegressor",
     "ExchangeabilityWarning",
+    "ExpectedCounts",
     "FewScoresWarning",
+    "MonotoneTargetRegressor",
+    "TransformedDistribution",
     "UncertaintyReport",
     "ause",
     "calibrated_reference",
     "calibration_curve",
+    "condition_probability",
     "coverage",
     "coverage_by_level",
     "coverage_interval",
@@ -44,6 +51,7 @@ __all__ = [
     "ence",
     "error_decay_curve",
     "error_enrichment",
+    "expected_counts",
     "mean_squared_z",
     "mean_squared_z_interval",
     "miscalibration_area",

@@ -1,15 +1,23 @@
 """Predictions of rows that a regressor has not learnt: by folds, or each from all others."""
 
+from copy import deepcopy
+
 import numpy as np
+from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from ..gaussian_process.common import last_step
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from .predictive import predict_with_std
 
-__all__ = ["by_folds", "leave_one_out"]
+__all__ = ["by_folds", "label_std_param", "leave_one_out", "take_prefit"]
 
 
 def by_folds(estimator, X, y, **options):
@@ -30,6 +38,33 @@ def leave_one_out(gp):
         )
     mean, std = gp.predict_leave_one_out()
     return mean, np.sqrt(np.maximum(std**2 - gp.noise_ * gp.y_scale_**2, 0.0))
+
+
+def take_prefit(model, fit_params):
+    """Return a copy of a fitted model, which a FrozenEstimator need not be."""
+    check_is_fitted(model)
+    inner = model.estimator if isinstance(model, FrozenEstimator) else model
+    if isinstance(last_step(inner), SklearnGPR):  # it would predict its prior
+        check_is_fitted(last_step(inner), "alpha_")
+    if fit_params:
+        raise ValueError(
+            f"{sorted(fit_params)} would be passed to the estimator's fit, which is not called "
+            "for an estimator that is fitted already. Leave them out."
+        )
+    # `partial_fit` must not teach what the user handed in.
+    return model if isinstance(model, FrozenEstimator) else deepcopy(model)
+
+
+def label_std_param(model, y_std):
+    """Return the parameter of ``fit`` that tells a model the standard error of each label."""
+    last = last_step(model)
+    if not has_fit_parameter(last, "y_std"):
+        raise TypeError(
+            f"{type(last).__name__}.fit does not take y_std. Use a regressor that does, such as "
+            "skcfgp.GaussianProcessRegressor."
+        )
+    to_step = isinstance(model, Pipeline) and not get_config()["enable_metadata_routing"]
+    return {f"{model.steps[-1][0]}__y_std" if to_step else "y_std": y_std}
 
 
 class _MeanAndStd(MetaEstimatorMixin, RegressorMixin, BaseEstimator):

@@ -7,13 +7,11 @@ and takes the distribution of an error, in units of the standard deviation, from
 """
 
 import math
-from copy import deepcopy
 
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, get_tags
@@ -21,11 +19,12 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..gaussian_process.checks import check_label_std
 from ..gaussian_process.common import last_step, last_step_input
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from .common import check_count, check_probability
 from .exchangeable import exchangeable_rows
-from .held_out import by_folds, leave_one_out
+from .held_out import by_folds, label_std_param, leave_one_out, take_prefit
 from .predictive import predict_with_std
 from .score_distributions import METHODS, conformal_bound, fit_scores, rescaled
 from .z_scores import LocalScale, smallest_std, z_scores
@@ -134,6 +133,7 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     """
 
     __metadata_request__predict = {"return_std": True}  # noqa: RUF012
+    __metadata_request__fit = {"y_std": True}  # noqa: RUF012
 
     def __init__(
         self, estimator=None, *, method="std_scaling", n_neighbors=None, cv=5, n_jobs=None
@@ -144,7 +144,7 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         self.cv = cv
         self.n_jobs = n_jobs
 
-    def fit(self, X, y, unseen=None, selected=None, **fit_params):
+    def fit(self, X, y, unseen=None, selected=None, y_std=None, **fit_params):
         """Get the z-scores, and fit the estimator on all rows.
 
         Parameters
@@ -158,6 +158,10 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             are compared with their neighbours. By default all are unseen.
         selected : array-like of shape (n_samples,), bool, default=None
             Marks the labels that a query chose. They are learnt, but not calibrated on.
+        y_std : array-like of shape (n_samples,), default=None
+            Known standard error of each label, in the unit of y; 0 where it is exact. The estimator
+            is told, and it explains its part of the errors. Predictions are of the value without
+            it.
         **fit_params
             Passed to the estimator's ``fit``; those with a value for each row are split with them.
 
@@ -185,8 +189,13 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         """
         self._check_params()
         y = validate_data(self, X="no_validation", y=y, y_numeric=True)
+        if y_std is not None:
+            y_std = check_label_std(y_std, y)
+            if self._score_source() != "prefit":
+                fit_params = fit_params | label_std_param(self._base(), y_std)
         mean, std = self._fit_and_predict_held_out(X, y, fit_params)
         check_consistent_length(mean, y)
+        std = std if y_std is None else np.hypot(std, y_std)
         z = z_scores(y, mean, std)
         self.local_scale_ = None
         if self.n_neighbors is not None:
@@ -280,21 +289,24 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         return hasattr(model, "partial_fit") and not isinstance(model, FrozenEstimator)
 
     @available_if(_learns_by_row)
-    def partial_fit(self, X, y):
+    def partial_fit(self, X, y, y_std=None):
         """Let the estimator learn more rows; its calibration stays as it is.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
+        y_std : array-like of shape (n_samples,), default=None
+            Known standard error of each label, as in `fit`.
 
         Returns
         -------
         self : CalibratedRegressor
         """
         if not hasattr(self, "scale_"):
-            return self.fit(X, y)
-        last_step(self.estimator_).partial_fit(last_step_input(self.estimator_, X), y)
+            return self.fit(X, y, y_std=y_std)
+        known = {} if y_std is None else {"y_std": y_std}
+        last_step(self.estimator_).partial_fit(last_step_input(self.estimator_, X), y, **known)
         return self
 
     def get_metadata_routing(self):
@@ -350,7 +362,7 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         """Set ``estimator_``, and predict all rows by models that have not learnt them."""
         source, routed_params = self._score_source(), self._route(fit_params)
         if source == "prefit":
-            self.estimator_ = self._take_prefit(fit_params)
+            self.estimator_ = take_prefit(self._base(), fit_params)
             return predict_with_std(self.estimator_, X)
         if source == "folds":
             options = {"cv": self.cv, "n_jobs": self.n_jobs, "params": fit_params}
@@ -363,20 +375,6 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         mean, std = predict_with_std(self.estimator_, X)
         std = std if self.local_scale_ is None else std * self.local_scale_(X)
         return mean, np.maximum(std, self.min_std_ / self.scale_)
-
-    def _take_prefit(self, fit_params):
-        model = self._base()
-        check_is_fitted(model)
-        inner = model.estimator if isinstance(model, FrozenEstimator) else model
-        if isinstance(last_step(inner), SklearnGPR):  # it would predict its prior
-            check_is_fitted(last_step(inner), "alpha_")
-        if fit_params:
-            raise ValueError(
-                f"{sorted(fit_params)} would be passed to the estimator's fit, which is not called "
-                "for an estimator that is fitted already. Leave them out."
-            )
-        # `partial_fit` must not teach what the user handed in.
-        return model if isinstance(model, FrozenEstimator) else deepcopy(model)
 
     def _route(self, fit_params):
         """Return what goes to the estimator's ``fit``."""

@@ -8,6 +8,7 @@ from scipy.linalg import LinAlgError
 from sklearn.exceptions import ConvergenceWarning
 
 __all__ = [
+    "check_label_std",
     "check_noise",
     "check_targets",
     "explain_not_positive_definite",
@@ -42,6 +43,27 @@ def check_noise(alpha, n_samples):
             f"({len(alpha)} != {n_samples})"
         )
     return np.array(np.broadcast_to(alpha, n_samples))
+
+
+def check_label_std(y_std, y):
+    """Return the known standard error of each label: 0 without `y_std`."""
+    if y_std is None:
+        return np.zeros(len(y))
+    y_std = np.array(y_std, dtype=float)
+    if y.ndim > 1 and y.shape[1] > 1:
+        raise ValueError(f"y_std needs one target, and y has the shape {y.shape}.")
+    if y_std.shape != (len(y),):
+        raise ValueError(
+            f"y_std must be {len(y)} standard errors, one for each label; got an array of shape "
+            f"{y_std.shape}."
+        )
+    wrong = np.flatnonzero(~(np.isfinite(y_std) & (y_std >= 0)))
+    if len(wrong):
+        raise ValueError(
+            f"y_std must be finite and at least 0, got {y_std[wrong[0]]:g} in row {wrong[0]} and "
+            f"{len(wrong)} such rows of {len(y)}. Give 0 where a label is exact."
+        )
+    return y_std
 
 
 def check_targets(y, n_targets, learnt):

@@ -57,6 +57,7 @@ def as_process(model):
     vars(process).update({k: v for k, v in vars(model).items() if k not in params and k != "L_"})
     process.factor_ = GrowingCholesky(model.L_)
     process.noise_ = np.broadcast_to(model.alpha, len(model.X_train_))
+    process.label_std_ = np.zeros(len(model.X_train_))
     process.new_noise_ = float(np.mean(model.alpha))
     mean, scale = _scale_of_labels(model)
     process.y_mean_, process.y_scale_ = np.array([mean]), np.array([scale])

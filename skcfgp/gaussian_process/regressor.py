@@ -4,8 +4,6 @@ With the hyper-parameters fixed, a new label changes only the last row of the Ch
 appended in O(n^2), where `fit` needs O(n^3).
 """
 
-import warnings
-
 import numpy as np
 from scipy.stats import norm
 from sklearn import clone
@@ -14,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..kernels import Laplacian
 from .checks import (
+    check_label_std,
     check_noise,
     check_targets,
     explain_not_positive_definite,
@@ -24,6 +23,7 @@ from .cholesky import GrowingCholesky
 from .chunking import in_chunks
 from .covariance import covariance_of
 from .objectives import Objective, leave_one_out, log_marginal_likelihood
+from .prediction import mean_of, predict_prior, predict_rows
 from .search import find_hyperparameters
 from .warm_start import recipe, rows_to_append
 
@@ -81,8 +81,11 @@ class GaussianProcessRegressor(SklearnGPR):
     y_mean_, y_scale_ : ndarray of shape (n_targets,)
         Mean and standard deviation that turn ``targets_`` into ``y_train_``; 0 and 1 without
         ``normalize_y``.
+    label_std_ : ndarray of shape (n_samples,)
+        Standard error of each label that was given as `y_std`, in the unit of y; 0 without it.
     noise_ : ndarray of shape (n_samples,)
-        Variance of the noise on each label, in the unit of ``y_train_`` squared.
+        Variance of the noise on each label, in the unit of ``y_train_`` squared: ``alpha``, and
+        ``label_std_`` squared.
     new_noise_ : float
         Variance of the noise on a label to come: ``alpha`` as it was at `fit`, or its mean.
     kernel_ : kernel instance
@@ -128,6 +131,7 @@ class GaussianProcessRegressor(SklearnGPR):
     """
 
     __metadata_request__predict = {"return_std": True}  # noqa: RUF012  a Pipeline passes it on
+    __metadata_request__fit = {"y_std": True}  # noqa: RUF012
     _noise_per_row = False
 
     def __init__(
@@ -157,7 +161,7 @@ class GaussianProcessRegressor(SklearnGPR):
         self.n_jobs = n_jobs
         self.objective = objective
 
-    def fit(self, X, y, unseen=None):
+    def fit(self, X, y, unseen=None, y_std=None):
         """Fit the hyper-parameters and the process.
 
         Parameters
@@ -171,6 +175,10 @@ class GaussianProcessRegressor(SklearnGPR):
             ``objective="leave_one_out"``; all rows by default. Where a network that was trained on
             some of the labels made the features, mark the other rows: on labels that a network has
             seen its features look better than they are.
+        y_std : array-like of shape (n_samples,), default=None
+            Known standard error of each label, in the unit of y; 0 where it is exact. Its square is
+            added to the noise. Predictions are of the value without this error: that of a new
+            measurement with the standard error s has the variance ``std**2 + s**2``.
 
         Returns
         -------
@@ -180,23 +188,23 @@ class GaussianProcessRegressor(SklearnGPR):
         Raises
         ------
         ValueError
-            If a parameter, X, y or `unseen` is not valid.
+            If a parameter, X, y, `unseen` or `y_std` is not valid.
         TypeError
             If X holds crystals.
         LinAlgError
             If the kernel matrix is not positive definite.
         """
-        if self.warm_start and self._is_fitted():
+        if self.warm_start and self._is_fitted() and y_std is None and not self.label_std_.any():
             new = rows_to_append(self, self._fitted_recipe, X, y)
             if new is not None:
                 return self.partial_fit(*new) if len(new[0]) else self
         self.kernel_ = Laplacian() if self.kernel is None else clone(self.kernel)
         X, y = self._check_X_y(X, y, reset=True)
         self.X_train_ = np.copy(X) if self.copy_X_train else X
-        self.noise_ = check_noise(self.alpha, len(y))
+        noise, self.label_std_ = check_noise(self.alpha, len(y)), check_label_std(y_std, y)
         self.new_noise_ = float(np.mean(self.alpha))
         self._noise_per_row = np.size(self.alpha) > 1
-        self._set_targets(y)
+        self._set_targets(y, noise)
         self.kernel_.theta = find_hyperparameters(self, unseen)
         K = self.kernel_(self.X_train_)
         K[np.diag_indices_from(K)] += self.noise_
@@ -207,7 +215,7 @@ class GaussianProcessRegressor(SklearnGPR):
         warn_conflicting_labels(self)
         return self
 
-    def partial_fit(self, X, y, alpha=None):
+    def partial_fit(self, X, y, alpha=None, y_std=None):
         """Add rows in O(n^2) each; leave the hyper-parameters as they are.
 
         Equal to `fit` on all rows with ``optimizer=None`` and the same hyper-parameters.
@@ -221,6 +229,10 @@ class GaussianProcessRegressor(SklearnGPR):
         alpha : float or ndarray of shape (n_samples,), default=None
             Variance of the noise on the new labels; ``new_noise_`` by default. Required if `fit`
             had one for each label.
+        y_std : array-like of shape (n_samples,), default=None
+            Known standard error of each new label, in the unit of y, as in `fit`. With
+            ``normalize_y`` every label changes the unit of the process, and a noise that is known
+            in that of y costs a factorization, in O(n^3).
 
         Returns
         -------
@@ -240,7 +252,7 @@ class GaussianProcessRegressor(SklearnGPR):
                 raise ValueError(
                     "nothing is fitted yet: set the parameter alpha, and leave alpha= out."
                 )
-            return self.fit(X, y)
+            return self.fit(X, y, y_std=y_std)
         X, y = self._check_X_y(X, y, reset=False)
         if alpha is None and self._noise_per_row:
             raise ValueError(
@@ -248,13 +260,28 @@ class GaussianProcessRegressor(SklearnGPR):
                 f"for each of the {len(y)} new rows."
             )
         noise = check_noise(self.new_noise_ if alpha is None else alpha, len(y))
+        y_std = check_label_std(y_std, y)
+        old_noise = self.noise_ - (self.label_std_ / self.y_scale_[0]) ** 2
+        rows = [
+            (self.X_train_, X),
+            (self.targets_, y),
+            (old_noise, noise),
+            (self.label_std_, y_std),
+        ]
+        X_all, y_all, noise_all, label_std = map(np.concatenate, rows)
+        if self.normalize_y and label_std.any():
+            fixed = {"kernel": self.kernel_, "optimizer": None, "alpha": noise_all}
+            anew = clone(self).set_params(**fixed).fit(X_all, y_all, y_std=label_std)
+            keep = ("kernel_", "new_noise_", "feature_names_in_")
+            known = vars(anew).items()
+            vars(self).update({k: v for k, v in known if k.endswith("_") and k not in keep})
+            return self
         K = self.kernel_(X)
-        K[np.diag_indices_from(K)] += noise
+        K[np.diag_indices_from(K)] += noise + y_std**2
         with explain_not_positive_definite(self.kernel_):
             self.factor_.append(self.kernel_(self.X_train_, X), K)
-        self.X_train_ = np.concatenate([self.X_train_, X])
-        self.noise_ = np.concatenate([self.noise_, noise])
-        self._set_targets(np.concatenate([self.targets_, y]))
+        self.X_train_, self.label_std_ = X_all, label_std
+        self._set_targets(y_all, noise_all)
         self._solve()
         warn_conflicting_labels(self, len(X))
         return self
@@ -284,14 +311,15 @@ class GaussianProcessRegressor(SklearnGPR):
             raise RuntimeError("At most one of return_std or return_cov can be requested.")
         X = self._check_X(X, reset=False)
         if not self._is_fitted():
-            return self._predict_prior(X, return_std, return_cov)
+            kernel = Laplacian() if self.kernel is None else self.kernel
+            return predict_prior(kernel, X, self.n_targets, return_std, return_cov)
         if return_cov:
             cross = self.kernel_(X, self.X_train_)
-            mean, V = self._predict_mean(cross), self.factor_.solve(cross.T)
+            mean, V = mean_of(self, cross), self.factor_.solve(cross.T)
             covariance = np.multiply.outer(self.kernel_(X) - V.T @ V, self.y_scale_**2)
             return mean, covariance[..., 0] if mean.ndim == 1 else covariance
         parts = in_chunks(
-            lambda rows: self._predict_chunk(X[rows], return_std),
+            lambda rows: predict_rows(self, X[rows], return_std),
             len(X),
             row_bytes=16 * len(self.X_train_),
             n_jobs=self.n_jobs,
@@ -372,8 +400,8 @@ class GaussianProcessRegressor(SklearnGPR):
         check_targets(y, self.n_targets, None if reset else self.targets_)
         return X, y.astype(float)
 
-    def _set_targets(self, y):
-        """Keep the labels in their own unit, and in that of the process."""
+    def _set_targets(self, y, noise):
+        """Keep the labels in their own unit, and labels and noise in that of the process."""
         self.targets_ = y
         n_targets = y.shape[1] if y.ndim > 1 else 1
         self.y_mean_, self.y_scale_ = np.zeros(n_targets), np.ones(n_targets)
@@ -382,6 +410,7 @@ class GaussianProcessRegressor(SklearnGPR):
             self.y_mean_ = np.ravel(np.mean(y, axis=0))
             self.y_scale_ = np.ravel(np.where(std < 10 * np.finfo(float).eps, 1.0, std))
         self.y_train_ = (y - self.y_mean_) / self.y_scale_
+        self.noise_ = noise + (self.label_std_ / self.y_scale_[0]) ** 2
 
     def _solve(self):
         """Compute what follows from the factor and the labels."""
@@ -389,32 +418,3 @@ class GaussianProcessRegressor(SklearnGPR):
         self.log_marginal_likelihood_value_ = log_marginal_likelihood(
             self.y_train_, self.alpha_, np.diag(self.L_)
         )
-
-    def _predict_prior(self, X, return_std, return_cov):
-        kernel = Laplacian() if self.kernel is None else self.kernel
-        several = () if self.n_targets in (None, 1) else (self.n_targets,)
-        mean = np.zeros((len(X), *several))
-        if return_cov:
-            return mean, np.multiply.outer(kernel(X), np.ones(several))
-        std = np.multiply.outer(np.sqrt(kernel.diag(X)), np.ones(several))
-        return (mean, std) if return_std else mean
-
-    def _predict_mean(self, cross):
-        mean = cross @ self.alpha_ * self.y_scale_ + self.y_mean_  # Alg 2.1, page 19, line 4
-        return mean[:, 0] if mean.ndim > 1 and mean.shape[1] == 1 else mean
-
-    def _predict_chunk(self, X, return_std):
-        cross = self.kernel_(X, self.X_train_)
-        mean = self._predict_mean(cross)
-        if not return_std:
-            return mean, None
-        V = self.factor_.solve(cross.T, overwrite=True)  # line 5
-        variance = self.kernel_.diag(X) - np.einsum("ij,ij->j", V, V)  # line 6, the diagonal
-        if np.any(variance < -1e-8 * self.kernel_.diag(X)):
-            warnings.warn(
-                "Predicted variances smaller than 0. Setting those variances to 0. The kernel "
-                "matrix is nearly singular: raise alpha, or add a WhiteKernel.",
-                stacklevel=3,
-            )
-        std = np.sqrt(np.maximum(variance, 0.0))
-        return mean, np.multiply.outer(std, self.y_scale_).reshape(mean.shape)

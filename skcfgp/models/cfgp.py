@@ -10,7 +10,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, WhiteKe
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from ..calibration import CalibratedRegressor
+from ..calibration import CalibratedRegressor, MonotoneTargetRegressor
 from ..features import CompositionFeaturizer, CrystalReader, MEGNetFeaturizer, TableReader
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..kernels import Laplacian, OnColumns
@@ -31,6 +31,7 @@ def make_cfgp(
     estimates=(),
     columns=(),
     calibrated=False,
+    log_target=False,
     random_state=None,
 ):
     """Make a pipeline of a MEGNet and a Gaussian process.
@@ -66,6 +67,10 @@ def make_cfgp(
         and as heavy in the tails as the leave-one-out errors say, also those of the 20 nearest
         labelled crystals. The mean stays. `skcfgp.calibration.predict_distribution` gives the
         distributions.
+    log_target : bool, default=False
+        Learn the decimal logarithm of the target, and answer in its unit, by a
+        `skcfgp.calibration.MonotoneTargetRegressor`: for positive quantities over orders of
+        magnitude. ``predict`` gives the median; intervals are not symmetric about it.
     random_state : int, RandomState or None, default=None
         Controls the training of the network and the restarts of the search.
 
@@ -73,7 +78,8 @@ def make_cfgp(
     -------
     sklearn.pipeline.Pipeline
         With the steps ``"crystals"``, ``"features"`` and ``"gp"``, whose parameters can be set.
-        ``"gp"`` is the process, or the `CalibratedRegressor` around it. If the network was trained
+        ``"gp"`` is the process, or the `CalibratedRegressor` around it; with `log_target` its
+        ``regressor`` is. If the network was trained
         on some of the labels, say which ones it has not seen: ``fit(X, y, gp__unseen=mask)``. With
         `estimates` or `columns`, X is a DataFrame of these and a column ``structure``.
 
@@ -131,6 +137,8 @@ def make_cfgp(
         gp = GaussianProcessRegressor(kernel, random_state=random_state)
     if calibrated:
         gp = CalibratedRegressor(gp, method="student_t", n_neighbors=20, cv="leave_one_out")
+    if log_target:
+        gp = MonotoneTargetRegressor(gp)
     reader = TableReader(named) if named else CrystalReader()
     return Pipeline([("crystals", reader), ("features", features), ("gp", gp)])
 

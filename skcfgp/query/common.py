@@ -9,7 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..calibration import CalibratedRegressor
+from ..calibration import CalibratedRegressor, MonotoneTargetRegressor
 from ..gaussian_process.common import last_step, last_step_input
 
 #: Posteriors that the last query of a learner left for its next one; they go when it goes.
@@ -68,11 +68,16 @@ def private_random_state(random_state):
 def last_step_of(learner, X):
     """Return the last step of the estimator of a learner, and what it gets for `X`, if not None.
 
-    A committee is its own estimator, and so is a process that is given in place of a learner.
+    A committee is its own estimator, and so is a process that is given in place of a learner. Of a
+    function of the target, it is what learns the function: strategies work on its scale.
     """
     model = learner
     if not isinstance(learner, CalibratedRegressor | FrozenEstimator):
         model = getattr(learner, "estimator", learner)
+    if isinstance(last_step(model), MonotoneTargetRegressor):
+        check_is_fitted(last_step(model), "regressor_")
+        last = last_step(model).regressor_
+        return last, X if X is None else last_step_input(model, X)
     return last_step(model), X if X is None else last_step_input(model, X)
 
 

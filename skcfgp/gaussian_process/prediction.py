@@ -1,0 +1,41 @@
+"""Mean and standard deviation of rows, by the prior and by a fitted process."""
+
+import warnings
+
+import numpy as np
+
+__all__ = ["mean_of", "predict_prior", "predict_rows"]
+
+
+def predict_prior(kernel, X, n_targets, return_std, return_cov):
+    """Predict by the prior, whose mean is 0."""
+    several = () if n_targets in (None, 1) else (n_targets,)
+    mean = np.zeros((len(X), *several))
+    if return_cov:
+        return mean, np.multiply.outer(kernel(X), np.ones(several))
+    std = np.multiply.outer(np.sqrt(kernel.diag(X)), np.ones(several))
+    return (mean, std) if return_std else mean
+
+
+def mean_of(gp, cross):
+    """Return the mean, from the covariance with the rows learnt."""
+    mean = cross @ gp.alpha_ * gp.y_scale_ + gp.y_mean_  # Alg 2.1, page 19, line 4
+    return mean[:, 0] if mean.ndim > 1 and mean.shape[1] == 1 else mean
+
+
+def predict_rows(gp, X, return_std):
+    """Return the mean and, if asked for, the standard deviation of rows that fit into memory."""
+    cross = gp.kernel_(X, gp.X_train_)
+    mean = mean_of(gp, cross)
+    if not return_std:
+        return mean, None
+    V = gp.factor_.solve(cross.T, overwrite=True)  # line 5
+    variance = gp.kernel_.diag(X) - np.einsum("ij,ij->j", V, V)  # line 6, the diagonal
+    if np.any(variance < -1e-8 * gp.kernel_.diag(X)):
+        warnings.warn(
+            "Predicted variances smaller than 0. Setting those variances to 0. The kernel "
+            "matrix is nearly singular: raise alpha, or add a WhiteKernel.",
+            stacklevel=3,
+        )
+    std = np.sqrt(np.maximum(variance, 0.0))
+    return mean, np.multiply.outer(std, gp.y_scale_).reshape(mean.shape)

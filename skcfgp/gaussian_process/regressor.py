@@ -25,7 +25,7 @@ from .covariance import covariance_of
 from .objectives import Objective, leave_one_out, log_marginal_likelihood
 from .prediction import mean_of, predict_prior, predict_rows
 from .search import find_hyperparameters
-from .warm_start import recipe, rows_to_append
+from .warm_start import learnt_anew, recipe, rows_to_append
 
 __all__ = ["GaussianProcessRegressor"]
 
@@ -61,7 +61,6 @@ class GaussianProcessRegressor(SklearnGPR):
     warm_start : bool, default=False
         Whether `fit` on the rows of the previous fit and more after them appends these, as
         `partial_fit` does, and leaves the hyper-parameters alone; any other `fit` starts afresh.
-        Elsewhere in scikit-learn a warm start reuses a solution as the start of a new search.
     n_jobs : int, default=None
         Number of threads of `predict`, each with a chunk of the rows: 1 unless a joblib context
         says otherwise; -1 uses all processors.
@@ -98,10 +97,8 @@ class GaussianProcessRegressor(SklearnGPR):
         Dual coefficients.
     log_marginal_likelihood_value_ : float
         Log marginal likelihood of ``kernel_.theta``, in nats.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, where X had names that are all strings.
+    n_features_in_, feature_names_in_
+        Number of features seen in `fit`, and their names where X had names that are all strings.
 
     See Also
     --------
@@ -111,8 +108,8 @@ class GaussianProcessRegressor(SklearnGPR):
     Notes
     -----
     The search keeps the length scale of a `Laplacian` below 1,000 times the median distance
-    between the rows, and warns with a ``ConvergenceWarning`` if it ends there. With more than 250
-    rows it starts on some of them; see `skcfgp.gaussian_process.search`.
+    between the rows, and warns if it ends there. With more than 250 rows it starts on some of them;
+    see `skcfgp.gaussian_process.search`.
 
     References
     ----------
@@ -230,9 +227,8 @@ class GaussianProcessRegressor(SklearnGPR):
             Variance of the noise on the new labels; ``new_noise_`` by default. Required if `fit`
             had one for each label.
         y_std : array-like of shape (n_samples,), default=None
-            Known standard error of each new label, in the unit of y, as in `fit`. With
-            ``normalize_y`` every label changes the unit of the process, and a noise that is known
-            in that of y costs a factorization, in O(n^3).
+            Known standard error of each new label, as in `fit`. With ``normalize_y``, where every
+            label changes the unit of the process, this costs a factorization, O(n^3).
 
         Returns
         -------
@@ -262,19 +258,11 @@ class GaussianProcessRegressor(SklearnGPR):
         noise = check_noise(self.new_noise_ if alpha is None else alpha, len(y))
         y_std = check_label_std(y_std, y)
         old_noise = self.noise_ - (self.label_std_ / self.y_scale_[0]) ** 2
-        rows = [
-            (self.X_train_, X),
-            (self.targets_, y),
-            (old_noise, noise),
-            (self.label_std_, y_std),
-        ]
-        X_all, y_all, noise_all, label_std = map(np.concatenate, rows)
+        old = self.X_train_, self.targets_, old_noise, self.label_std_
+        everything = [np.concatenate(p) for p in zip(old, (X, y, noise, y_std), strict=True)]
+        X_all, y_all, noise_all, label_std = everything
         if self.normalize_y and label_std.any():
-            fixed = {"kernel": self.kernel_, "optimizer": None, "alpha": noise_all}
-            anew = clone(self).set_params(**fixed).fit(X_all, y_all, y_std=label_std)
-            keep = ("kernel_", "new_noise_", "feature_names_in_")
-            known = vars(anew).items()
-            vars(self).update({k: v for k, v in known if k.endswith("_") and k not in keep})
+            vars(self).update(learnt_anew(self, *everything))
             return self
         K = self.kernel_(X)
         K[np.diag_indices_from(K)] += noise + y_std**2
@@ -333,13 +321,11 @@ class GaussianProcessRegressor(SklearnGPR):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Feature vectors.
 
         Returns
         -------
         scipy.stats frozen distribution
-            Of shape (n_samples,) or (n_samples, n_targets), in the unit of y; with ``cdf``,
-            ``ppf``, ``interval``, ``logpdf`` and ``rvs``.
+            Of shape (n_samples,) or (n_samples, n_targets), in the unit of y.
         """
         mean, std = self.predict(X, return_std=True)
         return norm(loc=mean, scale=np.maximum(std, SMALLEST_STD))
@@ -368,13 +354,9 @@ class GaussianProcessRegressor(SklearnGPR):
             Mean, in the unit of y.
         std : ndarray of shape (n_samples,) or (n_samples, n_targets)
             Standard deviation of the label, noise included, in the unit of y.
-
-        References
-        ----------
-        .. [1] Rasmussen, Williams, "Gaussian Processes for Machine Learning" (2006), Eq. (5.12).
         """
         check_is_fitted(self, "alpha_")
-        mean, std = leave_one_out(self.factor_, self.y_train_)
+        mean, std = leave_one_out(self.factor_, self.y_train_)  # Eq. (5.12)
         std = np.multiply.outer(std, self.y_scale_).reshape(mean.shape)
         return mean * self.y_scale_ + self.y_mean_, std
 

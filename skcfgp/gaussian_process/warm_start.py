@@ -1,9 +1,9 @@
-"""`fit` with a warm start: tell the rows that were learnt before from those after them."""
+"""Rows after those learnt: told apart by `fit` with a warm start, or learnt with all others."""
 
 import numpy as np
 from sklearn import clone
 
-__all__ = ["recipe", "rows_to_append"]
+__all__ = ["learnt_anew", "recipe", "rows_to_append"]
 
 
 def recipe(gp):
@@ -30,6 +30,14 @@ def rows_to_append(gp, fitted_recipe, X, y):
     except (TypeError, ValueError):  # not rows of numbers: for `fit` to refuse
         return None
     return (_rows(X, new), _rows(y, new), noise[new]) if as_before else None
+
+
+def learnt_anew(gp, X, y, noise, label_std):
+    """Return the attributes of a fit on all rows with the hyper-parameters of a process."""
+    fixed = {"kernel": gp.kernel_, "optimizer": None, "alpha": noise}
+    anew = clone(gp).set_params(**fixed).fit(X, y, y_std=label_std)
+    keep = ("kernel_", "new_noise_", "feature_names_in_")
+    return {k: v for k, v in vars(anew).items() if k.endswith("_") and k not in keep}
 
 
 def _rows(values, rows):

@@ -66,8 +66,10 @@ def coverage_by_level(y_true, y_pred, y_std=None, *, levels=LEVELS, confidence_l
 
     Parameters
     ----------
-    y_true, y_pred, y_std
-        As in `pit_values`.
+    y_true : array-like of shape (n_samples,)
+    y_pred : frozen distribution, or array-like of shape (n_samples,)
+        Predictive distributions; or means of Gaussians, with `y_std`.
+    y_std : array-like of shape (n_samples,), default=None
     levels : sequence of float, default=(0.5, 0.68, 0.8, 0.9, 0.95, 0.99)
         Probabilities of the intervals.
     confidence_level : float, default=0.95
@@ -127,8 +129,10 @@ def crps(y_true, y_pred, y_std=None):
 
     Parameters
     ----------
-    y_true, y_pred, y_std
-        As in `pit_values`.
+    y_true : array-like of shape (n_samples,)
+    y_pred : frozen distribution, or array-like of shape (n_samples,)
+        Predictive distributions; or means of Gaussians, with `y_std`.
+    y_std : array-like of shape (n_samples,), default=None
 
     Returns
     -------

@@ -64,8 +64,10 @@ def calibration_curve(y_true, y_pred, y_std=None, *, form="interval", n_levels=1
 
     Parameters
     ----------
-    y_true, y_pred, y_std
-        As in `pit_values`: `y_pred` can be a predictive distribution, without `y_std`.
+    y_true : array-like of shape (n_samples,)
+    y_pred : frozen distribution, or array-like of shape (n_samples,)
+        Predictive distributions; or means of Gaussians, with `y_std`.
+    y_std : array-like of shape (n_samples,), default=None
     form : {"interval", "quantile"}, default="interval"
         See `miscalibration_area`.
     n_levels : int, default=100
@@ -99,8 +101,10 @@ def miscalibration_area(y_true, y_pred, y_std=None, *, form="interval", n_levels
 
     Parameters
     ----------
-    y_true, y_pred, y_std
-        As in `pit_values`: `y_pred` can be a predictive distribution, without `y_std`.
+    y_true : array-like of shape (n_samples,)
+    y_pred : frozen distribution, or array-like of shape (n_samples,)
+        Predictive distributions; or means of Gaussians, with `y_std`.
+    y_std : array-like of shape (n_samples,), default=None
     form : {"interval", "quantile"}, default="interval"
     n_levels : int, default=100
         Probabilities that straight lines join, evenly spaced from 0 to 1.
@@ -242,8 +246,10 @@ def negative_log_likelihood(y_true, y_pred, y_std=None):
 
     Parameters
     ----------
-    y_true, y_pred, y_std
-        As in `pit_values`: `y_pred` can be a predictive distribution, without `y_std`.
+    y_true : array-like of shape (n_samples,)
+    y_pred : frozen distribution, or array-like of shape (n_samples,)
+        Predictive distributions; or means of Gaussians, with `y_std`.
+    y_std : array-like of shape (n_samples,), default=None
 
     Returns
     -------

@@ -10,7 +10,13 @@ __all__ = ["ExpectedCounts", "condition_probability", "expected_counts"]
 
 
 class ExpectedCounts(NamedTuple):
-    """Expected numbers of crystals that meet a condition: ``found`` is among the chosen ones."""
+    """Expected numbers of crystals that meet a condition.
+
+    Attributes
+    ----------
+    found, missed : float
+        Among the chosen ones, and among the others.
+    """
 
     found: float
     missed: float

@@ -53,32 +53,94 @@ class TransformedDistribution:
         self.increasing = increasing
 
     def cdf(self, y):
-        """Return the probability of at most y."""
+        """Compute the probability of at most y.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples,)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
         return self._of_inner(y, self.inner.cdf, self.inner.sf, at_bottom=0.0, at_top=1.0)
 
     def sf(self, y):
-        """Return the probability of more than y."""
+        """Compute the probability of more than y.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples,)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
         return self._of_inner(y, self.inner.sf, self.inner.cdf, at_bottom=1.0, at_top=0.0)
 
     def ppf(self, q):
-        """Return the value that is not exceeded with probability q."""
+        """Compute the value that is not exceeded with probability q.
+
+        Parameters
+        ----------
+        q : float or array-like
+            Probability.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
         return self._back(self.inner.ppf(q) if self.increasing else self.inner.isf(q))
 
     def isf(self, q):
-        """Return the value that is exceeded with probability q."""
+        """Compute the value that is exceeded with probability q.
+
+        Parameters
+        ----------
+        q : float or array-like
+            Probability.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
         return self._back(self.inner.isf(q) if self.increasing else self.inner.ppf(q))
 
     def median(self):
-        """Return the value that is exceeded with probability 1/2."""
+        """Compute the value that is exceeded with probability 1/2.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
         return self.ppf(0.5)
 
     def interval(self, confidence):
-        """Return the ends of the central interval; both tails are equally probable."""
+        """Compute the ends of the central interval, whose tails are equally probable.
+
+        Parameters
+        ----------
+        confidence : float
+            Probability of the interval.
+
+        Returns
+        -------
+        lower, upper : ndarray of shape (n_samples,)
+        """
         tail = (1 - confidence) / 2
         return self.ppf(tail), self.isf(tail)
 
     def logpdf(self, y):
-        """Return the logarithm of the density, per unit of y."""
+        """Compute the logarithm of the density, per unit of y.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples,)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
         y = np.asarray(y, dtype=float)
         bottom, top = self._support()
         inside = (bottom < y) & (y < top)
@@ -88,26 +150,63 @@ class TransformedDistribution:
         return np.where(inside, value, -np.inf)
 
     def pdf(self, y):
-        """Return the density, per unit of y."""
+        """Compute the density, per unit of y.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples,)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
         return np.exp(self.logpdf(y))
 
     def rvs(self, size=None, random_state=None):
-        """Draw values; `size` as for `inner`, by default one of each row."""
+        """Draw values.
+
+        Parameters
+        ----------
+        size : tuple of int, default=None
+            As for `inner`; by default one for each row.
+        random_state : int, RandomState or None, default=None
+            Controls the draws.
+
+        Returns
+        -------
+        ndarray of shape `size`
+        """
         size = np.shape(self.median()) if size is None else size
         return self._back(self.inner.rvs(size=size, random_state=random_state))
 
     def mean(self):
-        """Return the mean, from 1,000 quantiles; infinite where the tails are too heavy for one."""
+        """Compute the mean, from 1,000 quantiles.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Infinite where the tails are too heavy for one.
+        """
         return self._moment(lambda y: y)
 
     def var(self):
-        """Return the variance, as `mean` does."""
+        """Compute the variance, as `mean` does.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
         mean = self.mean()
         with np.errstate(invalid="ignore"):
             return self._moment(lambda y: (y - mean) ** 2)
 
     def std(self):
-        """Return the root of the variance."""
+        """Compute the root of the variance.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
         return np.sqrt(self.var())
 
     def _moment(self, power):

@@ -231,5 +231,8 @@ def family(distribution):
 
 def two_sigma_std(distribution):
     """Return a quarter of the width of the central interval of coverage 95.45 %."""
+    name, loc, scale = family(distribution)
+    if name == "norm":
+        return scale + np.zeros_like(loc)
     lower, upper = distribution.interval(TWO_SIGMA)
     return (upper - lower) / 4

@@ -1,11 +1,13 @@
 """What a fitted model says of new rows: mean and standard deviation, or the whole distribution."""
 
+import numpy as np
 from scipy.stats import norm
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from ..gaussian_process.common import last_step
+from ..gaussian_process.regressor import SMALLEST_STD
 
 __all__ = ["predict_distribution", "predict_with_std"]
 
@@ -56,7 +58,7 @@ def predict_distribution(model, X):
     last, steps = _end_of(model)
     if not hasattr(last, "predict_distribution"):
         mean, std = predict_with_std(model, X)
-        return norm(loc=mean, scale=std)
+        return norm(loc=mean, scale=np.maximum(std, SMALLEST_STD))
     for step in steps:
         X = step.transform(X)
     return last.predict_distribution(X)

@@ -169,9 +169,8 @@ def uncertainty_report(
     if len(y_true) < 2:
         raise ValueError(f"expected at least 2 rows, got {len(y_true)}.")
     random_state = check_random_state(random_state)
-    y_pred, y_std = (distribution.median(), two_sigma_std(distribution))
-    if gaussian := family(distribution)[0] == "norm":
-        y_std = distribution.std()
+    gaussian = family(distribution)[0] == "norm"
+    y_pred, y_std = distribution.median(), two_sigma_std(distribution)
     p = y_true, y_pred, y_std
     resampled = {"ence": partial(m.ence, n_bins=n_bins), "spearman": spearman, "ause": ause}
     values = {name: metric(*p) for name, metric in resampled.items()}

@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.utils import Bunch
 
-from ..calibration import coverage, mean_squared_z, negative_log_likelihood
+from ..calibration import coverage_by_level, miscalibration_area, negative_log_likelihood
+from ..calibration.distribution_metrics import two_sigma_std
 
 __all__ = ["Demo", "run_demo"]
 
@@ -21,30 +22,30 @@ class Demo:
     """Results of `run_demo`."""
 
     test: Bunch  # material_id, formula, target, target_name and unit of the test crystals
-    predictions: dict  # (mean, std) by model, in eV/atom; std is None for the network by itself
+    predictions: dict  # by model, in eV/atom: distributions, and values of the network by itself
     kernel: object  # of the recommended pipeline, fitted
     curves: dict  # results of `simulate` by strategy, a list over seeds
     seconds: dict  # wall time of each step
 
     @property
     def prediction(self):
-        """Mean by the recommended pipeline, in eV/atom."""
-        return self.predictions[RECOMMENDED][0]
+        """Median by the recommended pipeline, in eV/atom."""
+        return self.predictions[RECOMMENDED].median()
 
     @property
     def std(self):
-        """Standard deviation by the recommended pipeline, in eV/atom."""
-        return self.predictions[RECOMMENDED][1]
+        """Standard deviation by the recommended pipeline, in eV/atom: two hold 95.45 %."""
+        return two_sigma_std(self.predictions[RECOMMENDED])
 
     def table(self):
         """Format the results as text."""
         y, unit = self.test.target, self.test.unit
-        head = ("MAE", "RMSE", "R2", "in 2 sigma", "mean z^2", "NLL")
+        head = ("MAE", "RMSE", "R2", "in 50 %", "in 95 %", "area", "NLL")
         lines = [
             f"Formation energies of {len(y)} unseen crystals ({unit})",
             f"  {'':34}" + "".join(f"{name:>11}" for name in head),
-            *(f"  {name:34}" + self._line(*pair) for name, pair in self.predictions.items()),
-            f"  {'if the error bars were perfect':34}{'':33}{0.9545:>11.1%}{1:>11.2f}",
+            *(f"  {name:34}" + self._line(found) for name, found in self.predictions.items()),
+            f"  {'if the error bars were perfect':34}{'':33}{0.5:>11.1%}{0.95:>11.1%}{0:>11.3f}",
             f"  kernel: {self.kernel}",
             "",
             *self._learning_lines(unit),
@@ -53,17 +54,17 @@ class Demo:
         ]
         return "\n".join(lines)
 
-    def _line(self, mean, std):
-        y = self.test.target
+    def _line(self, found):
+        y, has_error_bar = self.test.target, hasattr(found, "cdf")
+        mean = found.median() if has_error_bar else found
         error = mean - y
         cells = f"{np.abs(error).mean():11.4f}{root_mean_squared_error(y, mean):11.4f}"
         cells += f"{r2_score(y, mean):11.4f}"
-        if std is None:
+        if not has_error_bar:
             return cells + f"{'no error bar':>22}"
-        inside, z2, nll = (
-            metric(y, mean, std) for metric in (coverage, mean_squared_z, negative_log_likelihood)
-        )
-        return cells + f"{inside:11.1%}{z2:11.2f}{nll:11.3f}"
+        cells += "".join(f"{p:11.1%}" for p in coverage_by_level(y, found).coverage[[0.5, 0.95]])
+        area, nll = miscalibration_area(y, found), negative_log_likelihood(y, found)
+        return cells + f"{area:11.3f}{nll:11.3f}"
 
     def _learning_lines(self, unit):
         first = next(iter(self.curves.values()))[0]
@@ -93,6 +94,8 @@ class Demo:
         test = self.test
         columns = {"material_id": test.material_id, "formula": test.formula}
         columns |= {test.target_name: test.target, "prediction": self.prediction, "std": self.std}
+        lower, upper = self.predictions[RECOMMENDED].interval(0.95)
+        columns |= {"lower": lower, "upper": upper}
         pd.DataFrame(columns | {"unit": test.unit}).to_csv(path, index=False)
 
     def _write_curves(self, path):
@@ -112,6 +115,7 @@ class Demo:
             CalibrationCurveDisplay,
             LearningCurveDisplay,
             ParityDisplay,
+            PITHistogramDisplay,
             ResidualDisplay,
         )
 
@@ -120,17 +124,18 @@ class Demo:
             return figures[name].subplots(1, n_axes)
 
         figures, test = {}, self.test
-        numbers, unit = (test.target, self.prediction, self.std), test.unit
+        numbers, unit = (test.target, self.predictions[RECOMMENDED]), test.unit
         ax = axes_of("parity.png")
         ParityDisplay.from_predictions(*numbers, ax=ax, target_name="formation energy", unit=unit)
         ax = axes_of("residual.png")
         ResidualDisplay.from_predictions(
             *numbers, ax=ax, labels=test.formula, target_name="formation energy", unit=unit
         )
-        ax = axes_of("calibration.png")
-        for name, (mean, std) in self.predictions.items():
-            if std is not None:
-                CalibrationCurveDisplay.from_predictions(test.target, mean, std, name=name, ax=ax)
+        axes = axes_of("calibration.png", 2)
+        for name, found in self.predictions.items():
+            if hasattr(found, "cdf"):
+                CalibrationCurveDisplay.from_predictions(test.target, found, name=name, ax=axes[0])
+        PITHistogramDisplay.from_predictions(*numbers, name=RECOMMENDED, ax=axes[1])
         axes = axes_of("learning_curve.png", 2)
         for ax, metric in zip(axes, ("mae_test", "mae_pool"), strict=True):
             LearningCurveDisplay.from_simulations(self.curves, metric=metric, unit=unit, ax=ax)
@@ -152,6 +157,7 @@ def run_demo(*, n_cycles=300, n_seeds=3, verbose=1):
     from tqdm import tqdm
 
     from .. import make_cfgp, simulate
+    from ..calibration import predict_distribution
     from ..datasets import load_formation_energy
     from ..models import unseen_mask
     from ..network import load_network
@@ -180,12 +186,12 @@ def run_demo(*, n_cycles=300, n_seeds=3, verbose=1):
         unseen = unseen_mask(WEIGHTS, data.material_id[train])
         gp = calibrated.fit(X[train], y[train], unseen=unseen).estimator_
     with step("predict", "Predicting 700 crystals"):
-        predictions = {RECOMMENDED: calibrated.predict(X[test], return_std=True)}
+        predictions = {RECOMMENDED: calibrated.predict_distribution(X[test])}
     with step("compare", "The same by the recipe of the paper, and by the network alone"):
         paper.fit(data.structures[train], y[train])
-        predictions["the paper's recipe"] = paper.predict(data.structures[test], return_std=True)
+        predictions["the paper's recipe"] = predict_distribution(paper, data.structures[test])
         readout = load_network(WEIGHTS).predict(data.structures[test])
-        predictions["the network by itself"] = readout, None
+        predictions["the network by itself"] = readout
     fixed = clone(gp).set_params(kernel=gp.kernel_, optimizer=None)
     runs = [("largest standard deviation", max_std, None)]
     runs += [("random", random_sampling, seed) for seed in range(n_seeds)]

@@ -5,7 +5,7 @@ on your own axes, several models on the same for instance, pass ``ax``. matplotl
 something is drawn.
 """
 
-from .calibration import CalibrationCurveDisplay
+from .calibration import CalibrationCurveDisplay, PITHistogramDisplay
 from .history import TrainingHistoryDisplay
 from .latent import LatentMapDisplay
 from .learning import LearningCurveDisplay
@@ -16,6 +16,7 @@ __all__ = [
     "ErrorBarDisplay",
     "LatentMapDisplay",
     "LearningCurveDisplay",
+    "PITHistogramDisplay",
     "ParityDisplay",
     "ResidualDisplay",
     "TrainingHistoryDisplay",

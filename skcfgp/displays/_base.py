@@ -1,8 +1,14 @@
-"""What the Displays share: axes, labels with a unit, and predictions with a standard deviation."""
+"""What the Displays share: axes, labels with a unit, and predictions with an error bar."""
 
+import numpy as np
+
+from ..calibration import predict_distribution
 from ..calibration.common import check_predictions
-from ..calibration.scorers import predict_with_std
+from ..calibration.distribution_metrics import two_sigma_std
 from ..gaussian_process.common import last_step
+
+#: Probability of the intervals that are drawn of a distribution.
+COVERAGE = 0.95
 
 
 class Display:
@@ -18,17 +24,17 @@ class Display:
 
 
 class FromEstimatorMixin:
-    """Draws what `predict_with_std` gives for an estimator."""
+    """Draws what `predict_distribution` gives for an estimator."""
 
     @classmethod
     def from_estimator(cls, estimator, X, y, **options):
-        """Predict with standard deviation and draw.
+        """Predict distributions and draw.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted, as for `skcfgp.calibration.scorers.predict_with_std`. The name of its class, or
-            of its last step, is the default of `name`.
+            Fitted, as for `skcfgp.calibration.predict_distribution`. The name of its class, or of
+            its last step, is the default of `name`.
         X : array-like of shape (n_samples, ...)
         y : array-like of shape (n_samples,)
         **options
@@ -39,16 +45,27 @@ class FromEstimatorMixin:
         Display
         """
         options = {"name": type(last_step(estimator)).__name__} | options
-        return cls.from_predictions(y, *predict_with_std(estimator, X), **options)
+        return cls.from_predictions(y, predict_distribution(estimator, X), **options)
 
 
 class PredictionDisplay(FromEstimatorMixin, Display):
     """Holds predictions of a model beside the truth; a subclass draws them."""
 
-    def __init__(self, y_true, y_pred, y_std=None, *, name=None, target_name="target", unit=""):
+    def __init__(
+        self,
+        y_true,
+        y_pred,
+        y_std=None,
+        *,
+        interval=None,
+        name=None,
+        target_name="target",
+        unit="",
+    ):
         self.y_true = y_true
         self.y_pred = y_pred
         self.y_std = y_std
+        self.interval = interval
         self.name = name
         self.target_name = target_name
         self.unit = unit
@@ -61,8 +78,12 @@ class PredictionDisplay(FromEstimatorMixin, Display):
 
         Parameters
         ----------
-        y_true, y_pred, y_std : array-like of shape (n_samples,)
-            Only a `ParityDisplay` can do without `y_std`.
+        y_true : array-like of shape (n_samples,)
+        y_pred : frozen distribution, or array-like of shape (n_samples,)
+            Predictive distributions, of which the median and the interval of coverage 95 % are
+            drawn; or means.
+        y_std : array-like of shape (n_samples,), default=None
+            Standard deviations, with means. Only a `ParityDisplay` can do without.
         name : str, default=None
             Name of the model, for the title.
         target_name, unit : str
@@ -74,9 +95,22 @@ class PredictionDisplay(FromEstimatorMixin, Display):
         -------
         Display
         """
+        interval = None
+        if hasattr(y_pred, "interval"):
+            interval = np.asarray(y_pred.interval(COVERAGE))
+            y_pred, y_std = y_pred.median(), two_sigma_std(y_pred)
         columns = check_predictions(y_true, y_pred, y_std, allow_zero=True)
-        display = cls(*columns, name=name, target_name=target_name, unit=unit)
-        return display.plot(**plot_options)
+        labels = {"name": name, "target_name": target_name, "unit": unit}
+        return cls(*columns, interval=interval, **labels).plot(**plot_options)
+
+    def _bars(self, n_sigma, rows=slice(None)):
+        """Return lengths of the error bars, below and above, and what they are."""
+        if n_sigma is None and self.interval is not None:
+            lower, upper = self.interval[:, rows]
+            y_pred = self.y_pred[rows]
+            return np.maximum([y_pred - lower, upper - y_pred], 0), f"{COVERAGE:.0%} interval"
+        n_sigma = 2 if n_sigma is None else n_sigma
+        return np.tile(n_sigma * self.y_std[rows], (2, 1)), rf"$\pm {n_sigma:g}\,\sigma$"
 
     def _check_std(self, what):
         if self.y_std is None:

@@ -1,9 +1,13 @@
-"""`CalibrationCurveDisplay`: how often the truth is where the error bars say."""
+"""How often the truth is where the predictive distributions say: curve and histogram."""
 
-from ..calibration import calibration_curve, miscalibration_area
+import numpy as np
+
+from ..calibration import calibration_curve, miscalibration_area, pit_values
+from ..calibration.common import check_count
+from ..calibration.distribution_metrics import LEVELS
 from ._base import Display, FromEstimatorMixin, line_style
 
-__all__ = ["CalibrationCurveDisplay"]
+__all__ = ["CalibrationCurveDisplay", "PITHistogramDisplay"]
 
 #: Axis labels of each form.
 FORMS = {
@@ -18,7 +22,8 @@ class CalibrationCurveDisplay(FromEstimatorMixin, Display):
     At a probability p the curve is the fraction of crystals in the central interval of that
     probability (interval form) or below the quantile (quantile form, which also sees a bias); see
     `skcfgp.calibration.miscalibration_area` for both. In the interval form the error bars are too
-    short where the curve is below the diagonal, and too long where it is above.
+    short where the curve is below the diagonal, and too long where it is above; points mark the
+    coverages of 50, 68, 80, 90, 95 and 99 %.
 
     Parameters
     ----------
@@ -64,13 +69,16 @@ class CalibrationCurveDisplay(FromEstimatorMixin, Display):
 
     @classmethod
     def from_predictions(
-        cls, y_true, y_pred, y_std, *, form="interval", n_levels=100, name=None, **plot_options
+        cls, y_true, y_pred, y_std=None, *, form="interval", n_levels=100, name=None, **plot_options
     ):
         """Draw predictions.
 
         Parameters
         ----------
-        y_true, y_pred, y_std : array-like of shape (n_samples,)
+        y_true : array-like of shape (n_samples,)
+        y_pred : frozen distribution, or array-like of shape (n_samples,)
+            Predictive distributions; or means of Gaussians, with `y_std`.
+        y_std : array-like of shape (n_samples,), default=None
         form : {"interval", "quantile"}, default="interval"
             As in `skcfgp.calibration.calibration_curve`.
         n_levels : int, default=100
@@ -87,7 +95,7 @@ class CalibrationCurveDisplay(FromEstimatorMixin, Display):
         arrays = y_true, y_pred, y_std
         curve = calibration_curve(*arrays, form=form, n_levels=n_levels)
         area = miscalibration_area(*arrays, form=form, n_levels=n_levels)
-        display = cls(*curve, area=area, n_samples=len(arrays[0]), form=form, name=name)
+        display = cls(*curve, area=area, n_samples=len(y_true), form=form, name=name)
         return display.plot(**plot_options)
 
     def plot(self, ax=None, *, line_kwargs=None, diagonal_kwargs=None, band_kwargs=None):
@@ -119,9 +127,99 @@ class CalibrationCurveDisplay(FromEstimatorMixin, Display):
             ax.fill_between(p, low, high, **band | (band_kwargs or {}))
         label = f"{self.name or 'model'}, area {self.area:.3f}"
         line = {"label": label, "ls": line_style(len(ax.lines) - 1)}  # one is the diagonal
-        ax.plot(p, self.observed, **line | (line_kwargs or {}))
+        (drawn,) = ax.plot(p, self.observed, **line | (line_kwargs or {}))
+        if self.form == "interval":
+            marked = np.interp(LEVELS, p, self.observed)
+            ax.scatter(LEVELS, marked, s=14, color=drawn.get_color(), zorder=drawn.get_zorder())
         xlabel, ylabel = FORMS[self.form]
         ax.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, 1), ylim=(0, 1), aspect="equal")
         ax.set_title(f"calibration, {self.form} form", fontsize="medium")
+        ax.legend(fontsize="small")
+        return self
+
+
+class PITHistogramDisplay(FromEstimatorMixin, Display):
+    """Histogram of the probability integral transform, `skcfgp.calibration.pit_values`.
+
+    Flat if the distributions are right. A hump in the middle stands for error bars that are too
+    long, a valley for ones too short, a slope for a bias, and peaks at 0 and 1 for tails that are
+    heavier than predicted.
+
+    Parameters
+    ----------
+    pit : ndarray of shape (n_samples,)
+    name : str, default=None
+        Name of the model, for the title.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.stats import t
+    >>> from skcfgp.displays import PITHistogramDisplay
+    >>> distribution = t(3, loc=np.zeros(500), scale=0.1)
+    >>> display = PITHistogramDisplay.from_predictions(
+    ...     distribution.rvs(random_state=0), distribution)
+    >>> display.ax_.get_xlabel()
+    'predicted probability of a smaller value'
+    """
+
+    def __init__(self, pit, *, name=None):
+        self.pit = pit
+        self.name = name
+
+    @classmethod
+    def from_predictions(cls, y_true, y_pred, y_std=None, *, name=None, **plot_options):
+        """Draw predictions.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+        y_pred : frozen distribution, or array-like of shape (n_samples,)
+            Predictive distributions; or means of Gaussians, with `y_std`.
+        y_std : array-like of shape (n_samples,), default=None
+        name : str, default=None
+            Name of the model, for the title.
+        **plot_options
+            Passed to `plot`.
+
+        Returns
+        -------
+        PITHistogramDisplay
+        """
+        return cls(pit_values(y_true, y_pred, y_std), name=name).plot(**plot_options)
+
+    def plot(self, ax=None, *, n_bins=20, bar_kwargs=None, line_kwargs=None, band_kwargs=None):
+        """Draw, with the height of a right model and the band that holds 95% of its bars.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+        n_bins : int, default=20
+        bar_kwargs, line_kwargs, band_kwargs : dict, default=None
+            Options of the bars, of the line at 1 and of the band.
+
+        Returns
+        -------
+        self : PITHistogramDisplay
+        """
+        from scipy.stats import binom
+
+        ax, n = self._axes(ax), len(self.pit)
+        edges = np.linspace(0, 1, check_count("n_bins", n_bins) + 1)
+        height = np.histogram(self.pit, edges)[0] * n_bins / n
+        bars = {"width": 1 / n_bins, "align": "edge", "color": "tab:blue", "edgecolor": "w"}
+        ax.bar(edges[:-1], height, **bars | (bar_kwargs or {}))
+        low, high = binom.ppf([0.025, 0.975], n, 1 / n_bins) * n_bins / n
+        band = {"color": "0.5", "alpha": 0.3, "label": f"95% of perfect, n = {n}"}
+        ax.axhspan(low, high, **band | (band_kwargs or {}))
+        line = {"color": "k", "lw": 1, "ls": "--", "label": "perfect"}
+        ax.axhline(1, **line | (line_kwargs or {}))
+        ax.set(xlim=(0, 1), xlabel="predicted probability of a smaller value", ylabel="density")
+        ax.set_title(self.name or "probability integral transform", fontsize="medium")
         ax.legend(fontsize="small")
         return self

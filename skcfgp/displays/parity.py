@@ -18,6 +18,8 @@ class ParityDisplay(PredictionDisplay):
     y_true, y_pred : ndarray of shape (n_samples,)
     y_std : ndarray of shape (n_samples,), default=None
         Standard deviation of each prediction, in the same unit; without it there are no error bars.
+    interval : ndarray of shape (2, n_samples), default=None
+        Ends of the interval of coverage 95 %, where they are known.
     name : str, default=None
         Name of the model, for the title.
     target_name, unit : str
@@ -50,7 +52,7 @@ class ParityDisplay(PredictionDisplay):
         ax=None,
         *,
         kind="auto",
-        n_sigma=2,
+        n_sigma=None,
         errorbar_kwargs=None,
         scatter_kwargs=None,
         hexbin_kwargs=None,
@@ -65,8 +67,9 @@ class ParityDisplay(PredictionDisplay):
             Points with error bars, points, or the number of crystals in each hexagonal cell.
             ``"auto"`` takes error bars for up to 1,000 crystals with standard deviation, points for
             up to 5,000 crystals, and the density for more.
-        n_sigma : float, default=2
-            Half length of the error bars, in standard deviations.
+        n_sigma : float, default=None
+            Half length of the error bars, in standard deviations. By default they are the interval
+            of coverage 95 % where it is known, and two standard deviations elsewhere.
         errorbar_kwargs, scatter_kwargs, hexbin_kwargs, line_kwargs : dict, default=None
             Options of the points with error bars, the points, the cells and the diagonal.
 
@@ -79,8 +82,9 @@ class ParityDisplay(PredictionDisplay):
         x, y = self.y_true, self.y_pred
         if kind == "errorbar":
             options = {"fmt": "o", "ms": 2.5, "lw": 0.6, "alpha": 0.7, "ecolor": "0.7"}
-            options["label"] = rf"crystals, $\pm {n_sigma:g}\,\sigma$"
-            ax.errorbar(x, y, yerr=n_sigma * self.y_std, **options | (errorbar_kwargs or {}))
+            bars, what = self._bars(n_sigma)
+            options["label"] = f"crystals, {what}"
+            ax.errorbar(x, y, yerr=bars, **options | (errorbar_kwargs or {}))
         elif kind == "points":
             options = {"s": 8, "alpha": 0.5, "linewidths": 0, "label": "crystals"}
             ax.scatter(x, y, **options | (scatter_kwargs or {}))
@@ -117,6 +121,8 @@ class ErrorBarDisplay(PredictionDisplay):
     Parameters
     ----------
     y_true, y_pred, y_std : ndarray of shape (n_samples,)
+    interval : ndarray of shape (2, n_samples), default=None
+        Ends of the interval of coverage 95 %, where they are known.
     name : str, default=None
         Name of the model, for the title.
     target_name, unit : str
@@ -136,7 +142,7 @@ class ErrorBarDisplay(PredictionDisplay):
         *,
         n_drawn=100,
         random_state=None,
-        n_sigma=2,
+        n_sigma=None,
         errorbar_kwargs=None,
         scatter_kwargs=None,
     ):
@@ -149,8 +155,9 @@ class ErrorBarDisplay(PredictionDisplay):
             Number of crystals; all of them, if there are no more.
         random_state : int, RandomState or None, default=None
             Controls the choice.
-        n_sigma : float, default=2
-            Half length of the error bars, in standard deviations.
+        n_sigma : float, default=None
+            Half length of the error bars, in standard deviations. By default they are the interval
+            of coverage 95 % where it is known, and two standard deviations elsewhere.
         errorbar_kwargs, scatter_kwargs : dict, default=None
             Options of the predictions and of the true values.
 
@@ -163,12 +170,13 @@ class ErrorBarDisplay(PredictionDisplay):
         n = len(self.y_true)
         rows = check_random_state(random_state).permutation(n)[:n_drawn]
         self.rows_ = rows = rows[np.argsort(self.y_true[rows], kind="stable")]
-        true, predicted, bars = self.y_true[rows], self.y_pred[rows], n_sigma * self.y_std[rows]
+        true, predicted = self.y_true[rows], self.y_pred[rows]
+        bars, what = self._bars(n_sigma, rows)
         rank = np.arange(1, len(rows) + 1)
         options = {"fmt": "o", "ms": 2.5, "lw": 0.8, "color": "0.55"}
-        options["label"] = rf"predicted, $\pm {n_sigma:g}\,\sigma$"
+        options["label"] = f"predicted, {what}"
         ax.errorbar(rank, predicted, yerr=bars, **options | (errorbar_kwargs or {}))
-        inside = np.abs(predicted - true) <= bars
+        inside = (predicted - true <= bars[0]) & (true - predicted <= bars[1])
         for those, place, color, marker in (
             (inside, "inside", "tab:blue", "_"),
             (~inside, "outside", "tab:red", "x"),
@@ -192,6 +200,8 @@ class ResidualDisplay(PredictionDisplay):
     Parameters
     ----------
     y_true, y_pred, y_std : ndarray of shape (n_samples,)
+    interval : ndarray of shape (2, n_samples), default=None
+        Ends of the interval of coverage 95 %, where they are known.
     name : str, default=None
         Name of the model, for the title.
     target_name, unit : str
@@ -205,12 +215,12 @@ class ResidualDisplay(PredictionDisplay):
 
     @classmethod
     def from_estimator(cls, estimator, X, y, **options):
-        """Predict with standard deviation and draw, with formulas as labels if X has them.
+        """Predict distributions and draw, with formulas as labels if X has them.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted, as for `skcfgp.calibration.scorers.predict_with_std`.
+            Fitted, as for `skcfgp.calibration.predict_distribution`.
         X : array-like of shape (n_samples, ...)
         y : array-like of shape (n_samples,)
         **options
@@ -268,7 +278,7 @@ class ResidualDisplay(PredictionDisplay):
             xlabel=axis_label(r"standard deviation $\sigma$", self.unit),
             ylabel=axis_label(f"|residual| of {self.target_name}", self.unit),
         )
-        inside = f"{np.mean(excess <= 0):.1%} within $2\\sigma$ (Gaussian: 95.4%)"
+        inside = f"{np.mean(excess <= 0):.1%} within $2\\sigma$ (right: 95.4%)"
         self._set_title(f"n = {len(residual)}, {inside}")
         ax.legend(loc="upper left")
         return self

@@ -73,7 +73,16 @@ def test_unwritable_folder_is_said_before_the_work(tmp_path):
 def test_demo(demo, tmp_path):
     """The main job with fewer cycles: table, CSV and figures."""
     table = demo.table()
-    for word in ("MAE", "RMSE", "R2", "2 sigma", "fixed test set", "remaining pool", "Seconds"):
+    for word in (
+        "MAE",
+        "RMSE",
+        "R2",
+        "in 95 %",
+        "area",
+        "fixed test set",
+        "remaining pool",
+        "Seconds",
+    ):
         assert word in table
     paths = demo.write(tmp_path)
     assert [path.name for path in paths] == [
@@ -92,9 +101,13 @@ def test_demo(demo, tmp_path):
         "formation_energy_per_atom",
         "prediction",
         "std",
+        "lower",
+        "upper",
         "unit",
     ]
     assert len(rows) == 700
+    for row in rows:
+        assert float(row["lower"]) < float(row["prediction"]) < float(row["upper"])
     error = [float(r["prediction"]) - float(r["formation_energy_per_atom"]) for r in rows]
     assert np.mean(np.abs(error)) < 0.2  # eV/atom
     assert np.mean(np.abs(error)) == pytest.approx(

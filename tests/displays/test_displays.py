@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binom, norm
+from scipy.stats import binom, norm, t
 from sklearn import config_context
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
@@ -9,12 +9,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skcfgp import GaussianProcessRegressor, simulate
+from skcfgp.calibration import TransformedDistribution
 from skcfgp.displays import (
     CalibrationCurveDisplay,
     ErrorBarDisplay,
     LatentMapDisplay,
     LearningCurveDisplay,
     ParityDisplay,
+    PITHistogramDisplay,
     ResidualDisplay,
     TrainingHistoryDisplay,
 )
@@ -52,7 +54,14 @@ def test_from_estimator_is_from_predictions(cls, gp):
 
 
 @pytest.mark.parametrize(
-    "cls", [CalibrationCurveDisplay, ErrorBarDisplay, ParityDisplay, ResidualDisplay]
+    "cls",
+    [
+        CalibrationCurveDisplay,
+        ErrorBarDisplay,
+        ParityDisplay,
+        PITHistogramDisplay,
+        ResidualDisplay,
+    ],
 )
 @pytest.mark.parametrize("routing", [False, True])
 def test_from_estimator_takes_pipelines_and_searches(cls, routing):
@@ -63,6 +72,39 @@ def test_from_estimator_takes_pipelines_and_searches(cls, routing):
             cls.from_estimator(model.fit(X[:40], Y[:40]), X[40:], Y[40:])
         with pytest.raises(TypeError, match=r"LinearRegression\.predict does not take return_std"):
             cls.from_estimator(LinearRegression().fit(X, Y), X, Y)
+
+
+@pytest.mark.parametrize("cls", [ErrorBarDisplay, ParityDisplay])
+def test_of_a_distribution_the_interval_is_drawn(cls):
+    """Which is not symmetric of a logarithm."""
+    inner = t(3, loc=X[:40, 0], scale=0.1)
+    distribution = TransformedDistribution(inner, np.log10, lambda x: 10.0**x)
+    y = distribution.rvs(random_state=0)
+    display = cls.from_predictions(y, distribution)
+    (bars,) = display.ax_.containers
+    low, high = np.array(bars.lines[2][0].get_segments())[:, :, 1].T
+    expected = np.sort(distribution.interval(0.95))
+    np.testing.assert_allclose([np.sort(low), np.sort(high)], expected)
+    assert any("95% interval" in text for text in display.ax_.get_legend_handles_labels()[1])
+    if cls is ErrorBarDisplay:
+        lower, upper = distribution.interval(0.95)
+        count = f"inside the bar: {np.sum((lower <= y) & (y <= upper))}"
+        assert any(count in text for text in display.ax_.get_legend_handles_labels()[1])
+    sigma = cls.from_predictions(y, distribution, n_sigma=1).ax_.containers[0]
+    low, high = np.array(sigma.lines[2][0].get_segments())[:, :, 1].T
+    np.testing.assert_allclose(np.sort(high - low), np.sort(2 * display.y_std))
+
+
+def test_pit_histogram_is_flat_for_what_is_right():
+    distribution = t(3, loc=np.zeros(4000), scale=0.1)
+    y = distribution.rvs(random_state=1)
+    display = PITHistogramDisplay.from_predictions(y, distribution, name="t", n_bins=10)
+    np.testing.assert_allclose([bar.get_height() for bar in display.ax_.patches[:10]], 1, atol=0.2)
+    assert display.ax_.get_title() == "t"
+    wide = PITHistogramDisplay.from_predictions(y, 0 * y, 0 * y + 0.5, n_bins=10)
+    height = [bar.get_height() for bar in wide.ax_.patches[:10]]
+    assert height[4] > 1.5 > 0.5 > height[0]
+    assert np.mean(height) == pytest.approx(1)
 
 
 def test_parity_draws_two_sigma(gp):
@@ -169,8 +211,9 @@ def test_calibration_of_several_models_on_the_same_axes(gp):
         assert sum(label.startswith(f"{name},") for label in labels) == 1
     assert len(labels) == 4
     assert len(first.ax_.lines) == 3
-    band, *others = first.ax_.collections
-    assert not others
+    band, *levels = first.ax_.collections
+    assert len(levels) == 2
+    np.testing.assert_array_equal(levels[0].get_offsets()[:, 0], [0.5, 0.68, 0.8, 0.9, 0.95, 0.99])
     (low, high), n = band.get_paths()[0].get_extents().intervaly, 20
     assert (low, high) == (0, 1)
     at_half = band.get_paths()[0].vertices

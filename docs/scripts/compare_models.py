@@ -18,6 +18,7 @@ import pandas as pd
 from comparison import FORMATION, PROPERTIES, SEEDS, load_task
 from joblib import Parallel, delayed
 from scipy.optimize import minimize
+from scipy.stats import norm
 from sklearn.gaussian_process.kernels import WhiteKernel
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
@@ -26,12 +27,13 @@ from sklearn.preprocessing import StandardScaler
 from skcfgp import CalibratedRegressor, GaussianProcessRegressor
 from skcfgp.calibration import (
     coverage,
-    crps_gaussian,
+    crps,
     mean_squared_z,
     miscalibration_area,
     negative_log_likelihood,
     spearman,
 )
+from skcfgp.calibration.distribution_metrics import two_sigma_std
 from skcfgp.kernels import Laplacian
 from skcfgp.models import DummyRegressor, ExtraTreesRegressor
 from skcfgp.models.cfgp import block_kernel
@@ -39,31 +41,37 @@ from skcfgp.models.cfgp import block_kernel
 COLUMNS = ("MAE", "RMSE", "NLL", "CRPS", "within 2 sigma", "mean z^2", "area", "Spearman")
 
 
-def measure(y, mean, std):
-    """Return the values of `COLUMNS` of a model on a test set; the area is the interval form."""
-    rows = y, mean, std
-    error = mean - y
-    values = [np.abs(error).mean(), np.sqrt(np.mean(error**2))]
-    values += [negative_log_likelihood(*rows), crps_gaussian(*rows), coverage(*rows)]
-    values += [mean_squared_z(*rows), miscalibration_area(*rows), spearman(*rows)]
+def measure(y, prediction):
+    """Return the values of `COLUMNS` of a model on a test set; the area is the interval form.
+
+    A prediction is a distribution, or the mean and the standard deviation of a Gaussian.
+    """
+    found = prediction if hasattr(prediction, "cdf") else norm(*prediction)
+    mean, rows = found.median(), (y, found.median(), two_sigma_std(found))
+    values = [np.abs(mean - y).mean(), np.sqrt(np.mean((mean - y) ** 2))]
+    values += [negative_log_likelihood(y, found), crps(y, found), coverage(*rows)]
+    values += [mean_squared_z(*rows), miscalibration_area(y, found), spearman(*rows)]
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def recommended(task, tuned="", calibrated=True, objective="leave_one_out", by_unseen=False):
-    """Fit `make_cfgp`'s regressor on features computed before, or a variant of it."""
+def recommended(task, tuned="", method="student_t", objective="leave_one_out", by_unseen=False):
+    """Fit `make_cfgp`'s regressor on features computed before, or a variant of it.
+
+    Without a method it is not calibrated.
+    """
     blocks = task.features["composition"], task.features[f"{tuned}set2set"]
     X = np.hstack([StandardScaler().fit(b[task.train]).transform(b) for b in blocks])
     X_train, X_test, y_train, _ = task.split(X)
     gp = GaussianProcessRegressor(
         block_kernel(blocks[0].shape[1]), normalize_y=True, objective=objective
     )
-    if not calibrated:
+    if method is None:
         gp.fit(X_train, y_train, unseen=task.unseen if by_unseen else None)
         return gp.predict(X_test, return_std=True)
-    model = CalibratedRegressor(gp, n_neighbors=20, cv="leave_one_out")
+    model = CalibratedRegressor(gp, method=method, n_neighbors=20, cv="leave_one_out")
     trained = tuned or task.name == FORMATION
     model.fit(X_train, y_train, unseen=task.unseen if trained else None)
-    return model.predict(X_test, return_std=True)
+    return model.predict_distribution(X_test)
 
 
 def paper(task, tuned="", by_unseen=False, calibrated=False):
@@ -141,7 +149,8 @@ def bundled(task, name):
 NETWORKS = Path(__file__).parents[1] / "data" / "network_baselines"
 EVERYWHERE = {
     "recommended": recommended,
-    "recommended, not calibrated": partial(recommended, calibrated=False),
+    "recommended, as a Gaussian": partial(recommended, method="std_scaling"),
+    "recommended, not calibrated": partial(recommended, method=None),
     "paper's recipe": paper,
     "Gaussian process on composition": composition,
     "extremely randomised trees on composition": trees,
@@ -150,10 +159,10 @@ EVERYWHERE = {
 ON_FORMATION_ENERGY = {
     "network": readout,
     "recommended, kernel by marginal likelihood, not calibrated": partial(
-        recommended, calibrated=False, objective="marginal_likelihood"
+        recommended, method=None, objective="marginal_likelihood"
     ),
     "recommended, kernel by the unseen crystals, not calibrated": partial(
-        recommended, calibrated=False, by_unseen=True
+        recommended, method=None, by_unseen=True
     ),
     "paper's recipe, kernel by the unseen crystals": partial(paper, by_unseen=True),
     "paper's recipe, calibrated": partial(paper, calibrated=True),
@@ -163,7 +172,9 @@ ONCE = {  # of one seed
     "network with dropout": partial(bundled, name="dropout"),
 }
 ON_OTHERS = {
-    "recommended, fine-tuned network": partial(recommended, tuned="fine-tuned "),
+    "recommended, fine-tuned network": partial(
+        recommended, tuned="fine-tuned ", method="std_scaling"
+    ),
     "paper's recipe, fine-tuned network": partial(paper, tuned="fine-tuned "),
     "network, fine-tuned": partial(readout, tuned="fine-tuned "),
 }
@@ -177,8 +188,7 @@ def rows_of(name, seed, cache):
     else:
         models = EVERYWHERE | ON_OTHERS
     return [
-        {"property": name, "seed": seed, "model": model}
-        | measure(task.y[task.test], *predict(task))
+        {"property": name, "seed": seed, "model": model} | measure(task.y[task.test], predict(task))
         for model, predict in models.items()
     ]
 

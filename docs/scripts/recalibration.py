@@ -11,11 +11,14 @@ mean over the draws, with the standard deviation over them behind. About two min
 import argparse
 
 import numpy as np
-from scipy.stats import norm
 from sklearn.model_selection import KFold
 
 from skcfgp import CalibratedRegressor, GaussianProcessRegressor, MEGNetFeaturizer
-from skcfgp.calibration import mean_squared_z, negative_log_likelihood
+from skcfgp.calibration import (
+    miscalibration_area,
+    negative_log_likelihood,
+    predict_distribution,
+)
 from skcfgp.datasets import load_formation_energy
 from skcfgp.kernels import Laplacian
 
@@ -24,7 +27,7 @@ parser.add_argument("--calibrate", type=int, default=400)
 parser.add_argument("--seeds", type=int, default=5)
 arguments = parser.parse_args()
 
-METHODS = ("std_scaling", "isotonic", "conformal")
+METHODS = ("std_scaling", "student_t", "isotonic", "conformal")
 parts = {name: load_formation_energy(split=name) for name in ("train", "pool", "test")}
 featurizer = MEGNetFeaturizer("formation_energy_1800", verbose=0).fit(parts["train"].structures)
 X = {name: featurizer.transform(part.structures) for name, part in parts.items()}
@@ -32,18 +35,18 @@ y = {name: part.target for name, part in parts.items()}
 gp = GaussianProcessRegressor(Laplacian()).fit(X["train"], y["train"])
 
 
-def measure(model, intervals=None):
-    """Coverage of 95 % and 68 % intervals, their mean width, mean z^2 and NLL on the test set."""
-    mean, std = model.predict(X["test"], return_std=True)
+def measure(model):
+    """Coverage of 95 % and 68 % intervals, their mean width, area and NLL on the test set."""
+    distribution = predict_distribution(model, X["test"])
     row = []
     for coverage in (0.95, 0.6827):
-        bounds = norm.interval(coverage, mean, std)
-        if intervals:
-            bounds = intervals(X["test"], coverage)
+        bounds = distribution.interval(coverage)
+        if hasattr(model, "predict_interval"):
+            bounds = model.predict_interval(X["test"], coverage)
         row.append(np.mean((bounds[0] <= y["test"]) & (y["test"] <= bounds[1])))
         row.append(np.mean(bounds[1] - bounds[0]))
-    metrics = mean_squared_z, negative_log_likelihood
-    return row + [metric(y["test"], mean, std) for metric in metrics]
+    metrics = miscalibration_area, negative_log_likelihood
+    return row + [metric(y["test"], distribution) for metric in metrics]
 
 
 def report(name, rows):
@@ -51,7 +54,7 @@ def report(name, rows):
     print(f"{name:24}" + "".join(f"{m:9.3f} ({s:.3f})" for m, s in zip(mean, spread, strict=True)))
 
 
-columns = ("in 95 %", "width", "in 68 %", "width", "mean z^2", "NLL")
+columns = ("in 95 %", "width", "in 68 %", "width", "area", "NLL")
 print(" " * 24 + "".join(f"{column:>9}" + " " * 8 for column in columns))
 report("as it comes", [measure(gp)])
 for method in METHODS:
@@ -59,7 +62,7 @@ for method in METHODS:
     for seed in range(arguments.seeds):
         cv = KFold(5, shuffle=True, random_state=seed)
         model = CalibratedRegressor(gp, method=method, cv=cv).fit(X["train"], y["train"])
-        rows.append(measure(model, model.predict_interval))
+        rows.append(measure(model))
     report(f"{method}, folds", rows)
 for method in METHODS:
     rows = []
@@ -67,5 +70,5 @@ for method in METHODS:
         held_out = np.random.default_rng(seed).permutation(len(y["pool"]))[: arguments.calibrate]
         model = CalibratedRegressor(gp, method=method, cv="prefit")
         model.fit(X["pool"][held_out], y["pool"][held_out])
-        rows.append(measure(model, model.predict_interval))
+        rows.append(measure(model))
     report(f"{method}, held out", rows)

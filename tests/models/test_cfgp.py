@@ -156,3 +156,36 @@ def test_search_over_kernels_and_layers(crystals):
 def test_unknown_recipe():
     with pytest.raises(ValueError, match="recipe must be one of"):
         make_cfgp(recipe="Paper")
+
+
+def test_a_logarithm_is_learnt_and_the_unit_is_answered(crystals):
+    X, y = crystals
+    y, unseen = np.exp(y), np.arange(40) % 2 == 0
+    options = {"calibrated": True, "log_target": True}
+    model = make_cfgp(NAME, **options).fit(X[:40], y[:40], gp__unseen=unseen)
+    plain = make_cfgp(NAME, calibrated=True).fit(X[:40], np.log10(y[:40]), gp__unseen=unseen)
+    np.testing.assert_allclose(model.predict(X[40:]), 10 ** plain.predict(X[40:]))
+    found, known = (predict_distribution(m, X[40:]) for m in (model, plain))
+    np.testing.assert_allclose(found.interval(0.9), 10.0 ** np.array(known.interval(0.9)))
+    learner, other = (
+        ActiveLearner(m, X_training=X[:30], y_training=labels)
+        for m, labels in ((model, y[:30]), (plain, np.log10(y[:30])))
+    )
+    index, rows = learner.query(X[30:])
+    assert index == other.query(X[30:])[0]
+    learner.teach(rows, y[30:][index])
+    assert len(learner.estimator["gp"].regressor_.estimator_.X_train_) == 31
+    with pytest.raises(ValueError, match=r"log10 of the label .* row 3, -1.*positive"):
+        model.fit(X[:40], np.where(np.arange(40) == 3, -1.0, y[:40]))
+
+
+def test_a_known_error_of_the_labels_reaches_the_process(crystals):
+    X, y = crystals
+    y_std = np.where(np.arange(40) % 2 == 0, 0.5, 0.0)
+    model = make_cfgp(NAME, calibrated=True).fit(X[:40], y[:40], gp__y_std=y_std)
+    np.testing.assert_array_equal(model["gp"].estimator_.label_std_, y_std)
+    with config_context(enable_metadata_routing=True):
+        cfgp = make_cfgp(NAME, calibrated=True)
+        cfgp["features"].transformer_list[1][1][0].set_fit_request(unseen=False)
+        routed = cfgp.fit(X[:40], y[:40], y_std=y_std)
+    np.testing.assert_allclose(routed.predict(X), model.predict(X))

@@ -1,6 +1,6 @@
 """Look for the largest label by several strategies, from no label on.
 
-    python docs/scripts/compare_aims.py [--out docs/data] [--jobs 2] [--seeds 5] [--labels 160]
+    python docs/scripts/compare_aims.py [--out docs/data] [--jobs 2] [--seeds 5] [--labels 80]
 
 The candidates are four fifths of the crystals, others for each seed; of the gap and the refractive
 index those of the dielectric set. The first ten labels are those of the initial design, and the
@@ -32,7 +32,7 @@ STRATEGIES = {
     "upper confidence bound": upper_confidence_bound,
     "Thompson sampling": thompson_sampling,
 }
-SIZES = (20, 40, 80, 160)
+SIZES = (20, 40, 80)
 N_TOP = 10
 
 
@@ -77,8 +77,11 @@ def main():
         for task in tasks
         for label in ("random", *STRATEGIES)
     ]
-    table = pd.DataFrame(Parallel(n_jobs=arguments.jobs, verbose=5)(jobs))
-    table.to_csv(arguments.out / "aims.csv", index=False, float_format="%.2f")
+    rows = []
+    for row in Parallel(n_jobs=arguments.jobs, return_as="generator")(jobs):
+        rows.append(row)
+        table = pd.DataFrame(rows)
+        table.to_csv(arguments.out / "aims.csv", index=False, float_format="%.2f")
     groups = table.groupby(["property", "strategy"], sort=False)
     means = groups[[f"top_{size}" for size in SIZES]].mean()
     means["best, median"] = groups["best"].median()

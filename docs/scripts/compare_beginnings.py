@@ -38,7 +38,7 @@ PROPERTIES = {
     FORMATION: (load_formation_energy, {"split": "paper"}, False),
 }
 SIZES = (10, 20, 40, 80, 160)
-RANDOM_SIZES = (5, 7, 10, 14, 20, 28, 40, 57, 80, 113, 160, 226, 320, 452, 640)
+RANDOM_SIZES = (5, 7, 10, 14, 20, 28, 40, 57, 80, 113, 160, 226, 320, 452)
 GROWTH = 1.5
 
 
@@ -152,10 +152,12 @@ def main():
         for seed in range(arguments.seeds)
         for task in tasks
     ]
-    found = Parallel(n_jobs=arguments.jobs, verbose=5)(jobs)
     columns = ["property", "seed", "way", "draw", "n_labels", "mae_test"]
-    table = pd.DataFrame([row for rows in found for row in rows], columns=columns)
-    table.to_csv(arguments.out / "beginnings.csv", index=False, float_format="%.5f")
+    found = []
+    for rows in Parallel(n_jobs=arguments.jobs, return_as="generator")(jobs):
+        found += rows
+        table = pd.DataFrame(found, columns=columns)
+        table.to_csv(arguments.out / "beginnings.csv", index=False, float_format="%.5f")
     means = table.groupby(["property", "way", "n_labels"], sort=False)["mae_test"].mean()
     print(means.unstack()[list(SIZES)].round(4).to_string())
     print(labels_saved(table).round(2).to_string())

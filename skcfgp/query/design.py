@@ -7,8 +7,10 @@ ones, `skcfgp.query.integrated_variance`, with lengths that are typical distance
 
 import numpy as np
 from sklearn import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
 from ..gaussian_process.covariance import covariance_of, is_quick
 from ..gaussian_process.greedy import IntegratedVariance, first_of_largest
@@ -179,10 +181,27 @@ def _check_rows(n_samples, **rows):
 
 
 def _features(estimator, X):
-    """Return what the last step is given, by steps that are fitted without labels."""
+    """Return what the last step is given, by steps that are fitted to all rows without labels.
+
+    Steps that cannot be, such as a network that is trained, are taken as they are if fitted.
+    """
     if isinstance(estimator, Pipeline) and len(estimator) > 1:
-        X = clone(estimator[:-1]).fit_transform(X)
+        try:
+            X = clone(estimator[:-1]).fit_transform(X)
+        except ValueError:
+            if not is_fitted(estimator):
+                raise
+            X = estimator[:-1].transform(X)
     return check_features(None, X)
+
+
+def is_fitted(estimator):
+    """Tell whether an estimator is fitted."""
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        return False
+    return True
 
 
 def _process_of(estimator):

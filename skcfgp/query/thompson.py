@@ -1,6 +1,9 @@
 """Thompson sampling: ask for the point that is best in a draw from what is believed."""
 
+from contextlib import suppress
+
 import numpy as np
+from scipy.linalg import LinAlgError, cholesky
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 
 from ..gaussian_process.greedy import first_of_largest
@@ -50,7 +53,7 @@ def thompson_sampling(
         best label; where that is negative, it is multiplied.
     n_candidates : int, default=2000
         Number of points that are drawn jointly: those of largest m + 4 s where the pool is larger.
-        Takes 16 bytes times its square.
+        Takes 24 bytes times its square.
     random_state : int, RandomState or None, default=None
         Controls the draws; see `random_sampling`.
 
@@ -106,12 +109,17 @@ def thompson_sampling(
 def _draw(belief, positions, n_draws, rng):
     """Draw the labels of some points jointly: ndarray of shape (n_draws, n_points)."""
     covariance = belief.covariance(positions)
-    # A little noise more, for the factor: of what may be hundreds of nearly equal crystals.
-    covariance[np.diag_indices_from(covariance)] *= 1 + 1e-8
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    deviation = rng.standard_normal((n_draws, len(positions))) @ root.T
+    deviation = rng.standard_normal((n_draws, len(positions))) @ _root(covariance).T
     if belief.df is not None:
         df = float(np.median(belief.df))
         deviation *= np.sqrt(df / rng.chisquare(df, (n_draws, 1)))
     return belief.mean[positions] + deviation
+
+
+def _root(covariance):
+    """Return a matrix R with R R' equal to a covariance, which may be singular."""
+    noisy = covariance + np.diag(1e-10 * np.diag(covariance))
+    with suppress(LinAlgError):
+        return cholesky(noisy, lower=True, check_finite=False)
+    values, vectors = np.linalg.eigh(covariance)
+    return vectors * np.sqrt(np.maximum(values, 0.0))

@@ -123,6 +123,28 @@ def test_few_labels_leave_the_choice_to_the_design():
     np.testing.assert_array_equal(left[learner.query(X[left], n_instances=3)[0]], first[5:])
 
 
+class Trained(StandardScaler):
+    """A transformer that learns from labels."""
+
+    def fit(self, X, y=None):
+        if y is None:
+            raise ValueError("needs labels")
+        return super().fit(X)
+
+    def fit_transform(self, X, y=None):
+        return self.fit(X, y).transform(X)
+
+
+def test_features_that_are_learnt_from_labels():
+    learner = ActiveLearner(make_pipeline(Trained(), two_blocks()))
+    with pytest.raises(ValueError, match="needs labels"):
+        learner.query(X)
+    learner.teach(X[:5], Y[:5])
+    (index,), _ = learner.query(X[5:])
+    Z = StandardScaler().fit(X[:5]).transform(X)
+    assert index + 5 == initial_design(Z, 1, estimator=two_blocks(), known=range(5))[0][0]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

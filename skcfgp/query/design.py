@@ -10,7 +10,6 @@ from sklearn import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
 from ..gaussian_process.covariance import covariance_of, is_quick
 from ..gaussian_process.greedy import IntegratedVariance, first_of_largest
@@ -188,20 +187,12 @@ def _features(estimator, X):
     if isinstance(estimator, Pipeline) and len(estimator) > 1:
         try:
             X = clone(estimator[:-1]).fit_transform(X)
-        except ValueError:
-            if not is_fitted(estimator):
-                raise
-            X = estimator[:-1].transform(X)
+        except ValueError as error:
+            try:
+                X = estimator[:-1].transform(X)
+            except NotFittedError:
+                raise error from None
     return check_features(None, X)
-
-
-def is_fitted(estimator):
-    """Tell whether an estimator is fitted."""
-    try:
-        check_is_fitted(estimator)
-    except NotFittedError:
-        return False
-    return True
 
 
 def _process_of(estimator):

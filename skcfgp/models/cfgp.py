@@ -61,7 +61,7 @@ def make_cfgp(
         Columns of X on which the target depends in any other way: temperature, pressure,
         descriptors of one's own, latent vectors of another network. Standardised, they are one more
         factor of the kernel, a `Laplacian` on L1 distance with a length of its own. Only for the
-        recommended recipe.
+        recommended recipe. An estimate may be among them too.
     calibrated : bool, default=False
         Put the process in a `CalibratedRegressor`, which makes a Student-t of the Gaussian, as wide
         and as heavy in the tails as the leave-one-out errors say, also those of the 20 nearest
@@ -111,8 +111,9 @@ def make_cfgp(
     if recipe not in RECIPES:
         raise ValueError(f"recipe must be one of {RECIPES}, got {recipe!r}.")
     estimates, columns = _names(estimates), _names(columns)
-    named = [*columns, *estimates]
-    _check_named(named, recipe)
+    named = list(dict.fromkeys([*columns, *estimates]))
+    for names in (estimates, columns):
+        _check_names(names, recipe)
     if recipe == "recommended":
         composition = CompositionFeaturizer(groups)
         width = len(composition.fit(None).get_feature_names_out())
@@ -147,14 +148,14 @@ def _names(names):
     return [names] if isinstance(names, str) else list(names)
 
 
-def _check_named(named, recipe):
+def _check_names(names, recipe):
     """Refuse columns that are named twice, are no columns of numbers, or have no recipe."""
-    if len(set(named)) < len(named) or "structure" in named:
+    if len(set(names)) < len(names) or "structure" in names:
         raise ValueError(
             "estimates and columns must name columns of numbers beside the column 'structure', "
-            f"each once, got {named}."
+            f"each once, got {names}."
         )
-    if named and recipe != "recommended":
+    if names and recipe != "recommended":
         raise ValueError(
             f"estimates and columns are for the recommended recipe, and recipe is {recipe!r}."
         )

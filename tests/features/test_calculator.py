@@ -199,7 +199,9 @@ def test_wrong_parameters(params, message):
         CalculatorFeaturizer(**{"calculator": EMT} | params).fit(METALS)
 
 
+@pytest.mark.filterwarnings("ignore")  # of PyTorch
 def test_chgnet_knows_copper():
     model = pytest.importorskip("chgnet.model")
     row = CalculatorFeaturizer(model.CHGNetCalculator).fit_transform([bulk("Cu")])[0]
-    np.testing.assert_allclose(row, [-4.1, 140.0, 12.0], rtol=0.15)  # PBE with an offset, GPa, A^3
+    # PBE with the Materials Project's scheme; experiment; experiment
+    np.testing.assert_allclose(row, [-4.1, 140.0, 11.8], rtol=0.25)

@@ -97,6 +97,19 @@ def _parts(kernel, n):
 
 
 @network
+def test_an_estimate_may_be_a_factor_too(table):
+    X, y = table
+    X = X[["structure", "estimate"]]
+    model = make_cfgp(NAME, estimates="estimate", columns=["estimate"]).fit(X[:40], y[:40])
+    features = model[:-1].transform(X)
+    np.testing.assert_array_equal(features[:, -2], features[:, -1])
+    copied = make_cfgp(NAME, estimates="estimate", columns=["copy"])
+    copied.fit(X.assign(copy=X["estimate"])[:40], y[:40])
+    new = X[40:].assign(copy=X["estimate"])
+    np.testing.assert_array_equal(model.predict(X[40:]), copied.predict(new))
+
+
+@network
 def test_columns_without_an_influence_change_no_other_feature(table, both):
     X, _ = table
     plain = make_cfgp(NAME)[:-1].fit(X["structure"]).transform(X["structure"])
@@ -195,7 +208,7 @@ def test_missing_values_and_unnamed_columns_are_refused(table, both):
     ("options", "message"),
     [
         ({"estimates": ["a", "a"]}, "each once, got"),
-        ({"estimates": "a", "columns": "a"}, "each once, got"),
+        ({"columns": ("a", "b", "a")}, "each once, got"),
         ({"columns": ["structure"]}, "beside the column 'structure'"),
         ({"columns": "a", "recipe": "paper"}, "for the recommended recipe, and recipe is 'paper'"),
     ],

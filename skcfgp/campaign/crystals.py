@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..structures.crystal_tables import read_crystals
 from ..structures.dictionaries import crystal_from_dictionary
 from ..structures.files import is_poscar, structure_files
 from ..structures.ids import IdFinder, Name, all_ids, own_id
-from ..structures.tables import Refusal, read_crystals
+from ..structures.tables import Refusal
 from .damage import DamagedCampaignError, feature_rows
 from .results import Result, check_results, find_value_column, result_of_row
 from .state import State

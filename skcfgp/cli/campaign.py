@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .predict import split_names
+from .model import split_names
 
 __all__ = ["campaign"]
 

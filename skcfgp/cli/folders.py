@@ -1,20 +1,41 @@
-"""Folders that a command writes its results to."""
+"""Files and folders that a command writes its results to, tested before the work."""
 
 import os
 
 import click
 
-__all__ = ["make_folder"]
+__all__ = ["check_output", "make_folder"]
 
 
 def make_folder(path):
     """Make a folder, and make sure that it can be written to: before the work, not after it."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".skcfgp-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        _probe(path)
     except OSError as error:
         raise click.ClickException(
             f"the folder {path} cannot be written to: {error.strerror}."
         ) from error
+
+
+def check_output(path, suffixes=(".csv", ".json")):
+    """Make sure that a table can be written to a path: its name, and the folder it is in."""
+    if path.suffix.lower() not in suffixes:
+        raise click.UsageError(
+            f"the name of a table must end in {' or '.join(suffixes)}, got {path.name!r}."
+        )
+    if path.is_dir():
+        raise click.UsageError(f"{path} is a folder; name a file for the table.")
+    try:
+        if path.exists():
+            with path.open("ab"):
+                pass
+        _probe(path.parent)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _probe(folder):
+    probe = folder / f".skcfgp-{os.getpid()}"
+    probe.touch()
+    probe.unlink()

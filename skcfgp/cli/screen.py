@@ -4,19 +4,45 @@ from pathlib import Path
 
 import click
 
-from .predict import columns_of, fit_model, model_options
+from .folders import check_output, make_folder
+from .model import (
+    MODEL_NAMES,
+    check_model_options,
+    check_no_effect,
+    columns_of,
+    fit_model,
+    model_options,
+    predict_in_parts,
+    say_unused,
+    unusable,
+)
 
 __all__ = ["screen"]
 
-#: Number of unusable crystals that are named.
-SHOWN = 10
+IN_FOLDER = "without --out FOLDER"
+
+
+class Bound(click.ParamType):
+    """A number, with or without its unit after it: ``300`` or ``"300 GPa"``."""
+
+    name = "float"
+
+    def convert(self, value, param, ctx):
+        """Return the number and the unit, or None."""
+        if isinstance(value, tuple):
+            return value
+        number, _, unit = str(value).strip().partition(" ")
+        try:
+            return float(number), unit.strip() or None
+        except ValueError:
+            self.fail(f"{value!r} is not a number, with or without a unit: '300 GPa'.", param, ctx)
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--below", type=float, help="Upper bound of the value.")
-@click.option("--above", type=float, help="Lower bound of the value.")
-@click.option("--between", type=float, nargs=2, help="Both bounds of the value.")
+@click.option("--below", type=Bound(), help="Upper bound of the value, such as 0 or '300 GPa'.")
+@click.option("--above", type=Bound(), help="Lower bound of the value.")
+@click.option("--between", type=Bound(), nargs=2, help="Both bounds of the value.")
 @click.option(
     "--cut",
     type=float,
@@ -35,6 +61,7 @@ SHOWN = 10
 @model_options
 @click.option(
     "--out",
+    "-o",
     type=click.Path(path_type=Path),
     help="Table, .csv or .json; or a folder, for a pool that does not fit into memory.",
 )
@@ -57,26 +84,16 @@ SHOWN = 10
     show_default=True,
     help="Number of crystals in a part of --out FOLDER.",
 )
-def screen(
-    files,
-    below,
-    above,
-    between,
-    cut,
-    edge_cases,
-    rescale,
-    out,
-    top,
-    workers,
-    scheduler,
-    chunk_size,
-    **model,
-):
+def screen(files, below, above, between, cut, edge_cases, rescale, out, coverage, **options):
     """Find the crystals that probably meet a condition.
 
-    FILES is the folder of a campaign, or files and folders of crystals. Prints how many crystals
-    are expected to meet the condition, how many of them a cut finds and misses, and the edge cases:
-    the crystals whose label would remove most of the expected number of wrong decisions.
+    FILES is the folder of a campaign, or files, folders and tables of crystals. Prints how many
+    crystals are expected to meet the condition, how many of them a cut finds and misses, and the
+    edge cases: the crystals whose label would remove most of the expected number of wrong
+    decisions.
+
+    A bound is in the unit of the predictions: that of the campaign, of --train or, without either,
+    eV/atom. With its own unit, as in --above '300 GPa', it is checked.
 
     With --out FOLDER the pool, one file or folder, is predicted in chunks, by several processes or
     on a Dask cluster if asked, and the predictions are written there as Parquet; the same command
@@ -88,40 +105,163 @@ def screen(
       skcfgp screen crystals/ --below 0.0 --cut 0.9 --out stable.csv
       skcfgp screen pool.parquet --below 0.0 --out predictions --workers 4 --top 1000
     """  # noqa: D301  click looks for the backspace
-    from ..campaign.tables import write_table
+    pool = {name: options.pop(name) for name in ("top", "workers", "scheduler", "chunk_size")}
+    in_folder = out is not None and out.suffix.lower() not in (".csv", ".json")
+    is_campaign = _is_campaign(files)
+    condition, unit = _condition(in_folder, below, above, between)
+    _check_options(options, condition, in_folder, is_campaign)
+    if in_folder and (is_campaign or len(files) != 1):
+        raise click.UsageError("--out FOLDER takes one pool: a file or a folder of crystals.")
+    if not (is_campaign or options["train"]):
+        _check_bundled(condition, unit)
+    if in_folder:
+        make_folder(out)
+    elif out is not None:
+        check_output(out)
+    if in_folder:
+        _screen_pool(files[0], out, condition, unit, cut, edge_cases, coverage, options, pool)
+        return
+    if is_campaign:
+        table, known_unit, n_refused = *_campaign_table(files[0], rescale, unit), 0
+    else:
+        table, known_unit, n_refused = _table(files, options, unit, coverage, out)
+    from ..screening import screen as screen_table
+
+    found = screen_table(table, condition, cut)
+    _say(found, edge_cases, known_unit)
+    if out is not None:
+        from .predict import write
+
+        write(found.table, out)
+    if not is_campaign:
+        failed = table[table["error"] != ""]
+        say_unused(zip(failed["id"], failed["error"], strict=True))
+        unusable(len(failed), len(table), n_refused)
+
+
+def _condition(in_folder, below, above, between):
+    """Make the condition of the bounds; return it, or None, with the unit that they were given."""
     from ..screening import Condition
 
-    in_folder = out is not None and out.suffix.lower() not in (".csv", ".json")
-    condition = None
-    if not in_folder or below is not None or above is not None or between is not None:
-        condition = Condition.of(below=below, above=above, between=between)
-    if not in_folder and (workers or scheduler):
-        raise click.UsageError("--workers and --scheduler need --out FOLDER.")
-    is_campaign = _is_campaign(files)
-    if rescale and not is_campaign:
-        raise click.UsageError("--rescale needs a campaign: files have no labels to compare with.")
-    if columns_of(model) and (is_campaign or in_folder):
-        raise click.UsageError(
-            "--estimates and --columns are for tables of crystals: FILES are .csv, and --out is a "
-            "table."
-        )
-    if in_folder:
-        if is_campaign or len(files) != 1:
-            raise click.UsageError("--out FOLDER takes one pool: a file or a folder of crystals.")
-        predictions, unit = _predict_pool(
-            files[0], out, model, chunk_size, scheduler=scheduler, n_workers=workers or 1
-        )
-        path = out / "top.csv"
-        write_table(predictions.top(top, condition or "std"), path)
-        click.echo(f"wrote the first {top} to {path}")
-        if condition is None:
-            return
-        found = predictions.screen(condition, cut, max(1, edge_cases))
-    else:
-        from ..screening import screen as screen_table
+    given = [bound for bound in (below, above, *(between or ())) if bound is not None]
+    if in_folder and not given:
+        return None, None
+    units = {unit for _, unit in given if unit}
+    if len(units) > 1:
+        raise click.UsageError(f"the bounds have different units: {' and '.join(sorted(units))}.")
+    values = {name: value and value[0] for name, value in (("below", below), ("above", above))}
+    values["between"] = between and [value for value, _ in between]
+    return Condition.of(**values), next(iter(units), None)
 
-        table, unit = _campaign_table(files[0], rescale) if is_campaign else _table(files, model)
-        found = screen_table(table, condition, cut)
+
+def _check_options(options, condition, in_folder, is_campaign):
+    """Refuse options that have no effect, before the work."""
+    if not in_folder:
+        check_no_effect(("top", "workers", "scheduler", "chunk_size"), IN_FOLDER)
+    if condition is None:
+        check_no_effect(("cut", "edge_cases"), "without a condition")
+    if is_campaign:
+        check_no_effect(MODEL_NAMES, "on a campaign, which has its own model")
+        return
+    check_no_effect(("rescale",), "on files, which have no labels to compare with")
+    check_model_options(**options)
+    if columns_of(options) and in_folder:
+        raise click.UsageError(
+            "--estimates and --columns are for tables of crystals that fit into memory: name a "
+            "table (.csv or .json) for --out."
+        )
+
+
+def _check_unit(unit, known):
+    """Refuse a bound in another unit than that of the predictions."""
+    if unit and unit != known:
+        has = f"are in {known}" if known else "have no unit; name it with --unit"
+        raise click.UsageError(f"the bound is in {unit}, and the predictions {has}.")
+
+
+def _check_bundled(condition, unit):
+    """Refuse a condition that cannot be meant for formation energies."""
+    from ..datasets import load_formation_energy
+
+    data = load_formation_energy(structures="arrays")
+    _check_unit(unit, data.unit)
+    low, high = data.target.min(), data.target.max()
+    width = high - low
+    bounds = () if condition is None else (condition.low, condition.high)
+    for bound in bounds:
+        if abs(bound) != float("inf") and not low - width <= bound <= high + width:
+            raise click.UsageError(
+                f"{bound:g} is no formation energy in {data.unit}, which is what is predicted "
+                f"without --train (known are {low:.1f} to {high:.1f}). For another property give "
+                "labels with --train."
+            )
+
+
+def _is_campaign(files):
+    from ..campaign.store import FILE_NAME
+
+    return len(files) == 1 and (files[0] / FILE_NAME).exists()
+
+
+def _campaign_table(folder, rescale, unit):
+    from ..campaign import Campaign
+
+    campaign = Campaign(folder)
+    known = campaign.state().settings["unit"]
+    _check_unit(unit, known)
+    return campaign.export(rescale=rescale), known
+
+
+def _table(files, options, unit, coverage, out):
+    from ..models.default import read_files
+    from .predict import keep_in
+
+    # An unknown format is an error before the work.
+    crystals = read_files(files, columns_of(options))
+    model, known, n_refused = fit_model(**options)
+    _check_unit(unit, known)
+    return predict_in_parts(model, crystals, known, coverage, keep_in(out)), known, n_refused
+
+
+def _screen_pool(path, out, condition, unit, cut, edge_cases, coverage, options, pool):
+    """Predict a pool into a folder, and screen what is there."""
+    from ..campaign.tables import write_table
+
+    predictions, known, n_refused = _predict_pool(path, out, unit, coverage, options, pool)
+    write_table(predictions.top(pool["top"], condition or "std"), out / "top.csv")
+    click.echo(f"wrote the first {pool['top']} to {out / 'top.csv'}")
+    if condition is not None:
+        _say(predictions.screen(condition, cut, max(1, edge_cases)), edge_cases, known)
+    n_failed = say_unused(predictions.failures())
+    unusable(n_failed, sum(len(part) for part in predictions.parts()), n_refused)
+
+
+def _predict_pool(path, out, unit, coverage, options, pool):
+    """Predict a pool into a folder, with a progress bar."""
+    from tqdm import tqdm
+
+    from ..screening import Pool, predict_pool
+
+    n = Pool(path).count()  # refuses an unknown format before the work
+    model, known, n_refused = fit_model(**options)
+    _check_unit(unit, known)
+    with tqdm(total=n, unit="crystal", disable=None) as bar:
+        found = predict_pool(
+            model,
+            path,
+            out,
+            unit=known,
+            coverage=coverage,
+            chunk_size=pool["chunk_size"],
+            scheduler=pool["scheduler"],
+            n_workers=pool["workers"] or 1,
+            progress=bar.update,
+        )
+    return found, known, n_refused
+
+
+def _say(found, edge_cases, unit):
+    """Print the numbers of a screening and its edge cases."""
     click.echo(str(found))
     if found.n_unknown:
         click.echo(f"{found.n_unknown} crystals have no prediction and are in none of the numbers.")
@@ -132,51 +272,3 @@ def screen(
             f"  {row.id}  {row.formula}  {row.prediction:.4f} +- {row.std:.4f} {unit}, "
             f"p = {row.p_meets:.2f}"
         )
-    if out is not None and not in_folder:
-        write_table(found.table, out)
-        click.echo(f"wrote {len(found.table)} rows to {out}")
-
-
-def _is_campaign(files):
-    from ..campaign.store import FILE_NAME
-
-    return len(files) == 1 and (files[0] / FILE_NAME).exists()
-
-
-def _campaign_table(folder, rescale):
-    from ..campaign import Campaign
-
-    campaign = Campaign(folder)
-    return campaign.export(rescale=rescale), campaign.state().settings["unit"]
-
-
-def _table(files, options):
-    from ..models.predictor import predict_crystals, read_files
-
-    crystals = read_files(
-        files, columns_of(options)
-    )  # an unknown format is an error before the work
-    model, unit = fit_model(**options)
-    return predict_crystals(model, crystals, unit), unit
-
-
-def _predict_pool(path, out, options, chunk_size, **workers):
-    """Predict a pool into a folder, with a progress bar; name what could not be used."""
-    from tqdm import tqdm
-
-    from ..screening import Pool, predict_pool
-
-    n = Pool(path).count()  # refuses an unknown format before the work
-    model, unit = fit_model(**options)
-    with tqdm(total=n, unit="crystal", disable=None) as bar:
-        found = predict_pool(
-            model, path, out, unit=unit, chunk_size=chunk_size, progress=bar.update, **workers
-        )
-    failures = 0
-    for id_, reason in found.failures():
-        failures += 1
-        if failures <= SHOWN:
-            click.echo(f"not used: {id_}: {reason}", err=True)
-    if failures > SHOWN:
-        click.echo(f"and {failures - SHOWN} more; see 'error' in the parts.", err=True)
-    return found, unit

@@ -109,7 +109,8 @@ class CrystalTransformerMixin(CrystalInputMixin, TransformerMixin):
             raise ValueError(f"on_error must be 'raise' or 'nan', got {self.on_error!r}.")
 
     def _read(self, X):
-        return check_structures(X, on_error="nan", n_jobs=getattr(self, "n_jobs", None))
+        formulas, n_jobs = (getattr(self, name, None) for name in ("formulas", "n_jobs"))
+        return check_structures(X, on_error="nan", formulas=bool(formulas), n_jobs=n_jobs)
 
     def _report(self, crystals, errors=None):
         """Raise an error, or give a warning, that names the crystals that cannot be used."""
@@ -141,6 +142,9 @@ class CrystalReader(CrystalTransformerMixin, BaseEstimator):
     on_error : {"raise", "nan"}, default="raise"
         Whether crystals that cannot be used raise an error, once all were looked at, or become
         None, with one warning that names them.
+    formulas : bool, default=False
+        Whether formulas without a structure are taken too, as in `check_structures`; they become
+        pymatgen's ``Composition``, for a `CompositionFeaturizer`.
     n_jobs : int, default=None
         Number of processes that read files. None means 1 unless a joblib context says otherwise,
         -1 all processors.
@@ -159,8 +163,9 @@ class CrystalReader(CrystalTransformerMixin, BaseEstimator):
     array([Crystal(NaCl, 8 sites)], dtype=object)
     """
 
-    def __init__(self, *, on_error="raise", n_jobs=None):
+    def __init__(self, *, on_error="raise", formulas=False, n_jobs=None):
         self.on_error = on_error
+        self.formulas = formulas
         self.n_jobs = n_jobs
 
     def _names(self):

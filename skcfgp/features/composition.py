@@ -1,4 +1,4 @@
-"""`CompositionFeaturizer`: crystals to numbers that need neither a network nor coordinates.
+"""`CompositionFeaturizer`: crystals or formulas to numbers that need no network.
 
 Statistics of tabulated properties of the elements over the atoms, how densely these are packed
 and, if wanted, how much there is of each element. On a few hundred labels a Gaussian process on
@@ -10,6 +10,7 @@ import numpy as np
 from pymatgen.core import Element
 from sklearn.base import BaseEstimator
 
+from ..structures import Crystal, check_structures
 from ..structures.elements import PROPERTIES, atomic_masses, element_properties
 from .base import CrystalTransformerMixin
 
@@ -27,11 +28,23 @@ _BEYOND = (
     f"{Element.from_Z(N_ELEMENTS)}. Leave the crystal out."
 )
 
+#: Groups of columns that a formula does not give.
+OF_CELL = ("cell", "size")
+
+_NO_CELL = (
+    "it is a formula without a structure, and the group {!r} is computed from the cell. Leave the "
+    "group out, or give the crystal."
+)
+
 _GRAM_PER_CM3 = 1.66053906660  # of one dalton per cubic angstrom (CODATA 2018)
 
 
 class CompositionFeaturizer(CrystalTransformerMixin, BaseEstimator):
     """Turn crystals into statistics of element properties, volume per atom and density.
+
+    A row may be a formula without a structure too: text such as ``"Fe0.5Ni0.5"``, or pymatgen's
+    ``Composition``. It has no columns of the groups ``"cell"`` and ``"size"``, which must be left
+    out.
 
     Parameters
     ----------
@@ -68,6 +81,12 @@ class CompositionFeaturizer(CrystalTransformerMixin, BaseEstimator):
     >>> row = featurizer.transform([salt])[0]
     >>> dict(zip(featurizer.get_feature_names_out().tolist(), row.round(2).tolist()))
     {'volume_per_atom_angstrom3': 23.03, 'density_g_cm3': 2.11}
+
+    Formulas alone:
+
+    >>> featurizer = CompositionFeaturizer(["mean", "deviation"])
+    >>> featurizer.transform(["NaCl", "Fe0.5Ni0.5", "Ca(OH)2"]).shape
+    (3, 32)
     """
 
     def __init__(self, groups=("mean", "deviation", "cell"), *, on_error="raise"):
@@ -82,14 +101,20 @@ class CompositionFeaturizer(CrystalTransformerMixin, BaseEstimator):
             raise ValueError(f"groups must name at least one, each once, got {self.groups!r}.")
         super()._check_parameters()
 
+    def _read(self, X):
+        return check_structures(X, on_error="nan", formulas=True)
+
     def _transform(self, crystals):
         self._check_parameters()
+        of_cell = next((group for group in self._groups() if group in OF_CELL), None)
         errors, good = {}, []
         for row, crystal in enumerate(crystals.structures):
             if crystal is None:
                 continue
-            if (heaviest := int(crystal.atomic_numbers.max())) > N_ELEMENTS:
+            if (heaviest := int(_amounts(crystal)[0].max())) > N_ELEMENTS:
                 errors[row] = _BEYOND.format(Element.from_Z(heaviest))
+            elif of_cell and not isinstance(crystal, Crystal):
+                errors[row] = _NO_CELL.format(of_cell)
             else:
                 good.append(row)
         self._report(crystals, errors)
@@ -112,26 +137,39 @@ class CompositionFeaturizer(CrystalTransformerMixin, BaseEstimator):
         return [name for group in self._groups() for name in names[group]]
 
     def _compute(self, crystals):
-        """Compute the features of crystals that can be used."""
-        n_sites = np.array([len(crystal) for crystal in crystals])
-        fractions = _element_fractions([crystal.atomic_numbers for crystal in crystals], n_sites)
-        columns = {"fractions": fractions, "size": n_sites[:, None]}
-        volumes = np.abs(np.linalg.det([crystal.lattice for crystal in crystals]))
-        volume_per_atom = volumes / n_sites
-        mass = fractions @ atomic_masses(N_ELEMENTS)  # dalton per atom
-        density = _GRAM_PER_CM3 * mass / volume_per_atom
-        columns["cell"] = np.column_stack([volume_per_atom, density])
+        """Compute the features of crystals and formulas that can be used."""
+        fractions = _element_fractions(crystals)
+        columns = {"fractions": fractions}
+        if set(OF_CELL) & set(self._groups()):
+            n_sites = np.array([len(crystal) for crystal in crystals])
+            volumes = np.abs(np.linalg.det([crystal.lattice for crystal in crystals]))
+            volume_per_atom = volumes / n_sites
+            mass = fractions @ atomic_masses(N_ELEMENTS)  # dalton per atom
+            density = _GRAM_PER_CM3 * mass / volume_per_atom
+            columns |= {
+                "size": n_sites[:, None],
+                "cell": np.column_stack([volume_per_atom, density]),
+            }
         statistics = _statistics(fractions, element_properties(N_ELEMENTS))
         columns |= zip(_STATISTICS, statistics, strict=True)
         return np.hstack([columns[group] for group in self._groups()])
 
 
-def _element_fractions(atomic_numbers, n_sites):
+def _amounts(crystal):
+    """Return atomic numbers, and how much there is of each: of each site, or of each element."""
+    if isinstance(crystal, Crystal):
+        return crystal.atomic_numbers, np.ones(len(crystal))
+    return np.array([element.Z for element in crystal]), np.array(list(crystal.values()))
+
+
+def _element_fractions(crystals):
     """Compute the fraction of each element, an array of shape (n_crystals, N_ELEMENTS)."""
-    numbers = np.concatenate(atomic_numbers)
-    cell = np.repeat(np.arange(len(n_sites)) * N_ELEMENTS, n_sites) + numbers - 1
-    counts = np.bincount(cell, minlength=len(n_sites) * N_ELEMENTS)
-    return counts.reshape(-1, N_ELEMENTS) / n_sites[:, None]
+    numbers, amounts = zip(*map(_amounts, crystals), strict=True)
+    row = np.repeat(np.arange(len(crystals)), [len(part) for part in numbers])
+    cell = row * N_ELEMENTS + np.concatenate(numbers) - 1
+    counts = np.bincount(cell, np.concatenate(amounts), minlength=len(crystals) * N_ELEMENTS)
+    counts = counts.reshape(-1, N_ELEMENTS)
+    return counts / counts.sum(axis=1, keepdims=True)
 
 
 def _statistics(fractions, table):

@@ -2,10 +2,12 @@
 
 from .cfgp import make_cfgp
 from .megnet import MEGNetEnsemble, MEGNetRegressor
+from .pipeline import CrystalPipeline
 from .predictor import featurize, predict_crystals, unseen_mask
 from .tables import DummyRegressor, ExtraTreesRegressor
 
 __all__ = [
+    "CrystalPipeline",
     "DummyRegressor",
     "ExtraTreesRegressor",
     "MEGNetEnsemble",

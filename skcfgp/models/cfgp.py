@@ -7,17 +7,24 @@ a length scale of its own, and chooses these by how well each label is predicted
 
 from sklearn.compose import ColumnTransformer
 from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, WhiteKernel
-from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from ..calibration import CalibratedRegressor, MonotoneTargetRegressor
 from ..features import CompositionFeaturizer, CrystalReader, MEGNetFeaturizer, TableReader
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..kernels import Laplacian, OnColumns
+from .pipeline import CrystalPipeline
 
 __all__ = ["PAPER_KERNEL", "RECIPES", "make_cfgp"]
 
-RECIPES = ("recommended", "paper", "paper values")
+RECIPES = ("recommended", "paper", "paper values", "composition")
+
+#: What the recipes with composition know of it; a formula has no cell.
+GROUPS = {
+    "recommended": ("mean", "deviation", "cell"),
+    "composition": ("mean", "deviation"),
+}
 
 #: The hyper-parameters that the paper prints for 7,800 oxides, in eV/atom; not to be moved.
 PAPER_KERNEL = Laplacian(0.4281, 2.3997, "fixed", "fixed")
@@ -27,11 +34,12 @@ def make_cfgp(
     weights="Eform_MP_2019",
     *,
     recipe="recommended",
-    groups=("mean", "deviation", "cell"),
+    groups=None,
     estimates=(),
     columns=(),
     calibrated=False,
     log_target=False,
+    on_error="raise",
     random_state=None,
 ):
     """Make a pipeline of a MEGNet and a Gaussian process.
@@ -40,7 +48,7 @@ def make_cfgp(
     ----------
     weights : str, Path or None, default="Eform_MP_2019"
         The network, as in `MEGNetFeaturizer`.
-    recipe : {"recommended", "paper", "paper values"}, default="recommended"
+    recipe : {"recommended", "paper", "paper values", "composition"}, default="recommended"
         - ``"recommended"``: the 96 numbers that go into the readout (``layer="set2set"``) and
           composition, both standardised; the product of a `Laplacian` of each, on L1 distance for
           composition, plus white noise; hyper-parameters by leave-one-out predictions.
@@ -48,9 +56,14 @@ def make_cfgp(
           hyper-parameters by marginal likelihood, from a = l = 1.
         - ``"paper values"``: the same with the amplitude and the length that the paper prints, for
           formation energies in eV/atom.
-    groups : str or sequence of str, default=("mean", "deviation", "cell")
-        What the recommended pipeline knows of the composition, as in `CompositionFeaturizer`. The
-        kernel depends on the number of these columns, so choose them here, not by ``set_params``.
+        - ``"composition"``: composition alone, standardised, and one `Laplacian` on L1 distance
+          plus white noise; hyper-parameters by leave-one-out predictions. It has no network, and
+          takes formulas without a structure: text, or pymatgen's ``Composition``.
+    groups : str or sequence of str, default=None
+        What the pipeline knows of the composition, as in `CompositionFeaturizer`. By default
+        ``("mean", "deviation", "cell")``, without the cell for the recipe ``"composition"``; the
+        recipes of the paper use none. The kernel depends on the number of these columns, so choose
+        them here, not by ``set_params``.
     estimates : str or sequence of str, default=()
         Columns of X that estimate the target cheaply: another property, a cheaper functional, a
         universal potential (see `skcfgp.features.CalculatorFeaturizer`), an old model. Each adds a
@@ -71,12 +84,15 @@ def make_cfgp(
         Learn the decimal logarithm of the target, and answer in its unit, by a
         `skcfgp.calibration.MonotoneTargetRegressor`: for positive quantities over orders of
         magnitude. ``predict`` gives the median; intervals are not symmetric about it.
+    on_error : {"raise", "nan"}, default="raise"
+        Whether crystals that cannot be used make ``predict`` raise an error, or get NaN as
+        prediction and as standard deviation, with one warning that names them.
     random_state : int, RandomState or None, default=None
         Controls the training of the network and the restarts of the search.
 
     Returns
     -------
-    sklearn.pipeline.Pipeline
+    skcfgp.models.CrystalPipeline
         With the steps ``"crystals"``, ``"features"`` and ``"gp"``, whose parameters can be set.
         ``"gp"`` is the process, or the `CalibratedRegressor` around it; with `log_target` its
         ``regressor`` is. If the network was trained
@@ -114,8 +130,10 @@ def make_cfgp(
     named = list(dict.fromkeys([*columns, *estimates]))
     for names in (estimates, columns):
         _check_names(names, recipe)
+    composition = CompositionFeaturizer(GROUPS.get(recipe) if groups is None else groups)
+    if groups is not None and recipe not in GROUPS:
+        raise ValueError(f"groups are for the recipes {[*GROUPS]}, and recipe is {recipe!r}.")
     if recipe == "recommended":
-        composition = CompositionFeaturizer(groups)
         width = len(composition.fit(None).get_feature_names_out())
         check = FunctionTransformer(
             check_width, kw_args={"width": width}, feature_names_out="one-to-one"
@@ -132,6 +150,14 @@ def make_cfgp(
             objective="leave_one_out",
             random_state=random_state,
         )
+    elif recipe == "composition":
+        features = make_pipeline(composition, StandardScaler())
+        gp = GaussianProcessRegressor(
+            composition_kernel() + WhiteKernel(1e-2, (1e-6, 1e1)),
+            normalize_y=True,
+            objective="leave_one_out",
+            random_state=random_state,
+        )
     else:
         features = MEGNetFeaturizer(weights, layer="readout_0", random_state=random_state)
         kernel = Laplacian() if recipe == "paper" else PAPER_KERNEL
@@ -140,8 +166,9 @@ def make_cfgp(
         gp = CalibratedRegressor(gp, method="student_t", n_neighbors=20, cv="leave_one_out")
     if log_target:
         gp = MonotoneTargetRegressor(gp)
-    reader = TableReader(named) if named else CrystalReader()
-    return Pipeline([("crystals", reader), ("features", features), ("gp", gp)])
+    reader = TableReader(named) if named else CrystalReader(formulas=recipe == "composition")
+    steps = [("crystals", reader), ("features", features), ("gp", gp)]
+    return CrystalPipeline(steps, on_error=on_error)
 
 
 def _names(names):
@@ -169,6 +196,11 @@ def _beside(blocks, columns, estimates):
     return ColumnTransformer(transformers)
 
 
+def composition_kernel():
+    """Return the kernel of standardised composition, of which few columns differ at a time."""
+    return Laplacian(1.0, 100.0, length_scale_bounds=(1e-2, 1e6), metric="cityblock")
+
+
 def block_kernel(n_composition, n_columns=0, n_estimates=0):
     """Return the kernel of the recommended pipeline.
 
@@ -176,9 +208,8 @@ def block_kernel(n_composition, n_columns=0, n_estimates=0):
     estimates in the last ones, each with a weight of its own.
     """
     ends = -(n_columns + n_estimates) or None, -n_estimates or None
-    composition = Laplacian(1.0, 100.0, length_scale_bounds=(1e-2, 1e6), metric="cityblock")
     latent = Laplacian(1.0, 10.0, "fixed", (1e-2, 1e6))  # one amplitude is enough for a product
-    kernel = OnColumns(composition, slice(n_composition))
+    kernel = OnColumns(composition_kernel(), slice(n_composition))
     kernel *= OnColumns(latent, slice(n_composition, ends[0]))
     if n_columns:
         own = Laplacian(1.0, 10.0, "fixed", (1e-2, 1e6), metric="cityblock")

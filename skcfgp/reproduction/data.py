@@ -12,7 +12,8 @@ from ..features.composition import N_ELEMENTS
 from ..models import unseen_mask
 from ..network.graphs import structure_graph
 from ..structures import object_array, structure_digest
-from ..structures.tables import find_target, finite_value, read_crystals
+from ..structures.crystal_tables import read_crystals
+from ..structures.labels import find_target, read_number
 from .settings import PAPER
 
 __all__ = ["PARTS", "Data", "bundled_data", "read_data"]
@@ -97,7 +98,7 @@ def read_data(path, target=None, published=None, random_state=0):
     target, usable, y = find_target(path, table.columns, target), [], []
     for row in table.rows:
         try:
-            label = finite_value(row.fields[target])
+            label = read_number(row.fields[target])
         except ValueError as error:
             raise ValueError(f"{path}, line {row.line}: {error}.") from None
         try:

@@ -9,20 +9,33 @@ import itertools
 import sqlite3
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from ..structures import Failure, Structures, object_array
 from ..structures.ase import read_ase_database
 from ..structures.checking import as_crystal, reason_of
+from ..structures.crystal_tables import FilesBeside, find_content, find_crystals, open_crystal
 from ..structures.dictionaries import escaped
 from ..structures.documents import read_json_lines
 from ..structures.files import is_structure_file, read_structure_file, structure_files
-from ..structures.ids import KEYS, Name, all_ids, own_id
+from ..structures.ids import KEYS, Name, all_ids
+from ..structures.keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS
 from ..structures.records import ARRAYS
+from ..structures.tables import HEADERLESS, read_table
 
 __all__ = ["Pool", "read_records"]
 
 #: Rows of a Parquet file that are held, and bytes of a column that are read, at a time.
 BATCH, BUFFER = 1000, 2**20
+
+#: Columns of Parquet that are read.
+CONTENT = {*KEYS, *MATERIAL_KEYS, *PATH_KEYS, *FORMULA_KEYS, *ARRAYS}
+
+
+class TableRow(NamedTuple):
+    """A row of a table, whose content `open_crystal` takes."""
+
+    content: object
 
 
 class Pool:
@@ -31,9 +44,10 @@ class Pool:
     Parameters
     ----------
     path : str or Path
-        File of JSON lines (``.jsonl``), Parquet (``.parquet``), a database of ASE (``.db``), or any
-        other structure file; or a folder of such files, which are read in the order of their
-        names. Only the names of the files of a folder are held in memory.
+        File of JSON lines (``.jsonl``), Parquet (``.parquet``), CSV (``.csv``), a database of ASE
+        (``.db``), or any other structure file; or a folder of such files, which are read in the
+        order of their names, or with an ``id_prop.csv`` by its rows. Only the names of the files of
+        a folder, and the rows of a CSV, are held in memory.
 
     Raises
     ------
@@ -44,11 +58,12 @@ class Pool:
 
     Notes
     -----
-    Parquet has a column ``structure`` (the text of pymatgen's ``Structure.as_dict()`` in JSON), or
-    the columns ``lattice``, ``frac_coords`` (both in rows of three numbers, or flat) and
-    ``atomic_numbers``. The id is in ``material_id`` or ``id``; without one it is the name of the
-    file without its suffix and the row, counted from 0. A pool is not held in memory, so ids that
-    are in it twice are left as they are.
+    Parquet and CSV have a column ``structure`` (the text of a CIF, or of pymatgen's
+    ``Structure.as_dict()`` in JSON), ``file`` (a path) or ``formula``; Parquet also ``lattice``,
+    ``frac_coords`` (both in rows of three numbers, or flat) and ``atomic_numbers``. The id is in
+    ``material_id``, ``id`` or ``jid``; without one it is the name of the file without its suffix
+    and the row, counted from 0. A pool is not held in memory, so ids that are in it twice are left
+    as they are.
 
     Examples
     --------
@@ -66,14 +81,16 @@ class Pool:
         self.path = Path(path).expanduser().resolve()
         if not self.path.exists():
             raise FileNotFoundError(f"there is no file or folder {path}.")
-        if self.path.is_dir():
-            self._paths = structure_files(self.path, _is_known)
+        if (self.path / HEADERLESS).is_file():
+            self._paths = [self.path / HEADERLESS]
+        elif self.path.is_dir():
+            self._paths = structure_files(self.path, _is_known_in_folder)
         elif _is_known(self.path):
             self._paths = [self.path]
         else:
             raise ValueError(
-                f"the format of {self.path.name} is not known: expected .jsonl, .parquet, .db or "
-                "another structure file."
+                f"the format of {self.path.name} is not known: expected .jsonl, .parquet, .csv, "
+                ".db or another structure file."
             )
 
     def digest(self):
@@ -147,7 +164,7 @@ def read_records(records):
         try:
             if isinstance(item, Exception):
                 raise item
-            crystals.append(as_crystal(item, id_))
+            crystals.append(as_crystal(item, id_, formulas=True))
         except Exception as error:  # the parsers raise anything
             failures.append(Failure(len(ids), id_, reason_of(error)))
             crystals.append(None)
@@ -157,7 +174,9 @@ def read_records(records):
 
 def _open(id_, record):
     """Yield the id and the record, or the error, of each crystal of a record."""
-    if isinstance(record, Path):
+    if isinstance(record, TableRow):
+        found = _rows(lambda: [(None, open_crystal(record.content, id_, formulas=True))])
+    elif isinstance(record, Path):
         found = _rows(lambda: read_structure_file(record))
     elif isinstance(record, bytes):
         found = _rows(lambda: read_json_lines(record.decode("utf-8-sig", "replace")))
@@ -180,9 +199,9 @@ def _rows(read):
 
 def _read_json_lines(path, name):
     with path.open("rb") as file:
-        for number, line in enumerate(file):
-            if not line.isspace():
-                yield f"{name}:{number}", line
+        lines = (line for line in file if not line.isspace())
+        for number, line in enumerate(lines):
+            yield f"{name}:{number}", line
 
 
 def _read_database(path, name):
@@ -194,19 +213,33 @@ def _read_parquet(path, name):
 
     with ParquetFile(path, pre_buffer=False, buffer_size=BUFFER) as file:  # else it is kept whole
         names = file.schema_arrow.names
-        id_columns = [column for column in KEYS if column in names]
-        columns = ["structure"] if "structure" in names else list(ARRAYS)
-        if missing := [column for column in columns if column not in names]:
+        columns = [column for column in names if column in CONTENT]
+        if not columns:
             raise ValueError(
-                f"{path} needs a column 'structure', or {', '.join(ARRAYS)}: {missing} are "
-                f"missing; it has {names}."
+                f"{path} needs a column 'structure', 'file', 'formula' or 'id', or {ARRAYS}; it "
+                f"has {names}."
             )
-        number = 0
-        for batch in file.iter_batches(BATCH, columns=[*columns, *id_columns]):
+        number, beside = 0, FilesBeside(path.parent)
+        for batch in file.iter_batches(BATCH, columns=columns):
             for row in batch.to_pylist():
-                content = row["structure"] if columns == ["structure"] else row
-                yield own_id(row) or f"{name}:{number}", content
+                yield _of_table(*find_content(row, beside, f"{name}:{number}"))
                 number += 1
+
+
+def _read_csv(path, name):
+    table = find_crystals(path)
+    rows = [(row.line, row.id, row.crystal) for row in table.rows]
+    rows += [(row.line, row.id, ValueError(row.reason)) for row in table.refused]
+    for _, id_, content in sorted(rows, key=lambda row: row[0]):
+        yield _of_table(id_, content)
+
+
+def _of_table(id_, content):
+    return id_, content if isinstance(content, Exception) else TableRow(content)
+
+
+def _count_csv(path):
+    return sum(map(len, read_table(path)))
 
 
 def _count_lines(path):
@@ -225,13 +258,27 @@ def _count_database(path):
         return connection.execute("SELECT count(*) FROM systems").fetchone()[0]
 
 
-_COUNTS = {".jsonl": _count_lines, ".parquet": _count_parquet, ".db": _count_database}
-_STREAMS = {".jsonl": _read_json_lines, ".parquet": _read_parquet, ".db": _read_database}
+_COUNTS = {
+    ".jsonl": _count_lines,
+    ".parquet": _count_parquet,
+    ".db": _count_database,
+    ".csv": _count_csv,
+}
+_STREAMS = {
+    ".jsonl": _read_json_lines,
+    ".parquet": _read_parquet,
+    ".db": _read_database,
+    ".csv": _read_csv,
+}
 
 
 def _stream_of(path):
     """Return the reader of a file that is read in rows, or None."""
     return _STREAMS.get(path.suffix.lower())
+
+
+def _is_known_in_folder(path):
+    return path.suffix.lower() != ".csv" and _is_known(path)  # labels, perhaps, beside crystals
 
 
 def _is_known(path):

@@ -58,6 +58,7 @@ def predict_pool(
     out,
     *,
     unit="",
+    coverage=0.95,
     chunk_size=500,
     scheduler=None,
     n_workers=1,
@@ -80,6 +81,8 @@ def predict_pool(
         Folder for the predictions. Made if needed. One run at a time may write to it.
     unit : str, default=""
         Unit of the predictions, for the table.
+    coverage : float, default=0.95
+        Probability with which a value lies between ``lower`` and ``upper`` of the table.
     chunk_size : int, default=500
         Number of crystals (of a folder of files: files) in a chunk. Each worker holds one chunk,
         and another one waits.
@@ -136,11 +139,12 @@ def predict_pool(
         "pool": pool.digest(),
         "chunk_size": int(chunk_size),
         "unit": unit,
+        "coverage": float(coverage),
     }
     found = PoolPredictions.begin(out, settings)
     sizes, killed = {}, []
     chunks = _remaining(pool.chunks(chunk_size), found, sizes, progress)
-    for number, result in _results(model, unit, chunks, scheduler, n_workers, retries):
+    for number, result in _results(model, (unit, coverage), chunks, scheduler, n_workers, retries):
         size = sizes.pop(number)
         if isinstance(result, Exception):
             killed.append(number)
@@ -206,17 +210,17 @@ def _remaining(chunks, found, sizes, progress):
             progress(len(records))
 
 
-def _results(model, unit, chunks, scheduler, n_workers, retries):
+def _results(model, options, chunks, scheduler, n_workers, retries):
     """Yield number and table of each chunk; an exception if it killed its workers."""
     if scheduler is None and n_workers == 1:
         for number, records in chunks:
-            yield number, predict_crystals(model, read_records(records), unit)
+            yield number, predict_crystals(model, read_records(records), *options)
         return
     first = next(chunks, None)
     if first is None:  # start no cluster without work
         return
     with _cluster(scheduler, n_workers) as client:
-        yield from _run_on(client, model, unit, chain([first], chunks), retries)
+        yield from _run_on(client, model, options, chain([first], chunks), retries)
 
 
 @contextmanager
@@ -256,7 +260,7 @@ def _cluster(scheduler, n_workers):
             yield client
 
 
-def _run_on(client, model, unit, chunks, retries):
+def _run_on(client, model, options, chunks, retries):
     """Predict chunks as workers become free, reading only as far ahead as they need.
 
     Not by joblib's Dask backend: a task that kills its worker, or a scheduler that goes, makes it
@@ -277,7 +281,9 @@ def _run_on(client, model, unit, chunks, retries):
         for number, records in islice(chunks, n):
             records = pickle.dumps(records, protocol=5)
             with dask.config.set(NO_WARNING):
-                future = client.submit(_predict, model, records, unit, pure=False, retries=retries)
+                future = client.submit(
+                    _predict, model, records, options, pure=False, retries=retries
+                )
             running[future.key] = number
             completed.add(future)
 
@@ -297,8 +303,8 @@ def _run_on(client, model, unit, chunks, retries):
         yield number, result
 
 
-def _predict(model, records, unit):
-    return predict_crystals(model, read_records(pickle.loads(records)), unit)
+def _predict(model, records, options):
+    return predict_crystals(model, read_records(pickle.loads(records)), *options)
 
 
 def _check_versions(client):

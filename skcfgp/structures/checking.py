@@ -12,14 +12,16 @@ from typing import NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
-from pymatgen.core import Structure
+from pymatgen.core import Composition, Structure
 from sklearn.utils.parallel import Parallel, delayed
 
 from .ase import crystal_from_atoms, is_atoms
+from .compositions import NEEDS_STRUCTURE, as_composition, formula_of, is_formula
 from .crystal import Crystal
 from .dictionaries import escaped, is_structure_dictionary
-from .files import read_structure_file, structure_files
+from .files import is_structure_file, read_structure_file, structure_files
 from .ids import KEYS, Name, all_ids, is_number, own_id
+from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS
 from .records import content_of_record, crystal_from_record, crystal_from_text
 
 __all__ = [
@@ -36,6 +38,9 @@ __all__ = [
 
 #: Files that one job of `n_jobs` reads.
 FILES = 50
+
+#: A record with one of these has a crystal, or should have.
+CRYSTAL_KEYS = {*MATERIAL_KEYS, "lattice", "lattice_vectors", "positions"}
 
 #: Failures that an error message names.
 SHOWN = 10
@@ -114,7 +119,7 @@ class Structures(NamedTuple):
     failures: list
 
 
-def check_structures(X, *, on_error="raise", n_jobs=None):
+def check_structures(X, *, on_error="raise", formulas=False, n_jobs=None):
     """Read, convert and check crystals.
 
     Parameters
@@ -129,6 +134,10 @@ def check_structures(X, *, on_error="raise", n_jobs=None):
     on_error : {"raise", "nan"}, default="raise"
         Whether crystals that cannot be used raise an error, once all were looked at, or are None
         and listed in ``failures``.
+    formulas : bool, default=False
+        Whether a row may be a formula without a structure: text such as ``"Fe0.5Ni0.5"``, a
+        ``Composition`` of pymatgen, or ``formula`` or ``composition`` of a DataFrame or record. It
+        becomes a ``Composition``. Otherwise such a row fails.
     n_jobs : int, default=None
         Number of processes that read files. None means 1 unless a joblib context says otherwise,
         -1 all processors.
@@ -164,21 +173,39 @@ def check_structures(X, *, on_error="raise", n_jobs=None):
     if on_error not in ("raise", "nan"):
         raise ValueError(f"on_error must be 'raise' or 'nan', got {on_error!r}.")
     found = X if isinstance(X, Structures) else _checked(X, n_jobs)
+    if not formulas:
+        found = _without_formulas(found)
     if found.failures and on_error == "raise":
         raise InvalidStructureError(found.failures)
     return found
 
 
-def as_crystal(item, id_=None):
+def as_crystal(item, id_=None, *, formulas=False):
     """Turn a `Crystal`, ``Structure``, ``Atoms``, record or text of one into a `Crystal`.
 
-    The id becomes the ``material_id`` among its properties. ValueError if it is not a crystal of
-    ordered, separate atoms of known elements, TypeError if `item` is of another type.
+    The id becomes the ``material_id`` among its properties. With `formulas` a formula becomes a
+    ``Composition``. ValueError if it is not a crystal of ordered, separate atoms of known elements,
+    TypeError if `item` is of another type.
     """
     crystal = _converted(item)
+    if isinstance(crystal, Composition):
+        if formulas:
+            return crystal
+        raise ValueError(NEEDS_STRUCTURE)
     if id_ is None or crystal.properties.get("material_id") == id_:
         return crystal
     return crystal.with_properties(crystal.properties | {"material_id": id_})
+
+
+def _without_formulas(found):
+    """Move formulas to what cannot be used."""
+    rows = [k for k, item in enumerate(found.structures) if isinstance(item, Composition)]
+    if not rows:
+        return found
+    structures = found.structures.copy()
+    structures[rows] = None
+    new = [Failure(row, found.ids[row], NEEDS_STRUCTURE) for row in rows]
+    return Structures(structures, found.ids, sorted([*found.failures, *new], key=lambda f: f.index))
 
 
 def object_array(values):
@@ -196,10 +223,15 @@ def _converted(item):
         return item
     if isinstance(item, Structure):
         return Crystal.from_structure(item)
+    if isinstance(item, Composition):
+        return as_composition(item)
     if isinstance(item, dict):
+        formula = next((item[k] for k in FORMULA_KEYS if item.get(k) is not None), None)
+        if formula is not None and not CRYSTAL_KEYS & set(item):
+            return formula_of(formula)
         return crystal_from_record(item)
     if isinstance(item, str):
-        return crystal_from_text(item)
+        return formula_of(item) if is_formula(item) else crystal_from_text(item)
     if is_atoms(item):
         return crystal_from_atoms(item)
     raise TypeError(
@@ -215,7 +247,8 @@ def _items(X):
         if not path.exists():
             raise FileNotFoundError(f"there is no file {path}.")
         return enumerate(structure_files(path) if path.is_dir() else [path])
-    if isinstance(X, Structure | Crystal) or is_atoms(X) or is_structure_dictionary(X):
+    one = isinstance(X, Structure | Crystal | Composition) or is_atoms(X)
+    if one or is_structure_dictionary(X):
         raise TypeError("expected several crystals, got one; put it in a list: [structure].")
     if isinstance(X, dict):
         return X.items()
@@ -227,15 +260,18 @@ def _items(X):
 
 
 def _frame_items(frame):
-    if "structure" in frame.columns:
-        column = frame["structure"]
-    elif len(frame.columns) == 1:
-        column = frame.iloc[:, 0]
-    else:
+    if not hasattr(frame, "iloc"):  # of polars or pyarrow
+        return enumerate(frame.to_pylist() if hasattr(frame, "to_pylist") else frame.to_dicts())
+    known = (*MATERIAL_KEYS, *PATH_KEYS, *FORMULA_KEYS)
+    name = next((name for name in known if name in frame.columns), None)
+    if name is None and len(frame.columns) != 1:
         raise TypeError(
             "expected a DataFrame of one column or with a column 'structure', got the columns "
             f"{list(frame.columns)}."
         )
+    column = frame.iloc[:, 0] if name is None else frame[name]
+    if name in PATH_KEYS:
+        column = [Path(item) if isinstance(item, str) else item for item in column]
     names = [name for name in KEYS if name in frame.columns]
     own = [own_id(dict(zip(names, row, strict=True))) for row in frame[names].to_numpy(object)]
     labels = zip(own, frame.index, strict=True)
@@ -274,7 +310,7 @@ def _checked(X, n_jobs):
             failures.append(Failure(index, id_, item))
             crystals.append(None)
         else:
-            crystals.append(as_crystal(item, None if is_number(id_) else id_))
+            crystals.append(as_crystal(item, None if is_number(id_) else id_, formulas=True))
     _say_isotopes(crystals, ids)
     return Structures(object_array(crystals), object_array(ids), failures)
 
@@ -284,7 +320,7 @@ def _say_isotopes(crystals, ids):
     heavy = [
         str(id_)
         for id_, crystal in zip(ids, crystals, strict=True)
-        if crystal is not None and "isotopes" in crystal.properties
+        if isinstance(crystal, Crystal) and "isotopes" in crystal.properties
     ]
     if heavy:
         shown = ", ".join(heavy[:SHOWN]) + (", ..." if len(heavy) > SHOWN else "")
@@ -304,7 +340,7 @@ def _crystal_or_reason(item):
     try:
         if isinstance(item, Exception):
             raise item
-        return as_crystal(item)
+        return as_crystal(item, formulas=True)
     except Exception as error:  # whatever a crystal does, it costs no other
         return reason_of(error)
 
@@ -345,5 +381,7 @@ def _rows_of_file(label, path):
 def _path_of(item):
     """Return the path that an item is, or None: a text of several lines or of JSON is no path."""
     if isinstance(item, str) and ("\n" in item or item.lstrip().startswith(("{", "["))):
+        return None
+    if is_formula(item) and not is_structure_file(Path(item)) and not Path(item).exists():
         return None
     return Path(item).expanduser() if isinstance(item, str | Path) else None

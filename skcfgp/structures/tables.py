@@ -1,38 +1,29 @@
-"""Tables of crystals in CSV files, read row by row, each with its line.
+"""Tables, whatever they are stored in, read row by row: each is taken in, or refused by its line.
 
-A column ``structure`` holds the crystal itself, as the text of a CIF or of JSON; ``file`` (or
-``path``) holds the path of a file, absolute or relative to the table.
+A table is a file (CSV, Parquet, JSON, JSON lines), a folder of CGCNN or ALIGNN, a table of pandas,
+polars or pyarrow, or a list of dictionaries. What it says of crystals is found by
+`skcfgp.structures.crystal_tables`, what it says of labels by `skcfgp.structures.labels`.
 """
 
-import re
-import warnings
+import os
 from pathlib import Path
 from typing import NamedTuple
 
-from .ids import IdFinder, stem
-from .io import from_cell
+from .delimited import read_delimited
+from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
 
-__all__ = [
-    "CrystalRow",
-    "CrystalTable",
-    "Refusal",
-    "find_target",
-    "finite_value",
-    "read_crystals",
-    "read_labelled",
-    "read_numbers",
-    "read_table",
-]
+__all__ = ["Refusal", "is_table_file", "read_table"]
 
-ID_COLUMNS = ("material_id", "id")
-PATH_COLUMNS = ("file", "path")
+#: Names by which the header of a CSV is known, and its separator.
+KNOWN_COLUMNS = {"material_id", "id", "jid", *PATH_KEYS, *MATERIAL_KEYS, *FORMULA_KEYS}
+KNOWN_COLUMNS |= {"value", "label_std", "unit", "failed", "split", "cost", "prediction", "std"}
 
-#: Columns that never hold the property.
-NOT_VALUES = {*ID_COLUMNS, *PATH_COLUMNS, "structure", "formula", "unit", "split"}
-NOT_VALUES |= {"failed", "prediction", "std", "cost"}
+#: The table of a folder of CGCNN or ALIGNN, which has no header.
+HEADERLESS = "id_prop.csv"
 
-_FIELD = re.compile(r'"([^"]*(?:""[^"]*)*)"|([^",\r\n][^,\r\n]*|)')
-_LINE_END = re.compile(r"\r\n|\n|\r")
+CSV = (".csv", ".csv.txt", ".tsv")
+PARQUET = (".parquet", ".pq")
+JSON = (".json", ".jsonl", ".ndjson")
 
 
 class Refusal(NamedTuple):
@@ -53,213 +44,175 @@ class Refusal(NamedTuple):
         return f"{'' if self.line is None else f'line {self.line}: '}{self.id}: {self.reason}"
 
 
-class CrystalRow(NamedTuple):
-    """A row: its line, its id, its `Crystal` (None if it is known) and all fields by column."""
-
-    line: int
-    id: str
-    crystal: object
-    fields: dict
+def is_table_file(path):
+    """Tell whether a path is that of a table and of nothing else: CSV, Parquet, a CGCNN folder."""
+    name = path.name.lower()
+    return name.endswith((*CSV, *PARQUET)) or (path / HEADERLESS).is_file()
 
 
-class CrystalTable(NamedTuple):
-    """The columns of a table, the rows that can be used and the refusals of the others."""
+def read_table(source):
+    """Read a table: pairs of line and fields by column, and a list of refusals.
 
-    columns: list
-    rows: list
-    refused: list
+    The line is that of a text, else None. An index of pandas is the field ``id`` of a table that
+    has none. A ValueError says why the table as a whole cannot be used.
+    """
+    if isinstance(source, list | tuple):
+        return _rows_of_records([(None, None, record) for record in source], None)
+    if not isinstance(source, str | os.PathLike):
+        return _rows_of_frame(source)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        if not (path / HEADERLESS).is_file():
+            raise ValueError(f"{path} is a folder without {HEADERLESS}; expected a table.")
+        path = path / HEADERLESS
+    name = path.name.lower()
+    if name.endswith(PARQUET):
+        return _rows_of_parquet(path)
+    if name.endswith(JSON):
+        return _rows_of_json(path)
+    return _rows_of_csv(path)
 
 
-def read_table(path):
-    """Read a CSV with a header: pairs of line and fields by column, and a list of refusals."""
+def _rows_of_csv(path):
     try:
-        records = [
-            (line, fields)
-            for line, fields in _records(path.read_bytes().decode("utf-8-sig"))
-            if any(fields)
-        ]
-    except ValueError as error:  # not UTF-8, or not a CSV
-        raise ValueError(f"{path} is not a UTF-8 CSV file: {error}") from error
+        records = read_delimited(path.read_bytes(), KNOWN_COLUMNS)
+    except ValueError as error:
+        raise ValueError(f"{path} is not a table in CSV: {error}.") from error
+    records = [(line, fields) for line, fields in records if any(fields)]
     if not records:
         return [], []
-    (_, header), *records = records
-    if len(set(header)) < len(header):
-        raise ValueError(f"{path}: two columns have one name: {header}.")
+    header = _header(path, records)
+    if header is records[0][1]:
+        del records[0]
     rows, refused = [], []
     for line, fields in records:
-        if len(fields) == len(header):
+        id_, reason = fields[0] or "-", None
+        while len(fields) > len(header) and not fields[-1]:  # a separator at the end of the line
+            fields.pop()
+        if len(fields) != len(header):
+            reason = f"{len(fields)} fields where the header has {len(header)}"
+        elif not _is_unicode("".join(fields)):
+            reason = "the line is not UTF-8; save the table as UTF-8"
+            id_ = id_.encode(errors="backslashreplace").decode()
+        if reason is None:
             rows.append((line, dict(zip(header, fields, strict=True))))
         else:
-            reason = f"{len(fields)} fields where the header has {len(header)}"
-            refused.append(Refusal(line, fields[0], reason))
+            refused.append(Refusal(line, id_, reason))
     return rows, refused
 
 
-def read_crystals(path, known=()):
-    """Read a CSV of crystals; a row whose crystal cannot be used is refused.
-
-    The id is ``material_id`` or ``id``, else the name of the file without its suffix. The crystals
-    of `known` ids, which a row may also name by file or path, are not read, and may be missing in
-    the table.
-    """
-    table, refused = read_table(path)
-    columns = list(table[0][1]) if table else []
-    wanted = ("structure", *PATH_COLUMNS, *(ID_COLUMNS if known else ()))
-    if table and not set(columns) & set(wanted):
-        raise ValueError(f"{path}: expected a column 'file' or 'structure', got {columns}.")
-    rows, find = [], IdFinder(known)
-    for line, fields in table:
-        file = next((fields[name] for name in PATH_COLUMNS if fields.get(name)), "")
-        named = next((fields[name] for name in ID_COLUMNS if fields.get(name)), "")
-        match = find(named or file) if known else None
-        id_ = match or named or stem(Path(file).name) or f"{path.name}:{line}"
-        try:
-            crystal = None if match else _crystal(path.parent, fields, file, id_)
-        except (ValueError, OSError) as error:
-            refused.append(Refusal(line, id_, str(error)))
-        else:
-            rows.append(CrystalRow(line, id_, crystal, fields))
-    return CrystalTable(columns, rows, sorted(refused))
-
-
-def find_target(path, columns, target=None, named=()):
-    """Return the column of the property: `target`, or the only one that can be, not `named`."""
-    values = [name for name in columns if name not in NOT_VALUES | set(named)]
-    if target is None and len(values) == 1:
-        target = values[0]
-    if target not in values:
-        raise ValueError(f"{path}: name the column of values with --target; there are {values}.")
-    return target
-
-
-def read_labelled(path, target=None, columns=()):
-    """Read a CSV of labelled crystals as X and an array of labels; None if there is no path.
-
-    `target` names the column of values if there are several. X is an array of crystals or, with
-    `columns`, a DataFrame of a column ``structure`` and these numbers. A ValueError names the lines
-    that cannot be used.
-    """
-    import numpy as np
-    import pandas as pd
-
-    from .checking import object_array
-
-    if path is None:
-        return None
-    header, rows, refused = read_crystals(path)
-    if header:
-        target = find_target(path, header, target, columns)
-        _check_columns(path, header, rows, columns, target)
-    values = []
-    for row in rows:
-        try:
-            values.append([finite_value(row.fields[name]) for name in (target, *columns)])
-        except ValueError as error:
-            refused.append(Refusal(row.line, row.id, str(error)))
-    if refused:
-        shown = "; ".join(str(refusal).rstrip(".") for refusal in sorted(refused)[:10])
-        raise ValueError(f"{path}: {len(refused)} rows cannot be used: {shown}.")
-    if len(rows) < 2:
-        raise ValueError(f"{path}: expected at least 2 labelled crystals, got {len(rows)}.")
-    crystals = object_array([row.crystal for row in rows])
-    y, *numbers = np.transpose(values)
-    if not columns:
-        return crystals, y
-    table = pd.DataFrame(dict(zip(columns, numbers, strict=True)), index=[row.id for row in rows])
-    table.insert(0, "structure", crystals)
-    return table, y
-
-
-def read_numbers(path, columns):
-    """Read a CSV of crystals with columns beside them, as a DataFrame indexed by id.
-
-    A crystal that cannot be used is the ValueError that says why, in the column ``structure``;
-    `skcfgp.structures.check_structures` passes its reason on. The numbers stay text.
-    """
-    import pandas as pd
-
-    from .checking import object_array
-
-    header, rows, refused = read_crystals(path)
-    _check_columns(path, header, rows, columns)
-    rows = [*rows, *(CrystalRow(r.line, r.id, ValueError(r.reason), {}) for r in refused)]
-    rows.sort(key=lambda row: row.line)
-    numbers = {name: [row.fields.get(name) for row in rows] for name in columns}
-    table = pd.DataFrame(numbers, index=[row.id for row in rows], dtype=object)
-    table.insert(0, "structure", object_array([row.crystal for row in rows]))
-    return table
-
-
-def _check_columns(path, header, rows, named, target=None):
-    """Refuse a table without a named column; warn of numbers that nobody named."""
-    if missing := [name for name in named if name not in header]:
-        raise ValueError(f"{path}: expected a column {missing[0]!r}, got {header}.")
-    others = [name for name in header if name not in {*NOT_VALUES, *named, target}]
-    if unused := [name for name in others if _holds_numbers([r.fields[name] for r in rows])]:
-        warnings.warn(
-            f"{path}: the columns {unused} of numbers are not used. To use them, name them with "
-            "--estimates or --columns.",
-            stacklevel=3,
+def _header(path, records):
+    """Return the names of the columns: the first record, or those of CGCNN."""
+    _, header = records[0]
+    numbers = [field for field in header if _is_number(field)]
+    if path.name.lower() == HEADERLESS and not KNOWN_COLUMNS & set(header):
+        values = [f"value_{k}" for k in range(2, len(header))]
+        return ["id", "value", *values][: len(header)]
+    if numbers and not KNOWN_COLUMNS & set(header):
+        raise ValueError(
+            f"{path}: expected the names of the columns on the first line, such as 'id,value', got "
+            f"{header[:5]}."
         )
+    while header and not header[-1]:
+        header.pop()
+    _check_names(path, header)
+    if not _is_unicode("".join(header)):
+        raise ValueError(f"{path}: the first line is not UTF-8; save the table as UTF-8.")
+    return header
 
 
-def _holds_numbers(texts):
+def _check_names(name, names):
+    if len(set(names)) < len(names):
+        where = "the table" if name is None else name
+        raise ValueError(f"{where}: two columns have one name: {names}.")
+
+
+def _rows_of_parquet(path):
+    from pyarrow import ArrowException
+    from pyarrow.parquet import read_table as read_parquet
+
     try:
-        return bool([float(text) for text in texts if text])
-    except ValueError:
-        return False
+        with path.open("rb") as file:
+            frame = read_parquet(file)
+    except (ArrowException, OSError, ValueError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"{path} is no Parquet file, or is damaged: {error}.") from error
+    return _rows_of_frame(frame, path.name)
 
 
-def _records(text):
-    """Yield the line on which each record of a CSV begins, and its fields without outer blanks.
+def _rows_of_json(path):
+    from .documents import read_json, read_json_lines
 
-    Python's ``csv`` refuses a field of 131,073 characters, which a large crystal has, unless its
-    limit is changed for the whole process.
-    """
-    fields, line, start, position = [], 1, 1, 0
-    while position <= len(text):
-        match = _FIELD.match(text, position)
-        quoted, plain = match.groups()
-        end = _LINE_END.match(text, match.end())
-        position = end.end() if end else match.end() + 1
-        separator = text[match.end() : position]
-        if not end and separator not in (",", ""):
-            raise ValueError(f"line {line}: a field that begins with a quote does not end with one")
-        field = plain if quoted is None else quoted.replace('""', '"')
-        fields.append(from_cell(field.strip()))
-        line += len(_LINE_END.findall(match[0])) + bool(end)
-        if separator != ",":
-            yield start, fields
-            fields, start = [], line
-
-
-def _crystal(folder, fields, file, id_):
-    """Read the one crystal of a row."""
-    from .checking import check_structures
-    from .files import read_structure_text
-
-    if text := _LINE_END.sub("\n", fields.get("structure", "")):
-        source, items = "the column 'structure'", dict(enumerate(read_structure_text(text)))
-        if len(items) == 1:
-            items = {id_: items[0]}
-    elif file:
-        source, items = file, {id_: folder / file}
+    text = path.read_bytes().decode("utf-8-sig", "replace")
+    if path.suffix.lower() == ".json":
+        try:
+            records = [(None, *row) for row in read_json(text)]
+        except ValueError as error:
+            raise ValueError(f"{path} is not a table: {error}") from error
     else:
-        raise ValueError("there is neither a file nor a structure")
-    found = check_structures(items, on_error="nan")
-    if len(found.ids) != 1:
-        raise ValueError(f"{source} holds {len(found.ids)} crystals; one is needed.")
-    if found.failures:
-        raise ValueError(found.failures[0].reason)
-    return found.structures[0]
+        text = text.replace("\r\n", "\n")
+        lines = [number for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+        records = [(n, *row) for n, row in zip(lines, read_json_lines(text), strict=True)]
+    return _rows_of_records(records, path.stem)
 
 
-def finite_value(text):
-    """Read a number, or say why it is none."""
+def _rows_of_frame(frame, name=None):
+    """Read a table of pandas, polars or pyarrow."""
+    if hasattr(frame, "to_pylist"):  # pyarrow
+        _check_names(name, list(frame.column_names))
+        records = [(None, record) for record in frame.to_pylist()]
+    elif hasattr(frame, "to_dicts"):  # polars
+        records = [(None, record) for record in frame.to_dicts()]
+    elif hasattr(frame, "to_dict") and hasattr(frame, "columns"):  # pandas
+        _check_names(name, list(map(str, frame.columns)))
+        records = zip(frame.index, frame.rename(columns=str).to_dict("records"), strict=True)
+    else:
+        raise TypeError(
+            "expected a table of pandas, polars or pyarrow, a list of dictionaries or a path, got "
+            f"{type(frame).__name__}."
+        )
+    return _rows_of_records([(None, *record) for record in records], name)
+
+
+def _rows_of_records(records, name):
+    """Give all records the same columns, in the order in which they first come, and an id."""
+    from .ids import own_id
+
+    columns, rows, refused = {}, [], []
+    for number, (line, label, record) in enumerate(records):
+        if is_missing(label):
+            label = number if name is None else f"{name}:{number}"
+        if isinstance(record, Exception):
+            refused.append(Refusal(line, str(label), str(record)))
+        elif not isinstance(record, dict):
+            reason = f"expected an object with fields by name, got {record!r:.60}"
+            refused.append(Refusal(line, str(label), reason))
+        else:
+            record = {_column(key): value for key, value in record.items()}
+            if own_id(record) is None:
+                record = {"id": label} | {k: v for k, v in record.items() if k != "id"}
+            columns |= dict.fromkeys(record)
+            rows.append((line, record))
+    return [(line, dict.fromkeys(columns) | record) for line, record in rows], refused
+
+
+def _column(key):
+    """Name a column; pandas keeps an index without a name in one of its own."""
+    return "id" if key == "__index_level_0__" else str(key)
+
+
+def _is_number(text):
     try:
-        value = float(text)
-    except ValueError:
-        raise ValueError(f"the value {text!r} is not a number") from None
-    if abs(value) == float("inf") or value != value:
-        raise ValueError(f"the value {text!r} is not finite")
-    return value
+        float(text)
+    except (TypeError, ValueError):
+        return False
+    return not is_missing(text)
+
+
+def _is_unicode(text):
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

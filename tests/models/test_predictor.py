@@ -20,7 +20,7 @@ from skcfgp.models import (
     predict_crystals,
     unseen_mask,
 )
-from skcfgp.models.predictor import fit_predictor, read_files
+from skcfgp.models.default import fit_predictor, read_files
 from skcfgp.network import load_network
 from skcfgp.structures import check_structures
 

@@ -1,0 +1,220 @@
+"""What ``predict`` and ``screen`` share: the options of the model, and what is said of its labels.
+
+An option that would have no effect is an error.
+"""
+
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+__all__ = [
+    "MODEL_NAMES",
+    "OUT_HELP",
+    "check_model_options",
+    "check_no_effect",
+    "columns_of",
+    "fit_model",
+    "model_options",
+    "predict_in_parts",
+    "say_refused",
+    "say_unused",
+    "split_names",
+    "unusable",
+]
+
+#: Refused rows that are printed.
+SHOWN = 20
+
+#: Crystals that are predicted at a time; those that are finished survive an error.
+PART = 500
+
+OUT_HELP = "Table, .csv or .json"
+
+
+def split_names(context, option, values):
+    """Split the names of columns, which may be separated by commas."""
+    return [name.strip() for value in values for name in value.split(",") if name.strip()]
+
+
+MODEL_OPTIONS = [
+    click.option(
+        "--train",
+        "--labelled",
+        "train",
+        type=click.Path(path_type=Path, exists=True),
+        help="Table of your labelled crystals (.csv, .parquet, .json, .jsonl), or a folder with "
+        "id_prop.csv: a column 'file', 'structure', 'formula' or 'id', one with the values, and "
+        "optionally 'label_std', 'unit' and 'failed'. Default: the bundled formation energies.",
+    ),
+    click.option("--target", help="Column of --train with the values, if there are several."),
+    click.option("--unit", help="Unit of the values in --train, such as eV/atom."),
+    click.option(
+        "--recipe",
+        type=click.Choice(["recommended", "paper", "paper values", "composition"]),
+        default="recommended",
+        show_default=True,
+        help="Model; composition has no network, and takes formulas without a structure.",
+    ),
+    click.option(
+        "--weights",
+        help="Network: a published name, a bundled name or a path. Default: formation_energy_1800, "
+        "or Eform_MP_2019 with --train.",
+    ),
+    click.option(
+        "--layer",
+        type=click.Choice(["set2set", "readout_0", "readout_1"]),
+        help="Layer of the network that gives the latent vectors. Default: that of the recipe.",
+    ),
+    click.option(
+        "--estimates",
+        multiple=True,
+        callback=split_names,
+        help="Columns of --train, and of FILES, that estimate the values cheaply: another "
+        "property, a cheaper method. FILES are tables then. Several with commas.",
+    ),
+    click.option(
+        "--columns",
+        multiple=True,
+        callback=split_names,
+        help="Columns on which the values depend in another way, such as a temperature.",
+    ),
+    click.option(
+        "--coverage",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        default=0.95,
+        show_default=True,
+        help="Probability that the value lies between 'lower' and 'upper'.",
+    ),
+]
+
+#: Parameters of `model_options`.
+MODEL_NAMES = ("train", "target", "unit", "recipe", "weights", "layer", "estimates", "columns")
+MODEL_NAMES += ("coverage",)
+
+#: Options that say something of the labels in --train.
+OF_LABELS = ("target", "unit", "estimates", "columns")
+
+
+def model_options(command):
+    """Add the options of `fit_model` to a command."""
+    for option in reversed(MODEL_OPTIONS):
+        command = option(command)
+    return command
+
+
+def check_no_effect(names, because):
+    """Refuse options, by the names of their parameters, that were given and have no effect."""
+    context = click.get_current_context()
+    flags = {p.name: p.opts[0] for p in context.command.params}
+    for name in names:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{flags[name]} has no effect {because}.")
+
+
+def check_model_options(train, recipe, **_):
+    """Refuse options of the model that have no effect, before anything is read."""
+    if train is None:
+        check_no_effect(
+            OF_LABELS,
+            "without --train: the predictions are formation energies in eV/atom, learnt from the "
+            "bundled ones",
+        )
+    if recipe == "composition":
+        check_no_effect(("weights", "layer"), "with --recipe composition, which has no network")
+
+
+def columns_of(options):
+    """Return the columns that FILES must have beside the crystals."""
+    return [*options["estimates"], *options["columns"]]
+
+
+def fit_model(train, target, unit, recipe, weights, layer, estimates, columns):
+    """Fit the model that the options ask for.
+
+    Returns it with the unit of its predictions and the number of labels that were refused.
+    """
+    from ..models.default import fit_predictor
+    from ..structures.labels import read_labelled
+
+    options = (weights, layer)
+    if train is None:
+        return *fit_predictor(None, *options, recipe=recipe), 0
+    found = read_labelled(
+        train,
+        target,
+        columns=[*estimates, *columns],
+        unit=unit or None,
+        formulas=recipe == "composition",
+    )
+    say_labels(train, found)
+    model, unit = fit_predictor(
+        (found.X, found.y), *options, found.unit or "", estimates, columns, recipe
+    )
+    return model, unit, len(found.refused)
+
+
+def say_labels(path, found):
+    """Say which rows of a table of labels were not learnt, or are in doubt."""
+    if found.refused:
+        click.echo(f"{path}: {len(found.refused)} rows cannot be used:", err=True)
+        say_refused(found.refused)
+    for ids, what in ((found.failed, "have no value"), (found.repeated, "are there twice")):
+        if ids:
+            shown = ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")
+            click.echo(f"{path}: {len(ids)} crystals {what}: {shown}", err=True)
+    for doubt in found.doubts[:SHOWN]:
+        click.echo(f"{path}: labels contradict each other: {doubt}.", err=True)
+    if len(found.doubts) > SHOWN:
+        click.echo(f"and {len(found.doubts) - SHOWN} more contradictions.", err=True)
+
+
+def say_refused(refused):
+    """Print refusals as a table: line, id and reason."""
+    rows = [("line", "id", "reason")]
+    for refusal in refused[:SHOWN]:
+        line = "-" if refusal.line is None else str(refusal.line)
+        rows.append((line, refusal.id, " ".join(refusal.reason.split())))
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for line, id_, reason in rows:
+        click.echo(f"  {line:>{widths[0]}}  {id_:<{widths[1]}}  {reason}", err=True)
+    if len(refused) > SHOWN:
+        click.echo(f"  and {len(refused) - SHOWN} more.", err=True)
+
+
+def say_unused(failures):
+    """Print the first of some crystals that cannot be used, with the reasons; return how many."""
+    n = 0
+    for id_, reason in failures:
+        n += 1
+        if n <= SHOWN:
+            click.echo(f"not used: {id_}: {reason}", err=True)
+    if n > SHOWN:
+        click.echo(f"and {n - SHOWN} more.", err=True)
+    return n
+
+
+def predict_in_parts(model, crystals, unit, coverage, keep):
+    """Predict crystals part by part; `keep` gets the finished rows if there is an error."""
+    import pandas as pd
+
+    from ..models.default import in_parts
+    from ..models.predictor import predict_crystals
+
+    tables = []
+    try:
+        for part in in_parts(crystals, PART):
+            tables.append(predict_crystals(model, part, unit, coverage))
+    except BaseException:
+        if tables:
+            keep(pd.concat(tables, ignore_index=True))
+        raise
+    return pd.concat(tables, ignore_index=True)
+
+
+def unusable(n_failed, n_crystals, n_labels=0):
+    """Raise the error of a run that could not use everything; it did its work all the same."""
+    failed = f"{n_failed} of {n_crystals} crystals could not be used; see 'error'"
+    labels = f"{n_labels} rows of --train could not be used"
+    if told := [text for n, text in ((n_failed, failed), (n_labels, labels)) if n]:
+        raise click.ClickException(f"{'; '.join(told)}.")

@@ -1,0 +1,160 @@
+"""Formulas without a structure: text such as ``Na0.5Cl0.5`` or ``Ca(OH)2`` to a ``Composition``.
+
+pymatgen's own parser reads what is no element, or a charge, into something else. Here every
+character of a formula is used, or the formula is refused.
+"""
+
+import math
+import re
+import warnings
+
+from pymatgen.core import Composition, Element
+
+from .crystal import ELEMENTS
+
+__all__ = ["NEEDS_STRUCTURE", "as_composition", "formula_of", "is_formula", "read_formula"]
+
+#: Characters of a formula, and nested brackets in it, that are read.
+LONGEST, DEEPEST = 1000, 20
+
+#: More atoms than this, or fewer than its inverse, are a typing error.
+MOST = 1e6
+
+NEEDS_STRUCTURE = (
+    "it is a formula without a structure, which this model needs. Give the crystal, or take a "
+    "model that learns from formulas: make_cfgp(recipe='composition'), --recipe composition."
+)
+
+_SYMBOLS = {element.symbol: element.symbol for element in ELEMENTS[1:]} | {"D": "H", "T": "H"}
+_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+_TOKEN = re.compile(
+    r"\s*(?:(?P<symbol>[A-Z][a-z]?)|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<dot>[·•*])"
+    r"|(?P<number>\d+\.?\d*|\.\d+))"
+)
+_LOOKS_LIKE = re.compile(r"(?=.*[A-Z])[A-Z(\[{][A-Za-z0-9₀-₉()\[\]{}.·•*\s]*")
+_PAIRS = {"(": ")", "[": "]", "{": "}"}
+
+
+def is_formula(text):
+    """Tell whether a text is meant as a formula: no path, no table, made of letters and numbers."""
+    if not isinstance(text, str) or not _LOOKS_LIKE.fullmatch(text) or "\n" in text:
+        return False
+    return not re.search(r"\.[A-Za-z]", text)  # the suffix of a file
+
+
+def read_formula(text):
+    """Return the ``Composition`` of a formula; fractions are allowed, and kept as they are.
+
+    Deuterium and tritium are hydrogen. ValueError if a part of the text is not understood.
+    """
+    text = text.strip().translate(_SUBSCRIPTS)
+    if len(text) > LONGEST:
+        raise ValueError(f"its formula has {len(text)} characters; at most {LONGEST} are read.")
+    parts = _parts(_tokens(text), text)
+    if re.search(r"[DT](?![a-z])", text):
+        warnings.warn(
+            f"deuterium and tritium are taken for hydrogen in the formula {text!r}.", stacklevel=2
+        )
+    amounts = {}
+    for group, factor in parts:
+        for symbol, amount in group.items():
+            amounts[symbol] = amounts.get(symbol, 0.0) + factor * amount
+    return as_composition(amounts, text)
+
+
+def as_composition(item, text=None):
+    """Check a ``Composition``, or amounts by symbol: each a known element, finite and positive."""
+    text = str(item) if text is None else text
+    amounts = {}
+    for key, amount in item.items():
+        symbol = _SYMBOLS.get(getattr(key, "symbol", key))
+        if symbol is None:
+            raise ValueError(f"{key} in the formula {text!r} is not an element.")
+        if not 1 / MOST <= amount <= MOST:  # NaN too
+            raise ValueError(
+                f"there are {amount:g} atoms of {symbol} in the formula {text!r}: expected between "
+                f"{1 / MOST:g} and {MOST:g}."
+            )
+        amounts[symbol] = amounts.get(symbol, 0.0) + float(amount)
+    if not amounts:
+        raise ValueError(f"the formula {text!r} has no element.")
+    return Composition({Element(symbol): amount for symbol, amount in amounts.items()})
+
+
+def formula_of(value):
+    """Return the ``Composition`` of a formula, a ``Composition``, or amounts by symbol."""
+    if isinstance(value, Composition):
+        return as_composition(value)
+    if isinstance(value, dict):
+        if not all(isinstance(n, int | float) for n in value.values()):
+            raise ValueError(f"expected numbers of atoms by symbol, got {value!r:.80}.")
+        return as_composition(value)
+    if not isinstance(value, str):
+        raise ValueError(f"expected a formula as text, got {type(value).__name__}.")
+    return read_formula(value)
+
+
+def _tokens(text):
+    tokens, position = [], 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise ValueError(
+                f"the formula {text!r} is not understood at {text[position:][:10]!r}. Write "
+                "elements and numbers, such as Ca(OH)2 or Fe0.5Ni0.5, without charges."
+            )
+        tokens.append((match.lastgroup, match[match.lastgroup]))
+        position = match.end()
+    return tokens
+
+
+def _parts(tokens, text):
+    """Split at the dots of hydrates: pairs of amounts by symbol, and the number in front."""
+    if not tokens:
+        raise ValueError("its formula is empty.")
+    parts, factor = [], 1.0
+    while tokens:
+        if tokens[0][0] == "number" and parts:
+            factor = _number(tokens.pop(0)[1], text)
+        parts.append((_group(tokens, None, text), factor))
+        factor = 1.0
+    return parts
+
+
+def _group(tokens, closing, text, depth=0):
+    """Take the tokens up to a closing bracket, or to a dot; return amounts by symbol."""
+    if depth > DEEPEST:
+        raise ValueError(f"the formula has more than {DEEPEST} nested brackets.")
+    amounts = {}
+    while tokens:
+        kind, value = tokens.pop(0)
+        if kind == "symbol":
+            if value not in _SYMBOLS:
+                raise ValueError(f"{value} in the formula {text!r} is not an element.")
+            inner = {_SYMBOLS[value]: 1.0}
+        elif kind == "open":
+            inner = _group(tokens, _PAIRS[value], text, depth + 1)
+        elif kind == "close" and value == closing:
+            closing = None
+            break
+        elif kind == "dot" and depth == 0 and amounts and tokens:
+            break
+        else:
+            raise ValueError(f"the formula {text!r} is not understood at {value!r}.")
+        count = 1.0
+        if tokens and tokens[0][0] == "number":
+            count = _number(tokens.pop(0)[1], text)
+        for symbol, amount in inner.items():
+            amounts[symbol] = amounts.get(symbol, 0.0) + count * amount
+    if closing is not None:
+        raise ValueError(f"a bracket of the formula {text!r} is not closed.")
+    if not amounts:
+        raise ValueError(f"there are empty brackets in the formula {text!r}.")
+    return amounts
+
+
+def _number(token, text):
+    value = float(token)
+    if not 0 < value < math.inf:
+        raise ValueError(f"the formula {text!r} has the number {token}; expected more than 0.")
+    return value

@@ -1,0 +1,208 @@
+"""Labels in a table of crystals: one form of it, whatever reads it.
+
+A row has a crystal (see `skcfgp.structures.crystal_tables`) and a value, in the column that is
+named, in ``value`` or in the only other one with numbers; where there is one, the standard error of
+the value in ``label_std``, its unit in ``unit``, and in ``failed`` the reason why it has none.
+"""
+
+import math
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from .checking import object_array
+from .crystal import Crystal, structure_digest
+from .crystal_tables import NOT_NUMBERS, check_columns, read_crystals
+from .keys import is_missing
+from .tables import Refusal
+
+__all__ = ["Labelled", "find_target", "read_labelled", "read_number"]
+
+#: Larger values mark what is missing, and their powers overflow.
+LARGEST = 1e30
+
+
+class Labelled(NamedTuple):
+    """Labelled crystals of a table, and what is not among them.
+
+    Attributes
+    ----------
+    ids : list of str
+    X : ndarray of shape (n_samples,), dtype object, or DataFrame
+        `Crystal`, or ``Composition`` where formulas were asked for; with columns, a DataFrame of
+        these as ``structure`` and the numbers beside them, indexed by id.
+    y : ndarray of shape (n_samples,)
+    label_std : ndarray of shape (n_samples,) or None
+        Standard errors of the labels; 0 where the row has none.
+    target, unit : str or None
+        Column of the values, and their unit if the table has a column of it.
+    refused : list of Refusal
+        Rows that cannot be used.
+    failed, repeated : list of str
+        Ids without a value since it could not be had, and of rows that say the same again.
+    doubts : list of str
+        Pairs of rows with equal crystals, different ids and different values.
+    """
+
+    ids: list
+    X: object
+    y: np.ndarray
+    label_std: np.ndarray | None
+    target: str
+    unit: str | None
+    refused: list
+    failed: list
+    repeated: list
+    doubts: list
+
+
+def find_target(path, columns, target=None, named=(), rows=()):
+    """Return the column of the property: `target`, or ``value``, or the only one that can be.
+
+    `named` are columns that are used otherwise. `rows` are fields by column; a column without a
+    number in any of them is none of values.
+    """
+    values = [name for name in columns if name not in NOT_NUMBERS | set(named)]
+    if target is None and rows:
+        values = [name for name in values if any(_is_number(row.get(name)) for row in rows)]
+    if target is None and len(values) == 1:
+        return values[0]
+    if "value" in values and target not in values:
+        return "value"
+    if target not in values:
+        raise ValueError(f"{path}: name the column of values with --target; there are {values}.")
+    return target
+
+
+def read_labelled(source, target=None, *, columns=(), unit=None, formulas=False):
+    """Read a table of labelled crystals; a row that cannot be used is refused.
+
+    `columns` are numbers beside the crystals, which every row must have. ValueError if fewer than 2
+    rows can be used, or the table as a whole cannot.
+    """
+    name = Path(source).name if isinstance(source, str | os.PathLike) else "the table"
+    table = read_crystals(source, formulas=formulas)
+    if table.rows:
+        fields = [row.fields for row in table.rows]
+        target = find_target(name, table.columns, target, columns, fields)
+        check_columns(name, table, columns, target)
+    taken, refused, failed, repeated = {}, list(table.refused), [], []
+    for row in table.rows:
+        try:
+            if not is_missing(row.fields.get("failed")) and is_missing(row.fields.get(target)):
+                failed.append(row.id)
+                continue
+            unit = _unit(row.fields, unit)
+            numbers = (
+                read_number(row.fields[target]),
+                _standard_error(row.fields),
+                *(read_number(row.fields[column], column) for column in columns),
+            )
+            if row.id not in taken:
+                taken[row.id] = row, numbers
+                continue
+            first, known = taken[row.id]
+            if numbers != known or _digest(row.crystal) != _digest(first.crystal):
+                raise ValueError(_contradiction(first, known[0], numbers[0]))
+            repeated.append(row.id)
+        except ValueError as error:
+            refused.append(Refusal(row.line, row.id, str(error)))
+    refused.sort(key=lambda refusal: (refusal.line is None, refusal.line or 0))
+    if len(taken) < 2:
+        shown = "; ".join(str(refusal).rstrip(".") for refusal in refused[:10])
+        raise ValueError(
+            f"{name}: expected at least 2 labelled crystals, got {len(taken)}"
+            + (f"; {len(refused)} rows cannot be used: {shown}." if refused else ".")
+        )
+    rows = [row for row, _ in taken.values()]
+    y, label_std, *numbers = np.transpose([numbers for _, numbers in taken.values()])
+    X = object_array([row.crystal for row in rows])
+    if columns:
+        crystals, X = X, pd.DataFrame(dict(zip(columns, numbers, strict=True)), index=list(taken))
+        X.insert(0, "structure", crystals)
+    has_std = "label_std" in table.columns
+    return Labelled(
+        list(taken),
+        X,
+        y,
+        label_std if has_std else None,
+        target,
+        unit,
+        refused,
+        failed,
+        repeated,
+        _doubts(rows, y),
+    )
+
+
+def read_number(value, what="value"):
+    """Return a finite number of a field; ValueError says what is there instead."""
+    if is_missing(value):
+        raise ValueError(f"there is no {what}")
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        hint = ""
+        if isinstance(value, str) and value.count(",") == 1 and _is_number(value.replace(",", ".")):
+            hint = "; write a point for the decimals, and nothing between thousands"
+        raise ValueError(f"the {what} {value!r:.60} is not a number{hint}") from None
+    if not math.isfinite(number):
+        raise ValueError(f"the {what} {value!r} is not finite")
+    if abs(number) > LARGEST:
+        raise ValueError(f"the {what} {value!r} is larger than {LARGEST:g}; take a larger unit")
+    return number
+
+
+def _standard_error(fields):
+    value = fields.get("label_std")
+    if is_missing(value):
+        return 0.0
+    number = read_number(value, "label_std")
+    if number < 0:
+        raise ValueError(f"the label_std {value!r} is negative")
+    return number
+
+
+def _unit(fields, unit):
+    """Return the unit of a row, which must be that of the rows before."""
+    given = fields.get("unit")
+    if is_missing(given) or str(given) == unit:
+        return unit
+    if unit:
+        raise ValueError(f"the unit is {given!r}, and the others have {unit!r}")
+    return str(given)
+
+
+def _contradiction(first, known, value):
+    where = "further up" if first.line is None else f"on line {first.line}"
+    if value == known:
+        return f"this id stands {where} too, with another crystal or other numbers"
+    return f"the value {value!r} contradicts the known one, {known!r}, {where}"
+
+
+def _digest(crystal):
+    if isinstance(crystal, Crystal):
+        return structure_digest(crystal)
+    return crystal.fractional_composition.formula
+
+
+def _doubts(rows, y):
+    """Say which crystals are equal and have different values."""
+    seen, doubts = {}, []
+    for row, value in zip(rows, y.tolist(), strict=True):
+        first = seen.setdefault(_digest(row.crystal), (row.id, value))
+        if value != first[1]:
+            doubts.append(f"{first[0]} and {row.id} are equal and have {first[1]:g} and {value:g}")
+    return doubts
+
+
+def _is_number(value):
+    if is_missing(value) or isinstance(value, list | dict | bool):
+        return False
+    try:
+        return math.isfinite(float(value))
+    except (TypeError, ValueError, OverflowError):
+        return False

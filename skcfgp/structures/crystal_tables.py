@@ -164,7 +164,7 @@ def read_crystals(source, known=(), *, formulas=False):
     """Read a table of crystals; a row whose crystal cannot be used is refused.
 
     The source is what `read_table` takes. The crystals of `known` ids, which a row may also name by
-    file or path, are not read, and may be missing in the table. With `formulas` a row may have a formula in place of a crystal.
+    file or path, are not read, and may be missing. With `formulas` a row may have a formula.
     """
     found, rows, refused = find_crystals(source, known), [], []
     for row in found.rows:

@@ -133,7 +133,7 @@ def test_how_spreadsheets_write(campaign, tmp_path, text):
         (b"id,id\nc3,1\n", "two columns have one name"),
         (b"id,value\n", "holds no results"),
         (b"", "holds no results"),
-        (b"id,value\n\xff\xfe,1\n", "not a UTF-8 CSV file"),
+        (b"id,value\na\0,1\n", "not a table in CSV: line 2: a zero byte"),
     ],
 )
 def test_files_that_are_no_results(campaign, tmp_path, content, message):

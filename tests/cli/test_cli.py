@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from skcfgp import __version__
 from skcfgp.cli import Group, main
 from skcfgp.cli.demo import run_demo
+from skcfgp.cli.model import MODEL_NAMES
 
 
 def invoke(*arguments):
@@ -148,7 +149,8 @@ def test_predict_a_folder(files, formation_energy, tmp_path):
     result = invoke("predict", files, "--out", out)
     assert result.exit_code == 0, result.output
     rows = rows_of(out.read_text())
-    assert list(rows[0]) == ["id", "formula", "prediction", "std", "unit", "error"]
+    numbers = ["prediction", "std", "lower", "upper", "df"]
+    assert list(rows[0]) == ["id", "formula", *numbers, "unit", "error"]
     truth = dict(zip(formation_energy.material_id, formation_energy.target, strict=True))
     for row in rows:
         error = float(row["prediction"]) - truth[row["id"]]
@@ -181,23 +183,23 @@ def test_predict_from_own_labels_and_a_broken_file(files, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("name,y\na.vasp,1\n", "expected a column 'file'"),
-        ("file,y,z\na.vasp,1,2\n", "--target"),
+        ("name,y\na.vasp,1\n", "expected a column 'structure', 'file'"),
+        ("file,y,z\ntrain-0.vasp,1,2\n", "--target"),
         (
             "file,y\ntrain-0.vasp,1\ntrain-1.vasp,one\n",
-            "line 3: train-1.vasp: the value 'one' is not a number",
+            "line 3: train-1: the value 'one' is not a number",
         ),
         (
             "file,y\n\ntrain-0.vasp,1\ntrain-1.vasp,one\n",
-            "line 4: train-1.vasp: the value 'one' is not a number",
+            "line 4: train-1: the value 'one' is not a number",
         ),
         (
             "file,y\ntrain-0.vasp,1\ntrain-1.vasp\n",
             "line 3: train-1.vasp: 1 fields where the header has 2",
         ),
         ("\ufefffile,y\ntrain-0.vasp,1\n", "at least 2"),
-        ("file,y\ntrain-0.vasp,nan\n", "line 2: train-0.vasp: the value 'nan' is not finite"),
-        ("file,y\ntrain-0.vasp,1\nmissing.vasp,1\n", "line 3: missing.vasp: there is no file"),
+        ("file,y\ntrain-0.vasp,nan\n", "line 2: train-0: the value 'nan' is not finite"),
+        ("file,y\ntrain-0.vasp,1\nmissing.vasp,1\n", "line 3: missing: there is no file"),
         ("file,y\ntrain-0.vasp,1\n", "at least 2"),
     ],
 )
@@ -334,7 +336,10 @@ def test_options_of_the_model_are_the_same():
         {option.name: option for option in main.commands[name].params}
         for name in ("predict", "screen")
     )
-    for name in ("train", "target", "unit", "weights", "layer", "estimates", "columns"):
+    for name in (*MODEL_NAMES, "out"):
+        if name == "out":
+            assert predict[name].opts == screen[name].opts
+            continue
         assert predict[name].to_info_dict() == screen[name].to_info_dict()
 
 
@@ -369,14 +374,14 @@ def test_predict_and_screen_with_an_estimate(tables, formation_energy):
         if not row["error"]:
             assert float(row["prediction"]) == pytest.approx(y, abs=0.1)
     screened = invoke("screen", tables / "new.csv", *model, "--below", "0")
-    assert screened.exit_code == 0, screened.output
+    assert screened.exit_code == 1, screened.output
     assert "1 crystals have no prediction" in screened.output
 
 
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "message"),
     [
-        (["predict", "new.csv", "--estimates", "guess"], 1, "with --train"),
+        (["predict", "new.csv", "--estimates", "guess"], 2, "without --train"),
         (["predict", "crystals", "--train", "known.csv", "--estimates", "guess"], 1, "give tables"),
         (["predict", "new.csv", "--train", "known.csv", "--columns", "gap"], 1, "column 'gap'"),
         (

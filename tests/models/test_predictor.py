@@ -25,7 +25,7 @@ from skcfgp.network import load_network
 from skcfgp.structures import check_structures
 
 WEIGHTS = "formation_energy_1800"
-COLUMNS = ["id", "formula", "prediction", "std", "unit", "error"]
+COLUMNS = ["id", "formula", "prediction", "std", "lower", "upper", "df", "unit", "error"]
 
 
 @pytest.fixture(scope="module")

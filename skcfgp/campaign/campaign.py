@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from ..structures.ids import IdFinder
-from .monitoring import StoppedError, alarm, compare
+from .beginning import add_crystals, begin
+from .monitoring import StoppedError
+from .prequential import alarm, compare
 from .reading import CampaignReader
 from .results import RefusedRowsError, Result, TellResult, check_results, read_results
-from .settings import check_settings, versions
 from .store import Store
 
 __all__ = ["Campaign"]
@@ -75,6 +76,7 @@ class Campaign(CampaignReader):
         weights="Eform_MP_2019",
         estimates=(),
         columns=(),
+        goal="explore",
         strategy="recommended",
         random_fraction=0.0,
         cost=None,
@@ -134,9 +136,6 @@ class Campaign(CampaignReader):
         ValueError
             If a parameter or a label is not valid, or no crystal can be used.
         """
-        from .crystals import check_labelled, costs_of, insert_crystals, read_labelled, read_pool
-        from .model import compute_features
-
         settings = {
             "target": str(target),
             "unit": str(unit),
@@ -144,6 +143,7 @@ class Campaign(CampaignReader):
             "weights": None if recipe == "composition" else str(weights),
             "estimates": [estimates] if isinstance(estimates, str) else list(estimates),
             "columns": [columns] if isinstance(columns, str) else list(columns),
+            "goal": goal,
             "strategy": strategy,
             "random_fraction": random_fraction,
             "cost": cost,
@@ -151,26 +151,7 @@ class Campaign(CampaignReader):
             "overdue_after": overdue_after,
             "random_state": random_state,
         }
-        check_settings(settings)
-        store = Store(folder)
-        if store.path.exists():  # raises now, and not after the work
-            with store.writing(create=True):
-                pass
-        crystals = read_pool(pool)
-        labels = {} if labelled is None else read_labelled(labelled, crystals, target, unit)
-        costs = costs_of(crystals, cost)
-        features, *found = compute_features(crystals, settings)
-        settings["standardise"], settings["network_digest"] = found
-        check_labelled(crystals, labels)
-        content = {
-            "settings": settings,
-            "labelled": [{"id": id_, "value": value} for id_, value in labels.items()],
-            "refused": _listed(crystals.refused),
-            "versions": versions(),
-        }
-        with store.writing(create=True) as ledger:
-            number = ledger.append("init", content)
-            insert_crystals(ledger.connection, number, crystals, costs, features)
+        begin(Store(folder), pool, labelled, settings)
         return cls(folder)
 
     def add(self, pool):
@@ -193,23 +174,7 @@ class Campaign(CampaignReader):
             If the network is not the one that the campaign was begun with, or no crystal can be
             used.
         """
-        from .crystals import costs_of, insert_crystals, read_pool
-        from .model import check_network, compute_features
-
-        settings = self.settings
-        with self.store.reading() as ledger:
-            known = ledger.ids
-        crystals = read_pool(pool, known)
-        costs = costs_of(crystals, settings["cost"])
-        features, _, digest = compute_features(crystals, settings)
-        check_network(settings, digest)
-        content = {"refused": _listed(crystals.refused), "versions": versions()}
-        with self.store.writing() as ledger:
-            if taken := set(ledger.ids) & set(crystals.ids):
-                raise ValueError(f"somebody else added {min(taken)!r} meanwhile; try again.")
-            first, number = len(ledger.ids), ledger.append("add", content)
-            insert_crystals(ledger.connection, number, crystals, costs, features, first)
-        return crystals.ids, crystals.refused
+        return add_crystals(self.store, pool, self.settings)
 
     def suggest(self, n=1, *, out=None, fmt="cif", anyway=False):
         """Choose the next crystals to label, given what is pending, and mark them pending.
@@ -240,7 +205,7 @@ class Campaign(CampaignReader):
         ValueError
             If the pool has fewer than `n` crystals.
         """
-        from .engine import make_suggestion, record_suggestion
+        from .suggestion import make_suggestion, record_suggestion
 
         picks, met = self._compute(record_suggestion, make_suggestion, n, out, fmt, anyway)
         if met:  # after the transaction, which an exception would roll back
@@ -363,23 +328,27 @@ class Campaign(CampaignReader):
             ledger.append("undo", {"event": left[-1].number})
         return left[-1]
 
-    def predict(self, *, rescale=False):
+    def predict(self, *, rescale=False, coverage=0.95):
         """Predict all crystals without a label, and put that on record.
 
         Parameters
         ----------
         rescale : bool, default=False
-            Whether to multiply the standard deviations by the root of the mean squared z of the
-            labels so far. What goes on record is not multiplied.
+            Whether to multiply the standard deviations by the factor that makes the labels so far
+            most likely. What goes on record is not multiplied.
+        coverage : float, default=0.95
+            Coverage of the intervals.
 
         Returns
         -------
         pandas.DataFrame
-            Columns ``id``, ``formula``, ``status``, ``prediction``, ``std``, ``unit``.
+            Columns ``id``, ``formula``, ``status``, ``prediction``, ``std``, ``lower``, ``upper``
+            (ends of the central interval), ``unit``. Two ``std`` hold a label with a probability of
+            95.45 %, as those of a Gaussian do.
         """
         from .tables import predict_all, record_predictions
 
-        return self._compute(record_predictions, predict_all, rescale)
+        return self._compute(record_predictions, predict_all, rescale, coverage)
 
     def _compute(self, record, compute, *args):
         """Compute while others may write; record it if nobody did, else compute again."""
@@ -395,7 +364,3 @@ class Campaign(CampaignReader):
                     return record(ledger, found)
         with self.store.writing() as ledger:
             return record(ledger, compute(ledger, Engine(ledger), *args))
-
-
-def _listed(refused):
-    return [{"name": refusal.id, "reason": refusal.reason} for refusal in refused]

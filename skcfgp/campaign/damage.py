@@ -10,6 +10,7 @@ from datetime import datetime
 
 import numpy as np
 
+from .goals import parse_goal
 from .monitoring import stored_rule
 from .settings import RECIPES, STRATEGIES
 
@@ -18,7 +19,7 @@ __all__ = ["DamagedCampaignError", "check_order", "event_content", "feature_rows
 #: Reals, and None too.
 REAL, MAYBE = "a finite number", "a finite number or null"
 PAIR, TEXT, MAYBE_TEXT = "two finite numbers", "a text", "a text or null"
-WHOLE, RULE = "a whole number", "a rule to stop"
+WHOLE, RULE, GOAL = "a whole number", "a rule to stop", "a goal"
 
 _CURVE = {"n_labels": WHOLE, "max_std": MAYBE, "mean_std": MAYBE}
 _GAIN = {
@@ -36,13 +37,18 @@ _ESTIMATE = {
     "coverage_interval": PAIR,
     "mean_squared_z": REAL,
     "mean_squared_z_interval": PAIR,
+    "levels?": [REAL],
+    "pit?": {"location": REAL, "spread": REAL},
+    "factor?": REAL,
 }
-_COMPARISON = {"prediction": REAL, "std": REAL, "arm": MAYBE_TEXT}
+_OUTLOOK = {"expected_gain": REAL, "p_better?": REAL, "expected_left?": REAL}
+_COMPARISON = {"prediction": REAL, "std": REAL, "arm": MAYBE_TEXT, "df?": MAYBE}
 _REFUSED = [{"name": TEXT, "reason": TEXT}]
 _NEIGHBOUR = {"id": TEXT, "value": REAL, "distance": REAL}
 
-#: The fields of each verb. A dict holds at least these fields, a list any number of one kind; a
-#: pair with None may be null, one with "*" is a dict of any names; other tuples list the values.
+#: The fields of each verb. A dict holds at least these fields, but for those with "?", which came
+#: later; a list holds any number of one kind; a pair with None may be null, one with "*" is a dict
+#: of any names; other tuples list the values.
 CONTENTS = {
     "init": {
         "settings": {
@@ -51,6 +57,9 @@ CONTENTS = {
             "recipe": RECIPES,
             "weights": MAYBE_TEXT,
             "strategy": STRATEGIES,
+            "goal?": GOAL,
+            "estimates?": [TEXT],
+            "columns?": [TEXT],
             "random_fraction": REAL,
             "cost": MAYBE_TEXT,
             "until": [RULE],
@@ -78,6 +87,8 @@ CONTENTS = {
         ],
         "curve": (_CURVE, None),
         "gain": (_GAIN, None),
+        "outlook?": (_OUTLOOK, None),
+        "df?": MAYBE,
     },
     "tell": {
         "rows": [{"id": TEXT, "value": REAL, "comparison": (_COMPARISON, None)}],
@@ -85,7 +96,7 @@ CONTENTS = {
         "estimates": (_ESTIMATE, "*"),
     },
     "release": {"ids": [TEXT]},
-    "predict": {},
+    "predict": {"df?": MAYBE},
     "undo": {"event": WHOLE},
 }
 
@@ -183,7 +194,10 @@ def _problem(value, kind, name):
         if not isinstance(value, dict):
             return _expected(name, "an object", value)
         for field, inner in kind.items():
+            optional, field = field.endswith("?"), field.removesuffix("?")
             path = f"{name}.{field}" if name else field
+            if optional and field not in value:
+                continue
             if field not in value:
                 return f"the field {path!r} is missing"
             if found := _problem(value[field], inner, path):
@@ -195,6 +209,13 @@ def _problem(value, kind, name):
         found = (_problem(item, kind[0], f"{name}[{i}]") for i, item in enumerate(value))
         return next(filter(None, found), None)
     return None if _IS[kind](value) else _expected(name, _WORDS.get(kind, kind), value)
+
+
+def _is_goal(value):
+    try:
+        return isinstance(value, str) and bool(parse_goal(value))
+    except ValueError:
+        return False
 
 
 def _expected(name, what, value):
@@ -215,6 +236,7 @@ _IS = {
     PAIR: lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_real, value)),
     WHOLE: lambda value: isinstance(value, int) and not isinstance(value, bool),
     RULE: lambda value: isinstance(value, str) and stored_rule(value) is not None,
+    GOAL: _is_goal,
     bool: lambda value: isinstance(value, bool),
 }
 _WORDS = {bool: "true or false"}

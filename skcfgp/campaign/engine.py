@@ -1,24 +1,31 @@
-"""What the model of a campaign says at one moment: predictions, choices and reasons."""
+"""What the model of a campaign says at one moment: predictions, choices and reasons.
+
+What is predicted is what `Predictor` says. What is chosen is chosen by a process whose
+hyper-parameters stay between two searches, so that a plan of n choices is what n rounds of one
+choice would be.
+"""
 
 import copy
 import math
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
-from .crystals import details, read_arrays, read_structures
-from .jobs import Batch, job_names
+from .choosing import choose, draw, strategy_of
+from .crystals import read_arrays
+from .goals import outlook, parse_goal
 from .model import choose_kernel, make_model, one_blas_thread
-from .monitoring import expected_error, measured_gain, rules_met
-from .settings import WITHOUT_MODEL, versions
+from .monitoring import expected_error, measured_gain
+from .prediction import Predictor
 
-__all__ = ["MIN_LABELS", "Engine", "check_n", "make_suggestion", "record_suggestion"]
+__all__ = ["MIN_LABELS", "Engine"]
 
 #: With fewer labels there is no spread to scale a model by.
 MIN_LABELS = 2
 
 N_NEIGHBOURS = 3
+
+_OPEN = ("pool", "pending")
 
 #: Crystals over which ``"integrated_variance"`` averages; if there are more, they are drawn.
 N_TARGETS = 600
@@ -32,6 +39,9 @@ class Engine:
         self.features, self.cost = read_arrays(ledger)
         self.fits = dict(ledger.connection.execute("SELECT labels, theta FROM fits"))
         self.row = {id_: row for row, id_ in enumerate(self.state.ids)}
+        #: Campaigns of older versions have none, and go on as they began.
+        goal = self.state.settings.get("goal")
+        self.goal = None if goal is None else parse_goal(goal)
 
     def keep_fits(self, connection):
         """Write the hyper-parameters that were found, in a transaction."""
@@ -64,11 +74,12 @@ class Engine:
         """
         from sklearn.utils import check_random_state
 
-        rng = check_random_state(self._seed)
+        rng = check_random_state(self.seed)
         return np.sort(rng.permutation(len(self.row))[:N_TARGETS])
 
     @property
-    def _seed(self):
+    def seed(self):
+        """Seed of what is drawn at random."""
         return self.state.settings["random_state"] % 2**32  # older versions took larger ones
 
     @cached_property
@@ -97,7 +108,37 @@ class Engine:
             )
         return self.learner.estimator
 
-    def _given(self, rows):
+    @cached_property
+    @one_blas_thread()
+    def predictor(self):
+        """The model of the predictions; None without labels, and in campaigns of older versions."""
+        if self.goal is None or not self.can_predict:
+            return None
+        rows, y = self.rows(self.state.labels), np.array([*self.state.labels.values()], dtype=float)
+        return Predictor(self.features, rows, y, self.state.settings, self.fits)
+
+    @property
+    def df(self):
+        """Degrees of freedom of the predictive distributions; None if they are Gaussian."""
+        return None if self.predictor is None else self.predictor.df
+
+    def predict(self, rows):
+        """Predict mean and standard deviation of crystals, by row."""
+        if self.predictor is not None:
+            return self.predictor.predict(rows)
+        gp = self.gp  # raises without a model
+        return gp.predict(self.X[rows], return_std=True) if len(rows) else (np.empty(0),) * 2
+
+    @one_blas_thread()
+    def outlook(self):
+        """Say what is to be expected of the crystals without a label; see `goals.outlook`."""
+        if self.predictor is None:
+            return None
+        open_ = self.rows(id_ for id_ in self.state.ids if self.state.status_of(id_) in _OPEN)
+        learner, X = self.predictor.learner, self.predictor.X[open_]
+        return outlook(self.goal, learner, X, self.seed)
+
+    def given(self, rows):
         """Return a learner that has the labels of more rows, whatever these labels will be.
 
         With the hyper-parameters fixed they do not matter for the variances. The second result is
@@ -114,67 +155,12 @@ class Engine:
         learner.teach(self.X[rows], self.gp.predict(self.X[rows]))
         return learner, self.gp.y_scale_[0] / learner.estimator.y_scale_[0]
 
-    def _choose(self, strategy, n, pool, given):
-        """Choose rows of a pool, given rows whose label is to come; return them and their scores.
-
-        The crystals of a batch are chosen each given those before, except by ``"max_std"``.
-        """
-        from .. import query
-
-        learner, unit = self._given(given)
-        if self.state.settings["cost"] and strategy not in WITHOUT_MODEL:
-            choice = self._choose_by_cost(learner.estimator, strategy, n, pool)
-        else:
-            average = strategy == "integrated_variance"
-            options = {"X_target": self.X[self.targets]} if average else {}
-            choice = getattr(query, strategy)(learner, self.X[pool], n, **options)
-        power = {"integrated_variance": 2, "greedy_k_center": 0}.get(strategy, 1)
-        scores = np.asarray(choice[1]) * unit**power
-        return np.asarray(pool)[choice[0]].tolist(), scores.tolist()
-
-    def _choose_by_cost(self, gp, strategy, n, pool):
-        """Choose one after the other by score per unit of cost."""
-        from ..gaussian_process import PoolPosterior
-        from ..gaussian_process.greedy import first_of_largest
-
-        posterior = PoolPosterior(gp, self.X[[*pool, *self.targets]])
-        candidates, targets = slice(len(pool)), slice(len(pool), None)
-        chosen, scores = [], []
-        for _ in range(n):
-            score = posterior.std[candidates]
-            if strategy == "integrated_variance":
-                score = posterior.variance_reduction(candidates, targets)
-            score = score / self.cost[pool]
-            score[chosen] = -np.inf
-            chosen.append(first_of_largest(score))
-            scores.append(score[chosen[-1]])
-            if strategy != "max_std":
-                posterior.condition_on(chosen[-1])
-        return chosen, scores
-
-    def _strategy(self):
-        """Name the strategy that is asked now; `query.recommended` takes the same for a process."""
-        strategy = self.state.settings["strategy"]
-        if not self.can_predict and strategy not in WITHOUT_MODEL:
-            return "greedy_k_center"
-        return "integrated_variance" if strategy == "recommended" else strategy
-
-    def _draw(self, n):
-        """Draw rows of the pool at random; the draw follows from how many were suggested."""
-        from ..query import random_sampling
-
-        rng = np.random.RandomState([self._seed, self.state.n_suggested])
-        pool = self.rows(self.state.pool)
-        chosen, probability = random_sampling(None, self.X[pool], n, random_state=rng)
-        return np.asarray(pool)[chosen].tolist(), probability.tolist()
-
     @cached_property
     @one_blas_thread()
     def predictions(self):
         """Predictions of everything that has no label: rows, means and standard deviations."""
         rows = np.setdiff1d(np.arange(len(self.row)), self.rows(self.state.labels))
-        mean, std = self.gp.predict(self.X[rows], return_std=True) if len(rows) else ([], [])
-        return rows, np.asarray(mean), np.asarray(std)
+        return rows, *self.predict(rows)
 
     @one_blas_thread()
     def suggest(self, n, n_random=0):
@@ -184,19 +170,19 @@ class Engine:
         None without a model.
         """
         pool, pending = self.rows(self.state.pool), self.rows(self.state.pending)
-        strategy = self._strategy()
+        strategy = strategy_of(self)
         if strategy == "random_sampling":
             n_random = n
-        drawn, draw_scores = self._draw(n_random) if n_random else ([], [])
+        drawn, draw_scores = draw(self, n_random) if n_random else ([], [])
         rows, scores = [], []
         if n > n_random:
             left = np.setdiff1d(pool, drawn)
-            rows, scores = self._choose(strategy, n - n_random, left, [*pending, *drawn])
+            rows, scores = choose(self, strategy, n - n_random, left, [*pending, *drawn])
         mean, std = np.full((2, len(self.row)), np.nan)
         if self.can_predict:
             skip = {*self.state.labels, *self.state.failures}
             open_ = [row for id_, row in self.row.items() if id_ not in skip]
-            mean[open_], std[open_] = self.gp.predict(self.X[open_], return_std=True)
+            mean[open_], std[open_] = self.predict(open_)
         chosen, scores = [*rows, *drawn], [*scores, *draw_scores]
         picks = [
             {
@@ -224,27 +210,36 @@ class Engine:
         """
         from ..gaussian_process import PoolPosterior
 
-        self.gp  # noqa: B018  raises without a model
         pool, pending = self.rows(self.state.pool), self.rows(self.state.pending)
-        strategy = self._strategy()
+        strategy = strategy_of(self)
         if strategy == "random_sampling":
-            rows, _ = self._draw(n)
+            rows, _ = draw(self, n)
         else:  # max_std in rounds of one
             strategy = "greedy_max_std" if strategy == "max_std" else strategy
-            rows, _ = self._choose(strategy, n, pool, pending)
-        learner, unit = self._given(pending)
+            rows, _ = choose(self, strategy, n, pool, pending)
+        if not self.can_predict:
+            return [{"row": row} for row in rows]
+        learner, unit = self.given(pending)
+        unit = unit * self._unit_of_std(pool)
         posterior = PoolPosterior(learner.estimator, self.X[pool])
         place = {row: i for i, row in enumerate(pool)}
         left, result = np.ones(len(pool), dtype=bool), []
         for row in rows:
-            std = float(posterior.std[place[row]]) * unit
+            std = float(posterior.std[place[row]] * unit[place[row]])
             posterior.condition_on(place[row])
             left[place[row]] = False
-            after = _spread(posterior.std[left] * unit)
+            after = _spread((posterior.std * unit)[left])
             if left.any():
                 after["expected_error"] = expected_error(after["mean_std"], self.state.estimates)
             result.append({"row": row, "std": std} | after)
         return result
+
+    def _unit_of_std(self, rows):
+        """Return what standard deviations of the process that chooses are multiplied by."""
+        if self.predictor is None:
+            return np.ones(len(rows))
+        std = self.gp.predict(self.X[rows], return_std=True)[1]
+        return self.predict(rows)[1] / np.maximum(std, np.finfo(float).tiny)
 
     @one_blas_thread()
     def gain(self):
@@ -279,58 +274,6 @@ class Engine:
             ]
             for distance in distances
         ]
-
-
-def check_n(n, state):
-    """Raise if the pool has not that many crystals."""
-    n_pool = state.counts()["pool"]
-    if not n_pool:
-        raise ValueError("the pool is empty: there is nothing left to suggest.")
-    if not 1 <= n <= n_pool:
-        raise ValueError(
-            f"the pool has {n_pool} crystals left: n must be between 1 and that, got {n}."
-        )
-
-
-def make_suggestion(ledger, engine, n, out, fmt, anyway):
-    """Choose what `Campaign.suggest` returns, and what is to be recorded and written then.
-
-    The result is the picks, the rules to stop that are met, the content of the event (None if there
-    is none) and the `Batch` of files (None without a folder).
-    """
-    state, settings = engine.state, engine.state.settings
-    check_n(n, state)
-    if not anyway and (met := rules_met(ledger)):  # those that need no model
-        return [], met, None, None
-    quota = math.floor(settings["random_fraction"] * (state.n_suggested + n) + 1e-9)
-    picks, curve = engine.suggest(n, min(n, max(0, quota - state.n_random)))
-    gain = engine.gain() if curve else None
-    met = [] if anyway else rules_met(ledger, curve, gain or state.gain)
-    picks = [] if met else picks
-    content = {"picks": picks, "curve": curve, "gain": gain, "model": None, "versions": versions()}
-    if curve:
-        kernel = engine.gp.kernel_
-        content["model"] = {"kernel": repr(kernel), "theta": kernel.theta.tolist()}
-    if met and curve in state.curve[-1:]:  # an end is put on record once
-        content = None
-    known, batch = details(ledger.connection), None
-    picks = [{"id": pick["id"], **known[pick["id"]]} | pick for pick in picks]
-    if out is not None:
-        batch, names = Batch(Path(out), fmt, state.n_events + 1), job_names(state.ids)
-        structures = read_structures(ledger, [pick["id"] for pick in picks])
-        for pick, structure in zip(picks, structures, strict=True):
-            pick["file"] = str(batch.add(names[pick["id"]], pick, structure))
-    return picks, met, content, batch
-
-
-def record_suggestion(ledger, suggestion):
-    """Record what `make_suggestion` found and write its files, in a transaction."""
-    picks, met, content, batch = suggestion
-    if content is not None:
-        ledger.append("suggest", content)
-    if batch is not None:
-        batch.write()
-    return picks, met
 
 
 def _spread(std):

@@ -22,6 +22,7 @@ __all__ = [
     "compute_features",
     "make_model",
     "one_blas_thread",
+    "searched_kernel",
 ]
 
 #: With fewer labels the lengths are median distances, and nothing is searched for.
@@ -31,11 +32,12 @@ MIN_SEARCH = 20
 MAX_SEARCH = 800
 
 
-def make_model(settings):
+def make_model(settings, calibrated=False):
     """Make the pipeline of a recipe, from crystals to a mean and a standard deviation.
 
     Those of `skcfgp.make_cfgp`, or ``"composition"``, which needs no network and takes no columns
-    beside the crystals.
+    beside the crystals. With `calibrated` the last step is a `skcfgp.CalibratedRegressor`, with the
+    same parameters for each recipe.
     """
     if (recipe := settings["recipe"]) not in RECIPES:
         raise ValueError(f"recipe must be one of {RECIPES}, got {recipe!r}.")
@@ -43,13 +45,15 @@ def make_model(settings):
     if recipe != "composition":
         from ..models.cfgp import make_cfgp
 
-        return make_cfgp(settings["weights"], recipe=recipe, random_state=0, **named)
+        options = {"recipe": recipe, "calibrated": calibrated, "random_state": 0}
+        return make_cfgp(settings["weights"], **options, **named)
     if any(named.values()):
         raise ValueError("estimates and columns are for the recommended recipe.")
     from sklearn.gaussian_process.kernels import WhiteKernel
     from sklearn.pipeline import Pipeline, make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    from ..calibration import CalibratedRegressor
     from ..features.composition import CompositionFeaturizer
     from ..gaussian_process.regressor import GaussianProcessRegressor
     from ..kernels import Laplacian
@@ -58,6 +62,8 @@ def make_model(settings):
     gp = GaussianProcessRegressor(
         laplacian + WhiteKernel(1e-2, (1e-6, 1e1)), normalize_y=True, objective="leave_one_out"
     )
+    if calibrated:
+        gp = CalibratedRegressor(gp, method="student_t", n_neighbors=20, cv="leave_one_out")
     features = make_pipeline(CompositionFeaturizer(), StandardScaler())
     return Pipeline([("features", features), ("gp", gp)])
 
@@ -143,13 +149,24 @@ def choose_kernel(gp, X, rows, y, recipe, fits):
         return gp.kernel
     if not (m := searched_labels(len(y))):
         return gp.kernel.clone_with_theta(_scale_of_data(gp.kernel, X))
+    some = slice(0, m, math.ceil(m / MAX_SEARCH))
     content = json.dumps([list(X.shape), rows[:m], y[:m].tolist(), recipe])
+    return _searched(gp, X[rows[some]], y[some], content, fits)
+
+
+def searched_kernel(gp, X, y, recipe, fits):
+    """Return the kernel of a process as its own search finds it on all labels; see above."""
+    if not gp.kernel.theta.size:
+        return gp.kernel
+    return _searched(gp, X, y, json.dumps(["all", X.tolist(), y.tolist(), recipe]), fits)
+
+
+def _searched(gp, X, y, content, fits):
     key = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
     if (theta := _theta(fits.get(key), gp.kernel)) is None:
         from sklearn import clone
 
-        some = slice(0, m, math.ceil(m / MAX_SEARCH))
-        theta = clone(gp).fit(X[rows[some]], y[some]).kernel_.theta
+        theta = clone(gp).fit(X, y).kernel_.theta
         fits[key] = json.dumps(theta.tolist())
     return gp.kernel.clone_with_theta(theta)
 

@@ -1,8 +1,4 @@
-"""How good the predictions were that stood before each label came, and when to stop.
-
-Prequential: each label is compared with the prediction on record before the model learns it (Dawid,
-J. R. Stat. Soc. A 147, 278 (1984), doi:10.2307/2981683), so no label is spent on a test set.
-"""
+"""What the strategy gained over random choice, and when to stop."""
 
 import math
 import re
@@ -10,16 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Rule", "StoppedError", "alarm", "compare", "measured_gain", "parse_rule", "rules_met"]
+from .prequential import rescaling
 
-#: Number of labels with a prediction from which there can be an alarm.
-ALARM_MIN = 20
+__all__ = ["Rule", "StoppedError", "expected_error", "measured_gain", "parse_rule", "rules_met"]
 
 N_RESAMPLES = 1000
 
 _NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?inf)"
 _PATTERNS = (
-    r"(max-std|mean-std|expected-error)\s*<\s*" + _NUMBER,
+    r"(max-std|mean-std|expected-error|expected-gain)\s*<\s*" + _NUMBER,
     r"(labels|cost)\s*>=\s*" + _NUMBER,
     r"(no-gain)",
 )
@@ -38,115 +33,8 @@ class Rule(NamedTuple):
     def __str__(self):
         if self.limit is None:
             return self.quantity
-        sign = "<" if self.quantity in ("max-std", "mean-std", "expected-error") else ">="
+        sign = ">=" if self.quantity in ("labels", "cost") else "<"
         return f"{self.quantity} {sign} {repr(self.limit).removesuffix('.0')}"  # every digit
-
-
-def compare(ledger, new, failed, source=None):
-    """Compare checked labels with the predictions on record; return the content of a `tell`."""
-    state = ledger.state
-    found = {id_: None if id_ in state.labels else _on_record(ledger, id_) for id_ in new}
-    rows = [
-        {"id": id_, "value": value, "was": state.labels.get(id_), "comparison": found[id_]}
-        for id_, value in new.items()
-    ]
-    comparisons = state.comparisons | {id_: c for id_, c in found.items() if c is not None}
-    comparisons = {id_: c for id_, c in comparisons.items() if id_ not in failed}
-    return {
-        "rows": rows,
-        "failed": [{"id": id_, "reason": reason} for id_, reason in failed.items()],
-        "source": source,
-        # What told nothing new changes nothing.
-        "estimates": estimate(comparisons, state.labels | new)
-        if new or failed
-        else state.estimates,
-    }
-
-
-def _on_record(ledger, id_):
-    """Return the newest prediction that was recorded for a crystal, or None."""
-    state = ledger.state
-    record = state.records.get(id_)
-    if state.predicted_at is not None and (record is None or state.predicted_at > record["event"]):
-        found = ledger.connection.execute(
-            "SELECT mean, std FROM predictions JOIN crystals USING (position) "
-            "WHERE predictions.event = ? AND id = ?",
-            [state.predicted_at, id_],
-        ).fetchone()
-        if found is not None:
-            record = {"prediction": found[0], "std": found[1], "event": state.predicted_at}
-    return None if record is None else {**record, "arm": state.arms.get(id_)}
-
-
-def compared(comparisons, labels, arm="all"):
-    """Return labels, predictions and standard deviations as an array; None if there are none."""
-    rows = [
-        (labels[id_], c["prediction"], c["std"])
-        for id_, c in comparisons.items()
-        if arm in ("all", c["arm"]) and c["std"] > 0
-    ]
-    return np.array(rows).T if rows else None
-
-
-def estimate(comparisons, labels):
-    """Summarise the predictions on record against the labels that came.
-
-    The keys are ``"all"``, ``"strategy"`` (chosen crystals) and ``"random"`` (drawn at random: what
-    holds for the whole pool), where there are any. The values have ``n``, ``mae`` (in the unit of
-    the labels), ``coverage`` (of 2 standard deviations) and ``mean_squared_z``, the last two with
-    95 % intervals.
-    """
-    from ..calibration import coverage, coverage_interval, mean_squared_z, mean_squared_z_interval
-
-    result = {}
-    for arm in ("all", "strategy", "random"):
-        columns = compared(comparisons, labels, arm)
-        if columns is None:
-            continue
-        result[arm] = {
-            "n": len(columns[0]),
-            "mae": float(np.abs(columns[0] - columns[1]).mean()),
-            "coverage": coverage(*columns),
-            "coverage_interval": list(coverage_interval(*columns)),
-            "mean_squared_z": mean_squared_z(*columns),
-            "mean_squared_z_interval": list(
-                mean_squared_z_interval(*columns, n_resamples=N_RESAMPLES, random_state=0)
-            ),
-        }
-    return result
-
-
-def alarm(estimates):
-    """Say whether the error bars have stopped being honest, and what to do; None if not."""
-    if (enough := _enough(estimates)) is None:
-        return None
-    value, (low, high) = enough["mean_squared_z"], enough["mean_squared_z_interval"]
-    if low <= 1 <= high:
-        return None
-    advice = "use"
-    if low > 1:
-        advice = (
-            "look first at the worst labels in the report (a wrong unit, a calculation that did "
-            "not converge), and label some crystals at random (--random-fraction); then use"
-        )
-    return (
-        f"the error bars are too {'small' if low > 1 else 'large'}: mean squared z of "
-        f"{enough['n']} labels is {value:.2f} (95 % interval {low:.2f} to {high:.2f}), and should "
-        f"be 1. To correct them, {advice} 'predict --rescale', which multiplies the standard "
-        f"deviations by {math.sqrt(value):.2f}."
-    )
-
-
-def rescaling(estimates):
-    """Return what makes the mean squared z of the estimates 1; None with too few labels."""
-    enough = _enough(estimates)
-    return None if enough is None else math.sqrt(enough["mean_squared_z"])
-
-
-def _enough(estimates):
-    """Estimates of the random arm, which speaks for the pool, else of all; None with few labels."""
-    arms = (estimates[arm] for arm in ("random", "all") if arm in estimates)
-    return next((found for found in arms if found["n"] >= ALARM_MIN), None)
 
 
 def measured_gain(gp, X, y, start, strategy, random, *, n_folds=5, random_state=0):
@@ -202,8 +90,9 @@ def parse_rule(text):
     Parameters
     ----------
     text : str
-        ``"max-std < 0.05"``, ``"mean-std < 0.02"`` or ``"expected-error < 0.03"``, in the unit of
-        the labels; ``"labels >= 500"``; ``"cost >= 1e6"``; ``"no-gain"``.
+        ``"max-std < 0.05"``, ``"mean-std < 0.02"``, ``"expected-error < 0.03"`` or, with a goal,
+        ``"expected-gain < 0.01"``, in the unit of the labels; ``"labels >= 500"``;
+        ``"cost >= 1e6"``; ``"no-gain"``.
 
     Returns
     -------
@@ -223,8 +112,8 @@ def parse_rule(text):
     rule = stored_rule(text)
     if rule is None:
         raise ValueError(
-            f"a rule is one of 'max-std < X', 'mean-std < X', 'expected-error < X', "
-            f"'labels >= N', 'cost >= C' and 'no-gain', got {text!r}."
+            "a rule is one of 'max-std < X', 'mean-std < X', 'expected-error < X', 'expected-gain "
+            f"< X', 'labels >= N', 'cost >= C' and 'no-gain', got {text!r}."
         )
     if rule.limit is not None and not 0 < rule.limit < math.inf:
         raise ValueError(f"the limit of a rule must be a positive finite number, got {text!r}.")
@@ -248,8 +137,8 @@ def expected_error(mean_std, estimates):
     return math.sqrt(2 / math.pi) * mean_std * (rescaling(estimates) or 1.0)
 
 
-def rules_met(ledger, curve=None, gain=None):
-    """List the rules to stop that are met; those about `curve` and `gain` only if these are given.
+def rules_met(ledger, curve=None, gain=None, outlook=None):
+    """List the rules to stop that are met; those about the others only if these are given.
 
     The standard deviations in `curve` follow from which crystals are labelled, not from the values.
     """
@@ -257,6 +146,8 @@ def rules_met(ledger, curve=None, gain=None):
     if not state.settings["until"]:
         return []
     values = {"labels": len(state.labels), "cost": spent(ledger), "no-gain": gain}
+    if outlook:
+        values["expected-gain"] = outlook["expected_gain"]
     if curve:
         values |= {"max-std": curve["max_std"], "mean-std": curve["mean_std"]}
         values["expected-error"] = expected_error(curve["mean_std"], state.estimates)

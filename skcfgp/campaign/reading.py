@@ -3,7 +3,10 @@
 from datetime import datetime, timezone
 from pathlib import Path
 
-from .monitoring import alarm, rules_met, spent
+from ..structures.io import check_writable
+from .goals import best_so_far, parse_goal
+from .monitoring import rules_met, spent
+from .prequential import alarm
 from .store import Store
 
 __all__ = ["CampaignReader"]
@@ -63,7 +66,7 @@ class CampaignReader:
         condition = Condition.of(below=below, above=above, between=between)
         return screen(self.export(rescale=rescale), condition, cut)
 
-    def export(self, out=None, *, rescale=False):
+    def export(self, out=None, *, rescale=False, coverage=0.95):
         """Make a table of all crystals, and write it.
 
         Parameters
@@ -71,20 +74,23 @@ class CampaignReader:
         out : str or Path, default=None
             File to write, ``.csv`` or ``.json``.
         rescale : bool, default=False
+        coverage : float, default=0.95
             See `predict`.
 
         Returns
         -------
         pandas.DataFrame
-            Columns ``id``, ``formula``, ``status``, ``value``, ``prediction`` and ``std`` (of a
-            labelled crystal what was on record before its label), ``unit``, ``arm``, ``cost``,
-            ``reason``.
+            Columns ``id``, ``formula``, ``status``, ``value``, ``prediction``, ``std``, ``lower``
+            and ``upper`` (of a labelled crystal what was on record before its label), ``unit``,
+            ``arm``, ``cost``, ``reason``.
         """
         from .engine import Engine
-        from .tables import export_table, write_table
+        from .tables import check_table, export_table, write_table
 
+        if out is not None:
+            check_table(Path(out))
         with self.store.reading() as ledger:
-            table = export_table(ledger, Engine(ledger), rescale)
+            table = export_table(ledger, Engine(ledger), rescale, coverage)
         if out is not None:
             write_table(table, Path(out))
         return table
@@ -103,6 +109,7 @@ class CampaignReader:
         from .engine import Engine
         from .report import write_report
 
+        check_writable(Path(out))
         with self.store.reading() as ledger:
             return write_report(ledger, Engine(ledger), Path(out))
 
@@ -116,12 +123,15 @@ class CampaignReader:
             (number of crystals that did not come in), ``estimates`` (errors of the predictions on
             record, by arm), ``alarm``, ``overdue`` (ids), ``spent`` (cost of what was suggested;
             None without costs), ``curve`` (largest and mean standard deviation at the last
-            suggestion), ``gain``, ``stop`` (rules that are met), ``settings``, ``n_events``.
+            suggestion), ``gain``, ``best`` (best label so far, ``id`` and ``value``) and
+            ``outlook`` (of the goal, see `State`), ``stop`` (rules that are met), ``settings``,
+            ``n_events``.
         """
         with self.store.reading() as ledger:
             state = ledger.state
             curve = state.curve[-1] if state.curve else None
-            stop = rules_met(ledger, curve, state.gain)
+            stop = rules_met(ledger, curve, state.gain, state.outlook)
+            goal = parse_goal(state.settings.get("goal", "explore"))
             cost = spent(ledger) if self.settings["cost"] else None
         now, seconds = datetime.now(timezone.utc), 86400 * self.settings["overdue_after"]
         return {
@@ -138,6 +148,8 @@ class CampaignReader:
             "spent": cost,
             "curve": curve,
             "gain": state.gain,
+            "best": best_so_far(goal, state.labels),
+            "outlook": state.outlook,
             "stop": stop,
             "settings": self.settings,
             "n_events": state.n_events,

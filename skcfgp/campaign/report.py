@@ -9,10 +9,11 @@ import numpy as np
 
 from ..structures.io import atomic_write
 from .crystals import read_structures
-from .monitoring import alarm, compared
+from .goals import best_so_far
+from .prequential import alarm, compared, pit_values
 from .settings import versions
 from .tables import export_table
-from .wording import estimate_rows, what_happened, why
+from .wording import estimate_rows, goal_lines, what_happened, why
 
 __all__ = ["write_report"]
 
@@ -63,6 +64,7 @@ def _content(ledger, engine):
         "summary": (
             f"Event {state.n_events} of {events[-1].time} (UTC), by {events[-1].who}. "
             f"{len(state.refused)} crystals did not come in."
+            + "".join(f" {line[0].upper()}{line[1:]}." for line in _goal_lines(engine))
         ),
         "counts": counts,
         "alarm": alarm(state.estimates),
@@ -82,6 +84,16 @@ def _content(ledger, engine):
             for event in reversed(events[-N_HISTORY:])
         ],
     }
+
+
+def _goal_lines(engine):
+    """How far the campaign is from its goal, with the labels of now."""
+    state = engine.state
+    if engine.goal is None:
+        return []
+    best, found = best_so_far(engine.goal, state.labels), engine.outlook()
+    lines = goal_lines(best, found, state.settings["unit"])
+    return [line.removeprefix("at the last suggestion: ") for line in lines]
 
 
 def _queue(ledger, engine):
@@ -170,13 +182,13 @@ def _map(X):
 
 
 def _calibration(state):
-    """Observed fraction by probability, in the interval form; empty without labels."""
-    from ..calibration import calibration_curve
-
+    """Fraction of the labels in central intervals, by their probability; empty without labels."""
     columns = compared(state.comparisons, state.labels)
     if columns is None:
         return [[], []]
-    return [list(map(float, part)) for part in calibration_curve(*columns)]
+    level = np.linspace(0, 1, 101)
+    inside = np.abs(2 * pit_values(*columns) - 1)
+    return [level.tolist(), np.mean(inside <= level[:, None], axis=1).tolist()]
 
 
 def _numbers(column):

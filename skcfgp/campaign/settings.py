@@ -5,6 +5,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from numbers import Integral, Real
 
+from .goals import AIMS, parse_goal
 from .monitoring import parse_rule
 
 __all__ = ["RECIPES", "STRATEGIES", "WITHOUT_MODEL", "check_settings", "versions"]
@@ -15,6 +16,7 @@ RECIPES = ("recommended", "paper", "paper values", "composition")
 WITHOUT_MODEL = ("greedy_k_center", "random_sampling")
 
 STRATEGIES = ("recommended", "integrated_variance", "greedy_max_std", "max_std", *WITHOUT_MODEL)
+STRATEGIES += AIMS
 
 PACKAGES = ("skcfgp", "numpy", "scipy", "scikit-learn", "pymatgen", "megnet", "tensorflow")
 
@@ -40,7 +42,17 @@ def check_settings(settings):
             raise ValueError(f"{name} must be {expected}, got {settings[name]!r}.")
         settings[name] = float(settings[name])
     settings["random_state"] = _seed(settings["random_state"])
-    settings["until"] = [str(parse_rule(rule)) for rule in settings["until"]]
+    goal = parse_goal(settings["goal"])
+    settings["goal"] = str(goal)
+    if not goal.fits(settings["strategy"]):
+        raise ValueError(f"the strategy {settings['strategy']!r} is not one for the goal '{goal}'.")
+    rules = [parse_rule(rule) for rule in settings["until"]]
+    if goal.kind == "explore" and any(rule.quantity == "expected-gain" for rule in rules):
+        raise ValueError(
+            "the rule 'expected-gain' is for a goal that is not 'explore'; for that there are "
+            "'max-std', 'mean-std' and 'expected-error'."
+        )
+    settings["until"] = [str(rule) for rule in rules]
 
 
 def _seed(random_state):

@@ -29,11 +29,13 @@ class State:
         Whether each suggested crystal was chosen (``"strategy"``) or drawn (``"random"``).
     records : dict of str to dict
         The prediction that `suggest` recorded last for each crystal: ``prediction``, ``std``,
-        ``event``.
+        ``df`` (degrees of freedom of the Student-t; None for a Gaussian), ``event``.
     predicted_at : int or None
         Number of the last event that recorded predictions of all crystals.
+    predicted_df : float or None
+        Degrees of freedom of these.
     comparisons : dict of str to dict
-        Labels that had a prediction on record: ``prediction``, ``std``, ``arm``.
+        Labels that had a prediction on record: ``prediction``, ``std``, ``df``, ``arm``.
     estimates : dict
         Errors of these predictions, as of the last label.
     n_suggested, n_random : int
@@ -42,6 +44,9 @@ class State:
         ``n_labels``, ``max_std`` and ``mean_std`` at each suggestion.
     gain : dict or None
         Gain of the strategy over random choice, as of the last suggestion.
+    outlook : dict or None
+        What the last suggestion said of the goal: ``expected_gain`` of the next label, and
+        ``p_better`` or ``expected_left``.
     """
 
     n_events: int = 0
@@ -54,12 +59,14 @@ class State:
     arms: dict = field(default_factory=dict)
     records: dict = field(default_factory=dict)
     predicted_at: int | None = None
+    predicted_df: float | None = None
     comparisons: dict = field(default_factory=dict)
     estimates: dict = field(default_factory=dict)
     n_suggested: int = 0
     n_random: int = 0
     curve: list = field(default_factory=list)
     gain: dict | None = None
+    outlook: dict | None = None
 
     @property
     def pool(self):
@@ -123,10 +130,12 @@ def _suggest(state, event):
         state.n_random += pick["arm"] == "random"
         if pick["prediction"] is not None:
             record = {key: pick[key] for key in ("prediction", "std")}
-            state.records[pick["id"]] = record | {"event": event.number}
+            record |= {"df": event.content.get("df"), "event": event.number}
+            state.records[pick["id"]] = record
     if event.content["curve"]:
         state.curve.append(event.content["curve"])
     state.gain = event.content["gain"] or state.gain
+    state.outlook = event.content.get("outlook")
 
 
 def _tell(state, event):
@@ -154,6 +163,7 @@ def _release(state, event):
 
 def _predict(state, event):
     state.predicted_at = event.number
+    state.predicted_df = event.content.get("df")
 
 
 _APPLY = {

@@ -4,42 +4,50 @@ import json
 
 import numpy as np
 
-from ..structures.io import atomic_write, csv_text
+from ..structures.io import atomic_write, check_writable, csv_text
 from .crystals import details
-from .engine import check_n
-from .monitoring import ALARM_MIN, rescaling
+from .prediction import intervals
+from .prequential import ALARM_MIN, rescaling
+from .suggestion import check_n
 
-__all__ = ["export_table", "plan_table", "predict_all", "record_predictions", "write_table"]
+__all__ = [
+    "check_table",
+    "export_table",
+    "plan_table",
+    "predict_all",
+    "record_predictions",
+    "write_table",
+]
 
 
-def predict_all(ledger, engine, rescale=False):
+def predict_all(ledger, engine, rescale=False, coverage=0.95):
     """Predict what `Campaign.predict` returns; the second result is what is to be recorded.
 
     That is None if nothing has changed since the predictions that are on record.
     """
-    table = export_table(ledger, engine, rescale)
-    columns = ["id", "formula", "status", "prediction", "std", "unit"]
+    table = export_table(ledger, engine, rescale, coverage)
+    columns = ["id", "formula", "status", "prediction", "std", "lower", "upper", "unit"]
     table = table.loc[table["status"] != "labelled", columns].reset_index(drop=True)
     rows, mean, std = engine.predictions
     last = engine.state.predicted_at or 0
     changes = ("tell", "undo", "add")
     if last and not any(e.verb in changes for e in ledger.events if e.number > last):
-        return table, None
-    return table, list(zip(rows.tolist(), mean.tolist(), std.tolist(), strict=True))
+        return table, None, None
+    return table, list(zip(rows.tolist(), mean.tolist(), std.tolist(), strict=True)), engine.df
 
 
 def record_predictions(ledger, found):
     """Put predictions on record, in a transaction; return their table."""
-    table, rows = found
+    table, rows, df = found
     if rows is not None:
-        number = ledger.append("predict", {"n": len(rows)})
+        number = ledger.append("predict", {"n": len(rows), "df": df})
         ledger.connection.executemany(
             "INSERT INTO predictions VALUES (?, ?, ?, ?)", [(number, *row) for row in rows]
         )
     return table
 
 
-def export_table(ledger, engine, rescale=False):
+def export_table(ledger, engine, rescale=False, coverage=0.95):
     """Make the table of `Campaign.export`."""
     import pandas as pd
 
@@ -51,13 +59,15 @@ def export_table(ledger, engine, rescale=False):
             "too few labels of this kind."
         )
     n = len(state.ids)
-    mean, std = np.full((2, n), np.nan)
+    mean, std, lower, upper = np.full((4, n), np.nan)
     if engine.can_predict:
         rows, mean_, std_ = engine.predictions
-        mean[rows], std[rows] = mean_, std_
+        mean[rows], std[rows] = mean_, std_ * factor
+        lower[rows], upper[rows] = intervals(mean_, std[rows], engine.df, coverage)
     for id_, comparison in state.comparisons.items():
         row = engine.row[id_]
-        mean[row], std[row] = comparison["prediction"], comparison["std"]
+        mean[row], std[row] = comparison["prediction"], comparison["std"] * factor
+        lower[row], upper[row] = intervals(mean[row], std[row], comparison.get("df"), coverage)
     known = details(ledger.connection)
     return pd.DataFrame(
         {
@@ -66,7 +76,9 @@ def export_table(ledger, engine, rescale=False):
             "status": [state.status_of(id_) for id_ in state.ids],
             "value": [state.labels.get(id_, np.nan) for id_ in state.ids],
             "prediction": mean,
-            "std": std * factor,
+            "std": std,
+            "lower": lower,
+            "upper": upper,
             "unit": state.settings["unit"],
             "arm": [state.arms.get(id_, "") for id_ in state.ids],
             "cost": [known[id_]["cost"] for id_ in state.ids],
@@ -89,14 +101,22 @@ def plan_table(ledger, engine, n):
     return pd.DataFrame({"id": ids, "formula": formulas} | columns)
 
 
+def check_table(path):
+    """Raise unless a table can be written at a path; to be asked before the work."""
+    if path.suffix.lower() not in (".csv", ".json"):
+        raise ValueError(f"the name of a table must end in .csv or .json, got {path.name!r}.")
+    check_writable(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}.")
+
+
 def write_table(table, path):
     """Write a table whole or not at all, as CSV or JSON by the suffix of the path."""
+    check_table(path)
     if path.suffix.lower() == ".csv":
         text = csv_text(table)
-    elif path.suffix.lower() == ".json":
+    else:
         records = table.astype(object).where(table.notna(), None).to_dict("records")
         text = json.dumps(records, indent=1, allow_nan=False)
-    else:
-        raise ValueError(f"the name of a table must end in .csv or .json, got {path.name!r}.")
     with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8", newline="")

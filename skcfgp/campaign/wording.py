@@ -1,9 +1,15 @@
 """What a person reads: reasons, estimates and history in words."""
 
-__all__ = ["estimate_rows", "status_lines", "what_happened", "why"]
+__all__ = ["estimate_rows", "goal_lines", "status_lines", "what_happened", "why"]
 
 _REASONS = {
+    "initial_design": "tells most about the others, before there are labels to learn from",
     "integrated_variance": "tells most about the others",
+    "expected_improvement": "expected to exceed the best label by most",
+    "probability_of_improvement": "most likely to be better than the best label",
+    "upper_confidence_bound": "could be the best",
+    "thompson_sampling": "the best in a draw from what is believed",
+    "level_set": "its side of the limit is least certain",
     "greedy_max_std": "largest std, given those before",
     "max_std": "largest std",
     "greedy_k_center": "furthest from the labels",
@@ -51,11 +57,11 @@ def status_lines(found):
     )
     for arm, row in found["estimates"].items():
         low, high = row["coverage_interval"]
-        z_low, z_high = row["mean_squared_z_interval"]
+        levels = ", ".join(f"{share:.0%}" for share in row.get("levels", ()))
         yield (
             f"{arm}: of {row['n']} predictions before their label: MAE {row['mae']:.4g} {unit}, "
-            f"{row['coverage']:.0%} within 2 std ({low:.0%} to {high:.0%}; 95 % is right), "
-            f"mean squared z {row['mean_squared_z']:.2f} ({z_low:.2f} to {z_high:.2f}; 1 is right)"
+            f"{row['coverage']:.0%} within 2 std ({low:.0%} to {high:.0%}; 95 % is right)"
+            + (f"; {levels} in the intervals of 50, 80 and 95 %" if levels else "")
         )
     if found["curve"]:
         curve = found["curve"]
@@ -70,6 +76,7 @@ def status_lines(found):
             f"{low:.4g} to {high:.4g}, {gain['n']} crystals, {gain['n_taught']} "
             "labels of each kind)"
         )
+    yield from goal_lines(found["best"], found["outlook"], unit)
     if found["spent"] is not None:
         yield f"cost of what was suggested: {found['spent']:g}"
     if found["overdue"]:
@@ -81,6 +88,24 @@ def status_lines(found):
         yield f"ALARM: {found['alarm']}"
 
 
+def goal_lines(best, outlook, unit):
+    """Say how far a campaign is from its goal; nothing if that is to explore."""
+    if best:
+        yield f"best so far: {best['id']}, {best['value']:.6g} {unit}"
+    if outlook and "p_better" in outlook:
+        yield (
+            f"at the last suggestion: the chance that something better is left is "
+            f"{outlook['p_better']:.0%}; the next label is expected to gain "
+            f"{outlook['expected_gain']:.3g} {unit}"
+        )
+    elif outlook:
+        yield (
+            f"at the last suggestion: {outlook['expected_left']:.1f} crystals without a label are "
+            f"expected to lie there; the next label takes away {outlook['expected_gain']:.2f} "
+            "wrong decisions at most"
+        )
+
+
 def estimate_rows(estimates):
     """Make a table of `State.estimates`."""
     return [
@@ -90,8 +115,7 @@ def estimate_rows(estimates):
             row["mae"],
             f"{row['coverage']:.1%}",
             "{:.1%} to {:.1%}".format(*row["coverage_interval"]),
-            row["mean_squared_z"],
-            "{:.2f} to {:.2f}".format(*row["mean_squared_z_interval"]),
+            ", ".join(f"{share:.0%}" for share in row.get("levels", ())),
         ]
         for arm, row in estimates.items()
     ]

@@ -89,11 +89,19 @@ def _opened(command):
     help="Columns on which the values depend in another way, such as a temperature.",
 )
 @click.option(
+    "--goal",
+    default="explore",
+    show_default=True,
+    help="What the labels are for: explore (know the property everywhere), maximize, minimize, or "
+    "'between A B' (find out which crystals lie there).",
+)
+@click.option(
     "--strategy",
     default="recommended",
     show_default=True,
-    help="Query strategy: recommended, integrated_variance, greedy_max_std, max_std, "
-    "greedy_k_center or random_sampling.",
+    help="Query strategy: recommended (for the goal), integrated_variance, greedy_max_std, "
+    "max_std, greedy_k_center, random_sampling; with a goal also expected_improvement, "
+    "upper_confidence_bound, probability_of_improvement, thompson_sampling or level_set.",
 )
 @click.option(
     "--random-fraction",
@@ -107,7 +115,7 @@ def _opened(command):
     "--until",
     multiple=True,
     help="Rule to stop: 'max-std < X', 'mean-std < X', "
-    "'expected-error < X', 'labels >= N', 'cost >= C', no-gain.",
+    "'expected-error < X', 'expected-gain < X' (with a goal), 'labels >= N', 'cost >= C', no-gain.",
 )
 @click.option(
     "--overdue-after",
@@ -197,13 +205,14 @@ def suggest(opened, n, out, fmt, anyway, as_json):
     if as_json:
         click.echo(json.dumps(picks, indent=1))
         return
-    rows = [["id", "formula", f"prediction ({opened.settings['unit']})", "std", "why"]]
+    unit = opened.settings["unit"]
+    rows = [["id", "formula", f"prediction ({unit})", "std", "lower", "upper", "why"]]
     for pick in picks:
-        numbers = [_number(pick[name]) for name in ("prediction", "std")]
+        numbers = [_number(pick[name]) for name in ("prediction", "std", "lower", "upper")]
         rows.append([pick["id"], pick["formula"], *numbers, why(pick)])
     _table(rows)
-    if picks[0]["std"] is None and picks[0]["strategy"] == "greedy_k_center":
-        click.echo("Too few labels for a model: chosen far from each other and from the labels.")
+    if picks[0]["std"] is None:
+        click.echo("A model needs two labels; until there are ten, the choice follows a design.")
     if out is not None:
         click.echo(f"wrote {len(picks)} files to {out}, and a table of them")
 
@@ -284,6 +293,13 @@ def status(opened, as_json):
     click.echo(json.dumps(found, indent=1) if as_json else "\n".join(status_lines(found)))
 
 
+COVERAGE = click.option(
+    "--coverage",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="Coverage of the interval from 'lower' to 'upper'.",
+)
 RESCALE = click.option(
     "--rescale",
     is_flag=True,
@@ -296,14 +312,16 @@ def _makes_table(command):
 
     @functools.wraps(command)
     def written(opened, out, **options):
+        from ..campaign.tables import check_table, write_table
+
+        if out is not None:
+            check_table(out)  # before the work
         table = command(opened, **options)
         if out is None:
             from ..structures.io import csv_text
 
             click.echo(csv_text(table), nl=False)
         else:
-            from ..campaign.tables import write_table
-
             write_table(table, out)
             click.echo(f"wrote {len(table)} rows to {out}")
 
@@ -313,16 +331,18 @@ def _makes_table(command):
 
 @_makes_table
 @RESCALE
-def predict(opened, rescale):
+@COVERAGE
+def predict(opened, **options):
     """Predict all crystals without a label, and put that on record."""
-    return opened.predict(rescale=rescale)
+    return opened.predict(**options)
 
 
 @_makes_table
 @RESCALE
-def export(opened, rescale):
+@COVERAGE
+def export(opened, **options):
     """Write a table of all crystals."""
-    return opened.export(rescale=rescale)
+    return opened.export(**options)
 
 
 @_makes_table

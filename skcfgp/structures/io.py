@@ -4,11 +4,27 @@ import os
 import re
 from contextlib import contextmanager
 
-__all__ = ["atomic_write", "csv_text", "from_cell", "to_cell"]
+__all__ = ["atomic_write", "check_writable", "csv_text", "from_cell", "to_cell"]
 
 #: What a spreadsheet takes for a formula, after the apostrophes that `to_cell` may have put there.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _SPECIAL = re.compile(r'[",\r\n]')
+
+
+def check_writable(path):
+    """Raise OSError unless a file can be written at `path`, in folders that may be made for it.
+
+    To be asked before the work whose result is to be written; it makes nothing.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file.")
+    folder = path.absolute().parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{path} cannot be written: {folder} is not a folder.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"{path} cannot be written: the folder {folder} is read-only.")
 
 
 @contextmanager

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from skcfgp import query
 from skcfgp.campaign import Campaign, RefusedRowsError, StoppedError, parse_rule
 from skcfgp.campaign.campaign import ATTEMPTS
 from skcfgp.campaign.engine import Engine
 from skcfgp.campaign.model import MIN_SEARCH, searched_labels
+from skcfgp.campaign.prequential import alarm, estimate
 from skcfgp.datasets import load_formation_energy
 
 
@@ -143,22 +145,6 @@ def test_plan_is_so_many_rounds_of_one(make, data, strategy):
     assert (np.diff(plan["mean_std"]) < 0).all()
 
 
-def test_predictions_are_those_of_the_process(make, data):
-    from sklearn.preprocessing import StandardScaler
-
-    from skcfgp import CompositionFeaturizer
-
-    campaign = make(10)
-    table = campaign.predict().set_index("id")
-    X = StandardScaler().fit_transform(CompositionFeaturizer().fit_transform(list(data[0])))
-    gp = engine_of(campaign).gp
-    np.testing.assert_allclose(gp.X_train_, X[:10])
-    mean, std = gp.predict(X[10:], return_std=True)
-    np.testing.assert_allclose(table["prediction"], mean)
-    np.testing.assert_allclose(table["std"], std)
-    assert table.index.tolist() == data[0].index[10:].tolist()
-
-
 def test_reasons(make, data):
     (pick,) = make(strategy="max_std").suggest()
     assert pick["std_rank"] == 1
@@ -176,7 +162,7 @@ def test_reasons(make, data):
 def test_too_few_labels_for_a_model(make, data, n_labelled):
     campaign = make(n_labelled)
     picks = campaign.suggest(3)
-    assert {p["strategy"] for p in picks} == {"greedy_k_center"}
+    assert {p["strategy"] for p in picks} == {"initial_design"}
     assert all(p["prediction"] is None for p in picks)
     with pytest.raises(ValueError, match="needs 2 labels"):
         campaign.predict()
@@ -281,14 +267,51 @@ def test_prediction_on_record_is_the_newest_one_before_the_label(make, data):
 def test_alarm_and_rescaling(make, data):
     """Labels that are ten times as wrong as their error bars say."""
     campaign = make(random_fraction=1.0)
-    for pick in campaign.suggest(25):
-        sign = 1 if data[1][pick["id"]] > pick["prediction"] else -1
-        told = campaign.tell(id=pick["id"], value=pick["prediction"] + sign * 10 * pick["std"])
-    assert "too small" in told.alarm
-    assert "10.00" in told.alarm
+    picks = campaign.suggest(25)
+    df = campaign.history()[-1].content["df"]
+    unit = 2 / stats.t.ppf(stats.norm.cdf(2), df)  # the scale of the distribution, in std
+    for k, pick in enumerate(picks):
+        value = pick["prediction"] + (-1) ** k * 10 * unit * pick["std"]
+        told = campaign.tell(id=pick["id"], value=value)
+    assert "too small: 0% of 25 labels are in their intervals of 50%" in told.alarm
+    assert "by 10.00" in told.alarm
     assert campaign.status()["alarm"] == told.alarm
     plain, wide = campaign.predict(), campaign.predict(rescale=True)
-    np.testing.assert_allclose(wide["std"], 10 * plain["std"])
+    for name in ("lower", "std", "upper"):
+        of = 0 if name == "std" else plain["prediction"]
+        np.testing.assert_allclose(wide[name] - of, 10 * (plain[name] - of), rtol=1e-6)
+
+
+def test_an_alarm_says_which_way_predictions_are_off(make):
+    campaign = make(random_fraction=1.0)
+    picks = campaign.suggest(25)
+    told = campaign.tell({p["id"]: p["prediction"] + 1.5 * p["std"] for p in picks})
+    assert "predictions are too low" in told.alarm
+    campaign = make(name="other", random_fraction=1.0)
+    picks = campaign.suggest(25)
+    near = {p["id"]: p["prediction"] + (-1) ** k * 1e-3 * p["std"] for k, p in enumerate(picks)}
+    assert "error bars are too large: 100% of 25 labels" in campaign.tell(near).alarm
+    same = {p["id"]: p["prediction"] for p in picks}
+    assert "equal their predictions" in campaign.tell(same, replace=True).alarm
+
+
+@pytest.mark.parametrize("df", [2.5, 8.0, np.inf])
+def test_there_is_an_alarm_once_in_twenty_where_all_is_right(df):
+    rng = np.random.default_rng(0)
+    unit = 2 / stats.t.ppf(stats.norm.cdf(2), df)
+    alarms, factors = 0, []
+    for _ in range(400):
+        scores = stats.t.rvs(df, size=40, random_state=rng) if df < np.inf else rng.normal(size=40)
+        comparisons = {
+            str(i): {"prediction": 1.0, "std": 0.5, "df": None if df == np.inf else df, "arm": None}
+            for i in range(40)
+        }
+        labels = {str(i): 1.0 + 0.5 * unit * score for i, score in enumerate(scores)}
+        estimates = estimate(comparisons, labels)
+        alarms += alarm(estimates) is not None
+        factors.append(estimates["all"]["factor"])
+    assert 8 <= alarms <= 36  # 20 expected
+    assert np.median(factors) == pytest.approx(1.0, abs=0.05)
 
 
 def test_gain_over_random_choice(make, data):

@@ -387,7 +387,7 @@ plot("map-plot", ["pool", "labelled", "failed", "pending"].map((status) => {
 }), "first principal component", "second principal component");
 
 table(byId("estimates-table"), ["", "n", `MAE (${unit})`, "within 2 std", "95 % interval",
-  "mean squared z", "95 % interval"], data.estimates);
+  "in 50, 80 and 95 %"], data.estimates);
 table(byId("all-table"), ["id", "formula", "status", `label (${unit})`, `prediction (${unit})`,
   "std", "arm"], all.id.map((id, i) => [id, all.formula[i], all.status[i], all.value[i],
   all.prediction[i], all.std[i], all.arm[i]]),

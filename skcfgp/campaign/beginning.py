@@ -1,0 +1,58 @@
+"""How crystals come into a campaign: when it begins, and later."""
+
+from ..structures.io import check_writable
+from .settings import check_settings, versions
+
+__all__ = ["add_crystals", "begin"]
+
+
+def begin(store, pool, labelled, settings):
+    """Begin a campaign; see `Campaign.init`."""
+    from .crystals import check_labelled, costs_of, insert_crystals, read_labelled, read_pool
+    from .model import compute_features
+
+    check_settings(settings)
+    if store.path.exists():  # raises now, and not after the work
+        with store.writing(create=True):
+            pass
+    check_writable(store.path)
+    crystals, labels = read_pool(pool), {}
+    if labelled is not None:
+        labels = read_labelled(labelled, crystals, settings["target"], settings["unit"])
+    costs = costs_of(crystals, settings["cost"])
+    features, *found = compute_features(crystals, settings)
+    settings["standardise"], settings["network_digest"] = found
+    check_labelled(crystals, labels)
+    content = {
+        "settings": settings,
+        "labelled": [{"id": id_, "value": value} for id_, value in labels.items()],
+        "refused": _listed(crystals.refused),
+        "versions": versions(),
+    }
+    with store.writing(create=True) as ledger:
+        number = ledger.append("init", content)
+        insert_crystals(ledger.connection, number, crystals, costs, features)
+
+
+def add_crystals(store, pool, settings):
+    """Add crystals to the pool; see `Campaign.add`."""
+    from .crystals import costs_of, insert_crystals, read_pool
+    from .model import check_network, compute_features
+
+    with store.reading() as ledger:
+        known = ledger.ids
+    crystals = read_pool(pool, known)
+    costs = costs_of(crystals, settings["cost"])
+    features, _, digest = compute_features(crystals, settings)
+    check_network(settings, digest)
+    content = {"refused": _listed(crystals.refused), "versions": versions()}
+    with store.writing() as ledger:
+        if taken := set(ledger.ids) & set(crystals.ids):
+            raise ValueError(f"somebody else added {min(taken)!r} meanwhile; try again.")
+        first, number = len(ledger.ids), ledger.append("add", content)
+        insert_crystals(ledger.connection, number, crystals, costs, features, first)
+    return crystals.ids, crystals.refused
+
+
+def _listed(refused):
+    return [{"name": refusal.id, "reason": refusal.reason} for refusal in refused]

@@ -43,7 +43,7 @@ def test_features_are_those_of_the_pipeline_in_its_order(tmp_path, table):
     assert refused["name"] == "c29"
     assert "its 'guess' is nan, and must be a finite number" in refused["reason"]
     with campaign.store.reading() as ledger:
-        features, _ = read_arrays(ledger.connection)
+        features, _ = read_arrays(ledger)
     X = table[0][:29]
     expected = [
         CompositionFeaturizer().fit_transform(X["structure"]),

@@ -11,6 +11,7 @@ import numpy as np
 from pymatgen.core import Lattice
 
 from .crystal import Crystal
+from .io import escaped
 from .sites import check_occupancies, check_periodic, isotopes_of, site_number
 
 __all__ = [
@@ -83,11 +84,6 @@ def ase_json_rows(content):
             yield id_, crystal_from_dictionary(row | {"properties": pairs})
         except ValueError as error:
             yield id_, error
-
-
-def escaped(text):
-    r"""Write half a surrogate pair, which no file or terminal takes, as ``\\udc80``."""
-    return text.encode("utf-8", "backslashreplace").decode() if isinstance(text, str) else text
 
 
 def _unlike(expected, got):

@@ -10,7 +10,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import NamedTuple
 
-from .dictionaries import escaped
+from .io import escaped
 
 __all__ = ["IdFinder", "Name", "all_ids", "is_number", "own_id", "stem"]
 

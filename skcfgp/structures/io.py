@@ -4,7 +4,7 @@ import os
 import re
 from contextlib import contextmanager
 
-__all__ = ["atomic_write", "check_writable", "csv_text", "from_cell", "to_cell"]
+__all__ = ["atomic_write", "check_writable", "csv_text", "escaped", "from_cell", "to_cell"]
 
 #: What a spreadsheet takes for a formula, after the apostrophes that `to_cell` may have put there.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -25,6 +25,11 @@ def check_writable(path):
         raise NotADirectoryError(f"{path} cannot be written: {folder} is not a folder.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"{path} cannot be written: the folder {folder} is read-only.")
+
+
+def escaped(text):
+    r"""Write half a surrogate pair, which no file or terminal takes, as ``\\udc80``."""
+    return text.encode("utf-8", "backslashreplace").decode() if isinstance(text, str) else text
 
 
 @contextmanager

@@ -1,8 +1,8 @@
-"""`Laplacian`, the kernel of the paper, Eq. (1), and `OnColumns`, a kernel of some of the columns.
+"""`Laplacian`, the kernel of the paper, Eq. (1), and `OnColumns`, a kernel on selected columns.
 
 k(x, y) = a^2 exp(-||x - y||_2 / l) is the Matern covariance with nu = 1/2, written with the paper's
-amplitude a and length l. Features of two kinds, such as latent vectors and composition, have a
-length each: a sum or a product of two kernels, each on its own columns.
+amplitude a and length l. Two kinds of features, such as latent vectors and composition, get two
+lengths by a sum or product of kernels on different columns.
 """
 
 import numpy as np
@@ -20,9 +20,9 @@ class Laplacian(StationaryKernelMixin, Kernel):
     Parameters
     ----------
     amplitude : float, default=1.0
-        The paper's a, in the unit of the target: prior standard deviation.
+        Prior standard deviation, the paper's a, in the unit of the target.
     length_scale : float, default=1.0
-        The paper's l, in the unit of the features.
+        Length, the paper's l, in the unit of the features.
     amplitude_bounds : pair of floats > 0 or "fixed", default=(1e-5, 1e5)
     length_scale_bounds : pair of floats > 0 or "fixed", default=(1e-5, 1e5)
         Bounds of the search, or ``"fixed"``.
@@ -59,12 +59,12 @@ class Laplacian(StationaryKernelMixin, Kernel):
 
     @property
     def hyperparameter_amplitude(self):
-        """The amplitude, as scikit-learn's kernels describe it."""
+        """Specification of the amplitude for scikit-learn."""
         return Hyperparameter("amplitude", "numeric", self.amplitude_bounds)
 
     @property
     def hyperparameter_length_scale(self):
-        """The length, as scikit-learn's kernels describe it."""
+        """Specification of the length scale for scikit-learn."""
         return Hyperparameter("length_scale", "numeric", self.length_scale_bounds)
 
     def __call__(self, X, Y=None, eval_gradient=False):
@@ -117,14 +117,14 @@ class Laplacian(StationaryKernelMixin, Kernel):
 
 
 class OnColumns(Kernel):
-    """Kernel of some of the columns.
+    """Kernel on selected columns.
 
     Parameters
     ----------
     kernel : kernel instance
         Kernel of scikit-learn or of this package.
     columns : slice or list of int
-        Columns of X that the kernel sees.
+        Columns of X that the kernel is evaluated on.
 
     Examples
     --------
@@ -139,16 +139,7 @@ class OnColumns(Kernel):
         self.columns = columns
 
     def get_params(self, deep=True):
-        """Return the parameters; those of the inner kernel as ``kernel__<name>``.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-
-        Returns
-        -------
-        dict
-        """
+        """Return the parameters as a dict; those of the inner kernel as ``kernel__<name>``."""
         params = {"kernel": self.kernel, "columns": self.columns}
         if deep:
             params |= {f"kernel__{name}": v for name, v in self.kernel.get_params().items()}
@@ -193,21 +184,7 @@ class OnColumns(Kernel):
         return self.kernel.diag(self.take(X))
 
     def take(self, X):
-        """Return the columns of X that the inner kernel is given.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_columns)
-
-        Raises
-        ------
-        ValueError
-            If `X` lacks a selected column.
-        """
+        """Select the columns of X for the inner kernel; ValueError if X lacks one of them."""
         X = np.atleast_2d(X)
         try:
             part = X[:, self.columns]

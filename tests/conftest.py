@@ -28,7 +28,7 @@ def pytest_collection_finish(session):
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from skcfgp.network._keras import import_megnet
+        from skcfgp.network.keras import import_megnet
 
         import_megnet()
 

@@ -169,8 +169,8 @@ def test_a_private_name_of_another_is_seen(source):
         "vars(self)['_mixed_in']",
         "state = copy(self)\nstate._mixed_in = 1",
         "self.fit(X)._mixed_in(X)",
-        "from ..network._keras import import_megnet",
-        "from ..network import _keras",
+        "from ..network.keras import import_megnet",
+        "from ..displays import _base",
         "_ = gp.factor_",
     ],
 )

@@ -6,19 +6,15 @@ from inspect import signature
 from numbers import Integral
 
 import numpy as np
+import pandas as pd
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_consistent_length
 
 from ..gaussian_process import GaussianProcessRegressor, PoolPosterior
 from ..gaussian_process.common import last_step, last_step_input
 from ..gaussian_process.greedy import HeldCovariance, first_of_largest
-from ..query import (
-    greedy_k_center,
-    initial_design,
-    max_std,
-    random_sampling,
-    recommended,
-)
+from ..query import greedy_k_center, initial_design, max_std, random_sampling, recommended
 from ..query.common import private_random_state
 from ..query.design import N_FIRST
 from ..query.modal import take_rows
@@ -26,16 +22,16 @@ from .learner import ActiveLearner
 
 __all__ = ["simulate"]
 
-#: Largest covariance that is held to compute all cycles in one go.
+#: Largest covariance, in bytes, that is stored to compute all cycles from one factorisation.
 MAX_BYTES = 2**31
 
-#: Strategies that choose without a model from the first label on.
+#: Strategies that need no model.
 WITHOUT_MODEL = (random_sampling, greedy_k_center)
 
-#: Labels with which a model is fitted for the first time.
+#: Number of labels of the first fit.
 MIN_LABELS = 2
 
-#: Growth of the labels after which a model that began without any is fitted again.
+#: Relative growth of the labels after which a model that began without any is fitted again.
 GROWTH = 1.5
 
 
@@ -54,81 +50,84 @@ def simulate(
     random_state=None,
     on_cycle=None,
 ):
-    """Replay active learning: query, look up the label, learn, measure, again.
+    """Replay active learning: query, look up the label, learn, measure, and repeat.
 
     Parameters
     ----------
     estimator : estimator
-        Model to replay with. A clone of it is fitted on the initial set; after that it learns by
-        ``partial_fit`` where it can, with its hyper-parameters as they are. See the notes for an
-        empty initial set.
+        Model to replay with. A clone is fitted on the initial set and then learns by
+        ``partial_fit`` if it can, with fixed hyper-parameters. See the notes for an empty initial
+        set.
     X : array-like of shape (n_samples, ...)
-        Feature vectors, or crystals if the estimator is a ``Pipeline`` that takes them.
+        Feature vectors, or crystals for a ``Pipeline`` with featurizers.
     y : array-like of shape (n_samples,)
         All labels.
     initial, pool : array-like of int
         Rows of the initial set, which may be empty, and of the pool.
     test : array-like of int, default=None
-        Rows of a test set that stays the same.
+        Rows of a fixed test set.
     n_cycles : int, default=None
-        Number of queries. By default, as many as leave fewer than `n_instances` rows in the pool.
+        Number of queries. By default, until fewer than `n_instances` rows remain in the pool.
     n_instances : int, default=1
         Number of labels per query.
     query_strategy : callable, default=skcfgp.query.recommended
-        Strategy that chooses. Where the last step of a ``Pipeline`` has ``partial_fit``, all rows
-        of X are transformed once for each fit, and the strategy is given that step and its
-        features.
+        Strategy that chooses. If the last step of a ``Pipeline`` has ``partial_fit``, all rows of X
+        are transformed once per fit, and the strategy is given that step and its features.
     retrain_every : int, default=None
-        Number of labels after which a clone of the estimator is fitted to all that is labelled, and
-        goes on from there: hyper-parameters anew and, in a ``Pipeline``, the transformers, so a
-        `MEGNetFeaturizer` with ``epochs > 0`` trains again from its ``weights``, and the pool has
-        new features. By default never, or if the initial set is empty whenever the labels have
-        grown by half. An estimator without ``partial_fit`` is fitted to
-        everything after each query anyway.
+        Number of labels after which a new clone of the estimator is fitted to all labelled rows,
+        including the transformers of a ``Pipeline``: a `MEGNetFeaturizer` with ``epochs > 0``
+        trains again from its ``weights``, and the pool gets new features. By default never, or
+        whenever the labels have grown by half if the initial set is empty. An estimator without
+        ``partial_fit`` is always fitted to all labelled rows after each query.
     random_state : int, RandomState or None, default=None
-        Controls the draws of a strategy that takes ``random_state``, which is given one
-        ``RandomState`` for all cycles. The global state of NumPy is never used.
+        Controls a strategy with a parameter ``random_state``, which is given one ``RandomState``
+        for all cycles. The global state of NumPy is never used.
     on_cycle : callable, default=None
         Function that is called with the number of the cycle after each.
 
     Returns
     -------
     DataFrame
-        One row per cycle, 0 being the initial set: ``n_labelled``; ``indices`` (tuple of the
-        rows of X that were chosen); ``mae_test`` on the fixed test set; ``mae_pool`` on what
-        remains of the pool (the paper's protocol, which flatters a strategy that takes the hard
-        crystals out);
-        ``max_std`` over the remaining pool before the query. In the unit of y.
+        One row per cycle, 0 being the initial set: ``n_labelled``; ``indices`` (tuple of the chosen
+        rows of X); ``mae_test`` on the fixed test set; ``mae_pool`` on the remaining pool (the
+        paper's protocol, which favours a strategy that removes difficult crystals); ``max_std``
+        over the remaining pool before the query. In the unit of y.
 
     Raises
     ------
     ValueError
-        If X and y differ in length, the sets overlap or hold a row that does not exist, the pool is
-        too small, or `n_instances` or `retrain_every` is not an integer of at least 1.
+        If X and y differ in length, the sets overlap or contain a row that does not exist, the pool
+        is too small, or `n_instances` or `retrain_every` is not an integer of at least 1.
 
     Notes
     -----
-    From an empty initial set the first ten labels are chosen by `skcfgp.query.initial_design`,
-    except by `random_sampling` and `greedy_k_center`, which need no model. The other steps of a
-    ``Pipeline`` are fitted to the pool, without labels, and stay; its last step is fitted from two
-    labels on, and up to ten after each query. There are no errors before.
+    With an empty initial set, `skcfgp.query.initial_design` chooses the first ten labels, unless
+    the strategy is `random_sampling` or `greedy_k_center`, which need no model. The transformers of
+    a ``Pipeline`` are fitted to the pool, without labels, once. The last step is first fitted with
+    two labels, then after each query up to ten; the errors before are NaN.
     """
-    import pandas as pd
-
     check_consistent_length(X, y)
     y = np.asarray(y, dtype=float)
     initial, pool, test = _check_sets(len(y), initial=initial, pool=pool, test=test)
     _check_count("n_instances", n_instances)
     if retrain_every is not None:
         _check_count("retrain_every", retrain_every, "None or ")
-    n_cycles = _check_cycles(n_cycles, n_instances, len(pool))
-    in_one_go = query_strategy in (max_std, random_sampling) and len(initial)
-    design = []
+    if n_cycles is None:
+        n_cycles = len(pool) // n_instances
+    if n_cycles < 0 or n_cycles * n_instances > len(pool):
+        raise ValueError(
+            f"{n_cycles} cycles of {n_instances} need a pool of {n_cycles * n_instances}, "
+            f"got {len(pool)}."
+        )
+    design, in_one_go = [], query_strategy in (max_std, random_sampling) and len(initial)
     if not len(initial):
-        estimator, X = _last_step_and_its_input(estimator, X, pool)
+        if isinstance(estimator, Pipeline):
+            if len(estimator) > 1:
+                X = clone(estimator[:-1]).fit(take_rows(X, pool)).transform(X)
+            estimator = estimator[-1]
         if query_strategy not in WITHOUT_MODEL:
             n_first = min(math.ceil(N_FIRST / n_instances), n_cycles) * n_instances
-            design = _design(estimator, X, pool, n_first)
+            design = pool[initial_design(take_rows(X, pool), n_first, estimator=estimator)[0]]
     if "random_state" in signature(query_strategy).parameters:
         rng = private_random_state(random_state)
         query_strategy = partial(query_strategy, random_state=rng)
@@ -147,18 +146,18 @@ def simulate(
 
 
 class _Replay:
-    """A learner, and the truth that it is taught and measured by."""
+    """A learner, and the labels to teach it and to measure its errors."""
 
     def __init__(self, estimator, X, y, sets, query_strategy):
         initial, pool, test = sets
         self.original, self.X, self.y, self.query_strategy = estimator, X, y, query_strategy
-        self.rows = np.concatenate([pool, test])  # those that are measured
+        self.rows = np.concatenate([pool, test])  # rows to predict in each cycle
         self.in_pool = np.arange(len(self.rows)) < len(pool)
         self.began_empty = not len(initial)
         self.fit(initial, np.zeros(len(initial), dtype=bool))
 
     def fit(self, labelled, selected):
-        """Fit a clone of the estimator; work on the features of its last step if that learns."""
+        """Fit a clone of the estimator; keep only its last step if that has `partial_fit`."""
         X, y = take_rows(self.X, labelled), self.y[labelled]
         self.learner = learner = ActiveLearner(clone(self.original), self.query_strategy)
         self.labelled, self.n_at_fit, self.Z = labelled, len(labelled), self.X
@@ -177,13 +176,13 @@ class _Replay:
         self.posterior = None
 
     def follow(self, posterior_class):
-        """Follow pool and test set by a posterior, if the model is a Gaussian process."""
+        """Track pool and test set by a posterior, if the model is a Gaussian process."""
         if self.gp is not None:
             Z = np.asarray(take_rows(self.Z, self.rows), dtype=float)
             self.posterior = posterior_class(self.gp, Z)
 
     def fits_in_memory(self):
-        """Tell whether the covariance of pool and test set may be held."""
+        """Tell whether the covariance of pool and test set may be stored."""
         n = len(self.rows)
         known = self.gp is not None and np.ndim(self.gp.alpha) == 0
         return known and 8 * n * (n + len(self.gp.X_train_)) < MAX_BYTES
@@ -196,7 +195,7 @@ class _Replay:
             positions = np.flatnonzero(self.in_pool)
             if self.query_strategy is max_std:
                 first = first_of_largest(self.posterior.variance[self.posterior.left[positions]])
-            else:  # at random: neither the learner nor the features matter
+            else:  # random sampling uses neither the learner nor the features
                 (first,), _ = self.query_strategy(None, positions)
             position = positions[first]
             chosen = self.rows[position]
@@ -205,10 +204,7 @@ class _Replay:
             yield self.measure((int(chosen),))
 
     def cycles(self, n_cycles, n_instances, retrain_every, design=()):
-        """Yield the row of each cycle: query, teach, retrain when it is time, measure.
-
-        The rows of the design are taken first.
-        """
+        """Yield the row of each cycle: query, or take the next of the design, teach and measure."""
         self.follow(PoolPosterior)
         yield self.measure(())
         for cycle in range(n_cycles):
@@ -234,7 +230,7 @@ class _Replay:
         return left[np.atleast_1d(indices)]
 
     def is_time(self, retrain_every):
-        """Tell whether to fit anew."""
+        """Tell whether to fit a new clone."""
         n_labels, learns = len(self.labelled), hasattr(last_step(self.original), "partial_fit")
         if self.began_empty and n_labels <= N_FIRST:
             return learns or not self.fitted
@@ -243,14 +239,14 @@ class _Replay:
         return learns and self.began_empty and n_labels >= GROWTH * self.n_at_fit
 
     def remove(self, positions):
-        """Measure these rows no longer."""
+        """Stop measuring these rows."""
         still = np.delete(np.arange(len(self.rows)), positions)
         self.rows, self.in_pool = self.rows[still], self.in_pool[still]
         if self.posterior is not None:
             self.posterior.keep(still)
 
     def measure(self, chosen):
-        """Errors and standard deviations over pool and test set."""
+        """Return the errors and the largest standard deviation over pool and test set."""
         if not self.fitted:
             return {"indices": chosen} | dict.fromkeys(("mae_test", "mae_pool", "max_std"), np.nan)
         if self.posterior is None:
@@ -268,20 +264,6 @@ class _Replay:
         }
 
 
-def _last_step_and_its_input(estimator, X, pool):
-    """Return the last step of a pipeline, and what steps that are fitted to the pool give it."""
-    if last_step(estimator) is estimator or len(estimator) == 1:
-        return last_step(estimator), X
-    features = clone(estimator[:-1]).fit(take_rows(X, pool))
-    return estimator[-1], features.transform(X)
-
-
-def _design(estimator, X, pool, n_first):
-    """Return the rows of the pool that are labelled first."""
-    indices, _ = initial_design(take_rows(X, pool), n_first, estimator=estimator)
-    return pool[indices]
-
-
 def _check_count(name, value, or_none=""):
     if not isinstance(value, Integral) or value < 1:
         raise ValueError(f"{name} must be {or_none}an integer of at least 1, got {value!r}.")
@@ -292,29 +274,18 @@ def _check_sets(n_rows, **sets):
         rows = np.asarray([] if rows is None else rows)
         if rows.dtype == bool:
             if len(rows) != n_rows:
-                raise ValueError(f"{name} is a mask of {len(rows)} rows: X has {n_rows}.")
+                raise ValueError(f"{name} is a mask of {len(rows)} rows, but X has {n_rows}.")
             rows = np.flatnonzero(rows)
         elif len(rows) and rows.dtype.kind not in "iu":
             raise ValueError(f"{name} must hold row numbers, got an array of {rows.dtype}.")
         if len(rows) and not (rows.min() >= 0 and rows.max() < n_rows):
-            raise ValueError(f"{name} names rows that do not exist: X has {n_rows}.")
+            raise ValueError(f"{name} contains rows that do not exist: X has {n_rows}.")
         sets[name] = rows.astype(int)
     values, counts = np.unique(np.concatenate(list(sets.values())), return_counts=True)
     if (counts > 1).any():
         raise ValueError(
-            f"initial, pool and test must not share rows; row {values[counts > 1][0]} comes twice."
+            f"initial, pool and test must not share rows; row {values[counts > 1][0]} is repeated."
         )
     if not len(sets["pool"]):
         raise ValueError("pool must hold at least one row.")
     return sets.values()
-
-
-def _check_cycles(n_cycles, n_instances, n_pool):
-    if n_cycles is None:
-        return n_pool // n_instances
-    if n_cycles < 0 or n_cycles * n_instances > n_pool:
-        raise ValueError(
-            f"{n_cycles} cycles of {n_instances} need a pool of {n_cycles * n_instances}, "
-            f"got {n_pool}."
-        )
-    return n_cycles

@@ -5,11 +5,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from sklearn.base import clone
 from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.utils import Bunch
+from tqdm import tqdm
 
-from ..calibration import coverage_by_level, miscalibration_area, negative_log_likelihood
+from ..active_learning import simulate
+from ..calibration import (
+    coverage_by_level,
+    miscalibration_area,
+    negative_log_likelihood,
+    predict_distribution,
+)
 from ..calibration.distribution_metrics import two_sigma_std
+from ..datasets import load_formation_energy
+from ..displays import (
+    CalibrationCurveDisplay,
+    LearningCurveDisplay,
+    ParityDisplay,
+    PITHistogramDisplay,
+    ResidualDisplay,
+)
+from ..models import make_cfgp, unseen_mask
+from ..network import load_network
+from ..query import max_std, random_sampling
 
 __all__ = ["Demo", "run_demo"]
 
@@ -22,7 +43,7 @@ class Demo:
     """Results of `run_demo`."""
 
     test: Bunch  # material_id, formula, target, target_name and unit of the test crystals
-    predictions: dict  # by model, in eV/atom: distributions, and values of the network by itself
+    predictions: dict  # by model, in eV/atom: distributions, or values of the network alone
     kernel: object  # of the recommended pipeline, fitted
     curves: dict  # results of `simulate` by strategy, a list over seeds
     seconds: dict  # wall time of each step
@@ -34,7 +55,7 @@ class Demo:
 
     @property
     def std(self):
-        """Standard deviation by the recommended pipeline, in eV/atom: two hold 95.45 %."""
+        """Standard deviation by the recommended pipeline, in eV/atom; see `two_sigma_std`."""
         return two_sigma_std(self.predictions[RECOMMENDED])
 
     def table(self):
@@ -57,8 +78,7 @@ class Demo:
     def _line(self, found):
         y, has_error_bar = self.test.target, hasattr(found, "cdf")
         mean = found.median() if has_error_bar else found
-        error = mean - y
-        cells = f"{np.abs(error).mean():11.4f}{root_mean_squared_error(y, mean):11.4f}"
+        cells = f"{np.abs(mean - y).mean():11.4f}{root_mean_squared_error(y, mean):11.4f}"
         cells += f"{r2_score(y, mean):11.4f}"
         if not has_error_bar:
             return cells + f"{'no error bar':>22}"
@@ -73,75 +93,57 @@ class Demo:
         yield f"  {'':34}{'fixed test set':>16}{'remaining pool':>16}"
         yield f"  {'before':34}{start['mae_test']:16.4f}{start['mae_pool']:16.4f}"
         for name, runs in self.curves.items():
-            last = [run.iloc[-1] for run in runs]
+            last = pd.concat([run.tail(1) for run in runs])
             label = name if len(runs) == 1 else f"{name} ({len(runs)} seeds)"
-            yield (
-                f"  {label:34}{np.median([row['mae_test'] for row in last]):16.4f}"
-                f"{np.median([row['mae_pool'] for row in last]):16.4f}"
-            )
+            yield f"  {label:34}{last.mae_test.median():16.4f}{last.mae_pool.median():16.4f}"
         yield "  (the remaining pool, as in the paper, gets easier when the hard crystals leave it)"
 
     def write(self, folder):
         """Write two CSV files and four figures to an existing folder, and return their paths."""
-        paths = [folder / "predictions.csv", folder / "learning_curves.csv"]
-        self._write_predictions(paths[0])
-        self._write_curves(paths[1])
-        return paths + self._draw(folder)
-
-    def _write_predictions(self, path):
-        import pandas as pd
-
         test = self.test
         columns = {"material_id": test.material_id, "formula": test.formula}
         columns |= {test.target_name: test.target, "prediction": self.prediction, "std": self.std}
         lower, upper = self.predictions[RECOMMENDED].interval(0.95)
-        columns |= {"lower": lower, "upper": upper}
-        pd.DataFrame(columns | {"unit": test.unit}).to_csv(path, index=False)
-
-    def _write_curves(self, path):
-        import pandas as pd
-
-        tables = {
+        columns |= {"lower": lower, "upper": upper, "unit": test.unit}
+        curves = {
             (name, seed): run.drop(columns="indices")
             for name, runs in self.curves.items()
             for seed, run in enumerate(runs)
         }
-        pd.concat(tables, names=["strategy", "seed"]).to_csv(path)
+        paths = [folder / "predictions.csv", folder / "learning_curves.csv"]
+        pd.DataFrame(columns).to_csv(paths[0], index=False)
+        pd.concat(curves, names=["strategy", "seed"]).to_csv(paths[1])
+        for name, figure in self._figures():
+            paths.append(folder / name)
+            figure.savefig(paths[-1], dpi=150)
+        return paths
 
-    def _draw(self, folder):
-        from matplotlib.figure import Figure
-
-        from ..displays import (
-            CalibrationCurveDisplay,
-            LearningCurveDisplay,
-            ParityDisplay,
-            PITHistogramDisplay,
-            ResidualDisplay,
-        )
-
-        def axes_of(name, n_axes=1):
-            figures[name] = Figure(figsize=(5.2 * n_axes, 4.4), layout="constrained")
-            return figures[name].subplots(1, n_axes)
-
-        figures, test = {}, self.test
-        numbers, unit = (test.target, self.predictions[RECOMMENDED]), test.unit
-        ax = axes_of("parity.png")
-        ParityDisplay.from_predictions(*numbers, ax=ax, target_name="formation energy", unit=unit)
-        ax = axes_of("residual.png")
-        ResidualDisplay.from_predictions(
-            *numbers, ax=ax, labels=test.formula, target_name="formation energy", unit=unit
-        )
-        axes = axes_of("calibration.png", 2)
+    def _figures(self):
+        """Yield figures by file name."""
+        test, unit = self.test, self.test.unit
+        numbers = test.target, self.predictions[RECOMMENDED]
+        options = {"target_name": "formation energy", "unit": unit}
+        figure, ax = _new_figure()
+        ParityDisplay.from_predictions(*numbers, ax=ax, **options)
+        yield "parity.png", figure
+        figure, ax = _new_figure()
+        ResidualDisplay.from_predictions(*numbers, ax=ax, labels=test.formula, **options)
+        yield "residual.png", figure
+        figure, axes = _new_figure(2)
         for name, found in self.predictions.items():
             if hasattr(found, "cdf"):
                 CalibrationCurveDisplay.from_predictions(test.target, found, name=name, ax=axes[0])
         PITHistogramDisplay.from_predictions(*numbers, name=RECOMMENDED, ax=axes[1])
-        axes = axes_of("learning_curve.png", 2)
+        yield "calibration.png", figure
+        figure, axes = _new_figure(2)
         for ax, metric in zip(axes, ("mae_test", "mae_pool"), strict=True):
             LearningCurveDisplay.from_simulations(self.curves, metric=metric, unit=unit, ax=ax)
-        for name, figure in figures.items():
-            figure.savefig(folder / name, dpi=150)
-        return [folder / name for name in figures]
+        yield "learning_curve.png", figure
+
+
+def _new_figure(n_axes=1):
+    figure = Figure(figsize=(5.2 * n_axes, 4.4), layout="constrained")
+    return figure, figure.subplots(1, n_axes)
 
 
 def run_demo(*, n_cycles=300, n_seeds=3, verbose=1):
@@ -153,16 +155,6 @@ def run_demo(*, n_cycles=300, n_seeds=3, verbose=1):
     crystals of the test set. Then the process learns `n_cycles` crystals of the pool, one by one
     with fixed hyper-parameters: by largest standard deviation, and at random with `n_seeds` seeds.
     """
-    from sklearn.base import clone
-    from tqdm import tqdm
-
-    from .. import make_cfgp, simulate
-    from ..calibration import predict_distribution
-    from ..datasets import load_formation_energy
-    from ..models import unseen_mask
-    from ..network import load_network
-    from ..query import max_std, random_sampling
-
     seconds = {}
 
     @contextmanager
@@ -196,23 +188,15 @@ def run_demo(*, n_cycles=300, n_seeds=3, verbose=1):
     runs = [("largest standard deviation", max_std, None)]
     runs += [("random", random_sampling, seed) for seed in range(n_seeds)]
     curves = {}
-    with step("learn", f"Active learning, {n_cycles} labels, {len(runs)} runs"):
-        total = n_cycles * len(runs)
-        with tqdm(total=total, unit="label", disable=None if verbose else True) as bar:
-            for name, strategy, seed in runs:
-                run = simulate(
-                    fixed,
-                    X,
-                    y,
-                    initial=train,
-                    pool=pool,
-                    test=test,
-                    n_cycles=n_cycles,
-                    query_strategy=strategy,
-                    random_state=seed,
-                    on_cycle=lambda cycle: bar.update(),
-                )
-                curves.setdefault(name, []).append(run)
+    with (
+        step("learn", f"Active learning, {n_cycles} labels, {len(runs)} runs"),
+        tqdm(total=n_cycles * len(runs), unit="label", disable=None if verbose else True) as bar,
+    ):
+        options = {"initial": train, "pool": pool, "test": test, "n_cycles": n_cycles}
+        options["on_cycle"] = lambda cycle: bar.update()
+        for name, strategy, seed in runs:
+            run = simulate(fixed, X, y, query_strategy=strategy, random_state=seed, **options)
+            curves.setdefault(name, []).append(run)
     rows = {key: data[key][test] for key in ("material_id", "formula", "target")}
     test_part = Bunch(**rows, target_name=data.target_name, unit=data.unit)
     return Demo(test_part, predictions, gp.kernel_, curves, seconds)

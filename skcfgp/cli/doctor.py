@@ -1,4 +1,4 @@
-"""What ``skcfgp doctor`` prints: what is installed, whether it works, and what to do if not."""
+"""The report of ``skcfgp doctor``: what is installed, whether it works, and what to do if not."""
 
 import platform
 import shutil
@@ -13,12 +13,12 @@ from .. import __version__
 
 __all__ = ["Finding", "examine", "write_report"]
 
-#: Largest difference between two ways to add up the same network in single precision.
+#: Largest rounding difference of the same network in single precision.
 TOLERANCE = 1e-4
 
 
 class Finding(NamedTuple):
-    """What was found of one thing, and the advice if it is wrong."""
+    """One result, with advice if something is wrong."""
 
     topic: str
     name: str
@@ -27,10 +27,7 @@ class Finding(NamedTuple):
 
 
 def examine():
-    """List what was found, from the packages to the numbers of the bundled network.
-
-    Nothing is downloaded, and no file is left behind.
-    """
+    """List all findings; download nothing and leave no file behind."""
     findings = [*_packages()]
     for topic, name, look in (
         ("TensorFlow", "devices", _devices),
@@ -41,9 +38,9 @@ def examine():
     ):
         try:
             found, advice = look()
-        except Exception as error:  # the report is for whatever is broken
+        except Exception as error:  # anything may be broken, and is reported
             found = f"fails: {type(error).__name__}: {' '.join(str(error).split())}"
-            advice = "mend the packages above first; if none is wrong, please report it."
+            advice = "fix the packages above first; if none is wrong, please report it."
         findings.append(Finding(topic, name, found, advice))
     return findings
 
@@ -82,16 +79,15 @@ def _packages():
 def _devices():
     from ..network.megnet import prepare_gpus
 
-    if gpus := prepare_gpus():
-        return f"{len(gpus)} GPU", ""
-    if shutil.which("nvidia-smi"):
-        advice = "pip install 'tensorflow[and-cuda]', or ignore it: a CPU is enough."
-        return "no GPU, though this machine has the NVIDIA driver", advice
-    return "no GPU, runs on the CPU", ""
+    gpus = prepare_gpus()
+    if gpus or not shutil.which("nvidia-smi"):
+        return f"{len(gpus)} GPU" if gpus else "no GPU, runs on the CPU", ""
+    advice = "pip install 'tensorflow[and-cuda]', or ignore it: a CPU is enough."
+    return "no GPU, though this machine has the NVIDIA driver", advice
 
 
 def _megnet():
-    from ..network._keras import import_megnet
+    from ..network.keras import import_megnet
 
     import_megnet()
     return "megnet can be imported", ""
@@ -104,20 +100,17 @@ def _bundled_network():
 
     network = load_network("formation_energy_1800")
     reference = network.card["reference"]
-    crystal = Structure.from_spacegroup(
-        reference["space_group"],
-        Lattice.cubic(reference["a"]),
-        reference["species"],
-        reference["coords"],
-    )
+    space_group, species, coords = (reference[k] for k in ("space_group", "species", "coords"))
+    cell = Lattice.cubic(reference["a"])
+    crystal = Structure.from_spacegroup(space_group, cell, species, coords)
     (vector,) = network.compute([network.graph(crystal)], ["readout_0"])[0]
     difference = float(np.abs(vector - reference["readout_0"]).max())
     if difference <= TOLERANCE:
         return f"gives its reference vector (largest difference {difference:.0e})", ""
     return (
         f"does not give its reference vector: differs by up to {difference:.2g}",
-        "set CUDA_VISIBLE_DEVICES= and try again: if it goes away, it is the GPU's arithmetic; "
-        "else please report it.",
+        "set CUDA_VISIBLE_DEVICES= and try again: if that helps, the GPU's arithmetic differs; "
+        "otherwise please report it.",
     )
 
 
@@ -126,9 +119,9 @@ def _published_network():
     from ..network.files import is_available_offline
 
     if not is_available_offline("Eform_MP_2019"):
-        return "not here; it would be downloaded", "pip install maml, which holds it."
+        return "missing; it would be downloaded", "pip install maml, which contains it."
     load_network("Eform_MP_2019")
-    return "here, and its checksum is right", ""
+    return "available, with the right checksum", ""
 
 
 def _cache_folder():
@@ -138,7 +131,7 @@ def _cache_folder():
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
         with tempfile.TemporaryFile(dir=existing):
-            return f"{folder} ({'exists' if existing == folder else 'not made yet'})", ""
+            return f"{folder} ({'exists' if existing == folder else 'not created yet'})", ""
     except OSError as error:
         found = f"{folder} cannot be written to: {error.strerror}"
-        return found, "set SKCFGP_CACHE to a folder that can be written to."
+        return found, "set SKCFGP_CACHE to a writable folder."

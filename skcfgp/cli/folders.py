@@ -1,4 +1,4 @@
-"""Files and folders that a command writes its results to, tested before the work."""
+"""Output files and folders of the commands, tested before the work."""
 
 import os
 
@@ -8,7 +8,7 @@ __all__ = ["check_output", "make_folder"]
 
 
 def make_folder(path):
-    """Make a folder, and make sure that it can be written to: before the work, not after it."""
+    """Create a folder and check that it is writable, before any work is done."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         _probe(path)

@@ -1,4 +1,4 @@
-"""Ctrl-C that ends a command wherever it lands."""
+"""Make Ctrl-C end a command, whatever code is running."""
 
 import signal
 import sys
@@ -10,10 +10,9 @@ __all__ = ["interruptible"]
 
 @contextmanager
 def interruptible():
-    """End the command on Ctrl-C even where a library replaces the exception or Python drops it.
+    """End the command on Ctrl-C even if the KeyboardInterrupt is lost.
 
-    C extensions turn KeyboardInterrupt into an error of their own, and Python drops one that is
-    raised in a finalizer.
+    C extensions may replace it with their own error, and Python drops it in a finalizer.
     """
     interrupted, report = threading.Event(), sys.unraisablehook
 

@@ -15,8 +15,8 @@ __all__ = ["reproduce"]
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("skcfgp-reproduction"),
     show_default=True,
-    help="Folder for report, table, figures and finished stages; a run that was interrupted goes "
-    "on there.",
+    help="Folder for report, table, figures and finished stages; an interrupted run is resumed "
+    "from there.",
 )
 @click.option(
     "--data",
@@ -33,10 +33,10 @@ __all__ = ["reproduce"]
 @click.option("--retrain", is_flag=True, help="Give each seed its own split and network.")
 @click.option("--quick", is_flag=True, help="Fewer crystals, seeds and epochs: two minutes.")
 def reproduce(out, data, target, megnet, quick, retrain, **changes):
-    """Run the paper's experiment, from labels to figures, and judge its claims.
+    """Run the paper's experiment, from labels to figures, and check its claims.
 
-    Writes report.md: the table of claims with the paper's values, ours and whether they held, for
-    the pipeline of the paper beside the recommended one, and the paper's figures. A quarter of an
+    Writes report.md: the claims with the paper's values and ours, whether they held, for the
+    pipeline of the paper and the recommended one, and the paper's figures. Takes a quarter of an
     hour without --retrain, an hour with it; downloads nothing. With --data a network is trained
     first, on the initial set alone.
     """

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from ..structures import Crystal
+from ..structures import Crystal, object_array
 
 DATA = Path(__file__).parent / "data"
 
@@ -34,12 +34,12 @@ def load_formation_energy(*, return_X_y=False, as_frame=False, split=None, struc
         Whether to return ``structures`` and ``target`` as pandas Series indexed by ``material_id``,
         and the whole table as ``frame``.
     split : {None, "train", "pool", "test", "paper"}, default=None
-        Part of the published split, of 1,800, 1,427 and 700 crystals, or all three in this order
+        Part of the published split (1,800, 1,427 and 700 crystals), or all three in this order
         (``"paper"``). By default all crystals in the order of the source, including 11 that belong
         to no part because no two of their atoms are within 4 angstrom.
     structures : {"pymatgen", "arrays"}, default="pymatgen"
-        Type of the crystals: pymatgen ``Structure``, or `skcfgp.structures.Crystal`, which loads
-        several times faster and is all that this package needs.
+        Type of the crystals: pymatgen ``Structure``, or `skcfgp.structures.Crystal`, which is
+        sufficient for this package and loads several times faster.
 
     Returns
     -------
@@ -56,12 +56,12 @@ def load_formation_energy(*, return_X_y=False, as_frame=False, split=None, struc
     >>> data.structures.shape, data.unit
     ((700,), 'eV/atom')
     """
-    parts = {None: None, "paper": ("train", "pool", "test")}
-    parts |= {name: (name,) for name in ("train", "pool", "test")}
-    if split not in parts:
-        raise ValueError(f"split must be one of {list(parts)}, got {split!r}.")
+    options = (None, "train", "pool", "test", "paper")
+    if split not in options:
+        raise ValueError(f"split must be one of {options}, got {split!r}.")
+    parts = ("train", "pool", "test") if split == "paper" else (split,) if split else None
     target = "formation_energy_per_atom"
-    return _load("formation_energy", target, return_X_y, as_frame, structures, parts[split])
+    return _load("formation_energy", target, return_X_y, as_frame, structures, parts)
 
 
 def load_dielectric(
@@ -75,16 +75,13 @@ def load_dielectric(
             default="refractive_index"
         Refractive index, total or electronic polycrystalline dielectric constant (all
         dimensionless), or band gap (eV).
-    return_X_y, as_frame : bool, default=False
-        As in `load_formation_energy`.
-    structures : {"pymatgen", "arrays"}, default="pymatgen"
+    return_X_y, as_frame, structures : optional
         As in `load_formation_energy`.
 
     Returns
     -------
     Bunch
-        ``structures``, ``target``, ``target_name``, ``unit``, ``material_id``, ``formula``, the
-        four properties by name, ``DESCR``.
+        As of `load_formation_energy`, with the four properties by name.
     """
     return _load("dielectric", target, return_X_y, as_frame, structures)
 
@@ -96,16 +93,13 @@ def load_elastic(*, target="K_VRH", return_X_y=False, as_frame=False, structures
     ----------
     target : {"K_VRH", "G_VRH", "poisson_ratio"}, default="K_VRH"
         Voigt-Reuss-Hill bulk or shear modulus (GPa), or Poisson ratio.
-    return_X_y, as_frame : bool, default=False
-        As in `load_formation_energy`.
-    structures : {"pymatgen", "arrays"}, default="pymatgen"
+    return_X_y, as_frame, structures : optional
         As in `load_formation_energy`.
 
     Returns
     -------
     Bunch
-        ``structures``, ``target``, ``target_name``, ``unit``, ``material_id``, ``formula``, the
-        three properties by name, ``DESCR``.
+        As of `load_formation_energy`, with the three properties by name.
     """
     return _load("elastic", target, return_X_y, as_frame, structures)
 
@@ -148,14 +142,11 @@ def _load(name, target, return_X_y, as_frame, structures, parts=None):
 def _crystals(name, table, rows, as_structures):
     ends = np.cumsum(table["n_sites"], dtype=int)
     starts = ends - table["n_sites"]
-    crystals = np.empty(len(rows), dtype=object)
-    for i, row in enumerate(rows):
+    crystals = []
+    for row in rows:
         sites = slice(starts[row], ends[row])
-        crystal = Crystal(
-            table["lattice"][row],
-            table["frac_coords_1e6"][sites] / 1e6,
-            table["atomic_numbers"][sites],
-            {"material_id": str(table["material_id"][row]), "dataset": name},
-        )
-        crystals[i] = crystal.to_structure() if as_structures else crystal
-    return crystals
+        coords = table["frac_coords_1e6"][sites] / 1e6
+        properties = {"material_id": str(table["material_id"][row]), "dataset": name}
+        crystal = Crystal(table["lattice"][row], coords, table["atomic_numbers"][sites], properties)
+        crystals.append(crystal.to_structure() if as_structures else crystal)
+    return object_array(crystals)

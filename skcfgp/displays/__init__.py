@@ -1,8 +1,8 @@
 """The paper's figures as scikit-learn Displays.
 
-A Display holds the numbers; ``plot(ax=None)`` draws them and keeps ``ax_`` and ``figure_``. To draw
-on your own axes, several models on the same for instance, pass ``ax``. matplotlib is loaded when
-something is drawn.
+A Display holds the numbers; ``plot(ax=None)`` draws them and sets ``ax_`` and ``figure_``. Pass
+``ax`` to draw on existing axes, for instance several models on the same axes. matplotlib is loaded
+when something is drawn.
 """
 
 from .calibration import CalibrationCurveDisplay, PITHistogramDisplay

@@ -1,4 +1,4 @@
-"""What the Displays share: axes, labels with a unit, and predictions with an error bar."""
+"""Base classes of the Displays, and labels with a unit."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ COVERAGE = 0.95
 
 
 class Display:
-    """Sets ``ax_`` and ``figure_``."""
+    """A Display whose `plot` sets ``ax_`` and ``figure_``, the matplotlib Axes and Figure."""
 
     def _axes(self, ax):
         if ax is None:
@@ -24,18 +24,24 @@ class Display:
 
 
 class FromEstimatorMixin:
-    """Draws what `predict_distribution` gives for an estimator."""
+    """A Display that can be drawn from the predictions of an estimator."""
+
+    @staticmethod
+    def _default_options(X):
+        """Return options of `from_predictions` that follow from X."""
+        return {}
 
     @classmethod
     def from_estimator(cls, estimator, X, y, **options):
-        """Predict distributions and draw.
+        """Predict distributions and draw them.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted, as for `skcfgp.calibration.predict_distribution`. The name of its class, or of
-            its last step, is the default of `name`.
+            Fitted estimator, as for `skcfgp.calibration.predict_distribution`. The name of its
+            class, or of its last step, is the default of `name`.
         X : array-like of shape (n_samples, ...)
+            Rows to predict; a `ResidualDisplay` labels crystals by their formulas.
         y : array-like of shape (n_samples,)
         **options
             Passed to `from_predictions`.
@@ -44,12 +50,13 @@ class FromEstimatorMixin:
         -------
         Display
         """
-        options = {"name": type(last_step(estimator)).__name__} | options
+        name = type(last_step(estimator)).__name__
+        options = {"name": name, **cls._default_options(X), **options}
         return cls.from_predictions(y, predict_distribution(estimator, X), **options)
 
 
 class PredictionDisplay(FromEstimatorMixin, Display):
-    """Holds predictions of a model beside the truth; a subclass draws them."""
+    """Predictions of a model and the true values; a subclass draws them."""
 
     def __init__(
         self,
@@ -79,11 +86,12 @@ class PredictionDisplay(FromEstimatorMixin, Display):
         Parameters
         ----------
         y_true : array-like of shape (n_samples,)
+            True values.
         y_pred : frozen distribution, or array-like of shape (n_samples,)
             Predictive distributions, of which the median and the interval of coverage 95 % are
             drawn; or means.
         y_std : array-like of shape (n_samples,), default=None
-            Standard deviations, with means. Only a `ParityDisplay` can do without.
+            Standard deviations, with means; optional for a `ParityDisplay` only.
         name : str, default=None
             Name of the model, for the title.
         target_name, unit : str
@@ -122,15 +130,15 @@ class PredictionDisplay(FromEstimatorMixin, Display):
 
 
 def line_style(number):
-    """Style of the line of this number: colours alone cannot be told apart in grey."""
+    """Style of a line by its number: colours are hard to distinguish in greyscale."""
     return ("-", "-.", ":", "--")[number % 4]
 
 
 def axis_label(name, unit):
-    """Name of an axis with its unit, if it has one."""
+    """Name of an axis, with its unit if there is one."""
     return f"{name} ({unit})" if unit and unit != "1" else name
 
 
 def quantity(value, unit):
-    """Three digits of a value, with its unit, if it has one."""
+    """Three digits of a value, with its unit if there is one."""
     return f"{value:.3g} {unit}" if unit and unit != "1" else f"{value:.3g}"

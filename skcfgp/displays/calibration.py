@@ -1,4 +1,4 @@
-"""How often the truth is where the predictive distributions say: curve and histogram."""
+"""Displays of calibration: curve of coverage, and histogram of PIT values."""
 
 import numpy as np
 
@@ -19,27 +19,22 @@ FORMS = {
 class CalibrationCurveDisplay(FromEstimatorMixin, Display):
     """Observed against predicted probability, for regression.
 
-    At a probability p the curve is the fraction of crystals in the central interval of that
-    probability (interval form) or below the quantile (quantile form, which also sees a bias); see
-    `skcfgp.calibration.miscalibration_area` for both. In the interval form the error bars are too
-    short where the curve is below the diagonal, and too long where it is above; points mark the
+    At a probability p the curve is the fraction of crystals inside the central interval of that
+    probability (interval form) or below the quantile (quantile form, which also detects a bias);
+    see `skcfgp.calibration.miscalibration_area`. In the interval form the error bars are too short
+    where the curve is below the diagonal, and too long where it is above; points mark the
     coverages of 50, 68, 80, 90, 95 and 99 %.
 
     Parameters
     ----------
     probability, observed : ndarray of shape (n_levels,)
     area : float
-        Between the curve and the diagonal: 0 is perfect, 0.5 the worst.
+        Area between the curve and the diagonal: 0 is perfect, 0.5 the worst.
     n_samples : int
         Number of predictions, for the band of perfect models.
     form : {"interval", "quantile"}, default="interval"
     name : str, default=None
         Name of the model, for the legend.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-    figure_ : matplotlib Figure
 
     See Also
     --------
@@ -52,10 +47,10 @@ class CalibrationCurveDisplay(FromEstimatorMixin, Display):
     >>> import numpy as np
     >>> from skcfgp.displays import CalibrationCurveDisplay
     >>> y = np.random.default_rng(0).normal(size=500)
-    >>> honest = CalibrationCurveDisplay.from_predictions(y, 0 * y, 0 * y + 1, name="honest")
-    >>> bold = CalibrationCurveDisplay.from_predictions(
-    ...     y, 0 * y, 0 * y + 0.5, name="overconfident", ax=honest.ax_)
-    >>> print(f"{honest.area:.2f} {bold.area:.2f}")
+    >>> right = CalibrationCurveDisplay.from_predictions(y, 0 * y, 0 * y + 1, name="calibrated")
+    >>> short = CalibrationCurveDisplay.from_predictions(
+    ...     y, 0 * y, 0 * y + 0.5, name="overconfident", ax=right.ax_)
+    >>> print(f"{right.area:.2f} {short.area:.2f}")
     0.01 0.22
     """
 
@@ -99,15 +94,14 @@ class CalibrationCurveDisplay(FromEstimatorMixin, Display):
         return display.plot(**plot_options)
 
     def plot(self, ax=None, *, line_kwargs=None, diagonal_kwargs=None, band_kwargs=None):
-        """Draw.
+        """Draw the curve, and once on the same axes the diagonal and a band.
 
-        The diagonal, and the band that holds 95% of perfect models at each probability, are drawn
-        once on the same axes.
+        The band contains 95% of perfectly calibrated models at each probability.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw: axes with the curve of another model, for instance.
+            Axes to draw on, for instance with the curve of another model.
         line_kwargs, diagonal_kwargs, band_kwargs : dict, default=None
             Options of the curve, of the diagonal and of the band.
 
@@ -141,20 +135,15 @@ class CalibrationCurveDisplay(FromEstimatorMixin, Display):
 class PITHistogramDisplay(FromEstimatorMixin, Display):
     """Histogram of the probability integral transform, `skcfgp.calibration.pit_values`.
 
-    Flat if the distributions are right. A hump in the middle stands for error bars that are too
-    long, a valley for ones too short, a slope for a bias, and peaks at 0 and 1 for tails that are
-    heavier than predicted.
+    The histogram of correct distributions is flat. A hump in the middle indicates error bars that
+    are too long, a valley those that are too short, a slope a bias, and peaks at 0 and 1 tails that
+    are heavier than predicted.
 
     Parameters
     ----------
     pit : ndarray of shape (n_samples,)
     name : str, default=None
         Name of the model, for the title.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-    figure_ : matplotlib Figure
 
     Examples
     --------

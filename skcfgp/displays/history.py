@@ -1,4 +1,4 @@
-"""`TrainingHistoryDisplay`: how the training of a network went."""
+"""`TrainingHistoryDisplay`: errors during the training of a network."""
 
 import numpy as np
 
@@ -13,17 +13,13 @@ class TrainingHistoryDisplay(Display):
     Parameters
     ----------
     history : dict of str to list of float
-        ``loss`` (mean absolute error while training) and ``val_mae``, one value for each epoch, in
-        the unit of the target; what `skcfgp.network.train` returns. Other entries are not drawn.
+        Result of `skcfgp.network.train`: ``loss`` (mean absolute error during training) and
+        ``val_mae`` for each epoch, in the unit of the target. Other entries are not drawn.
     best_epoch : int, default=None
-        Epoch whose weights are kept, counted from 1; by default that of the smallest ``val_mae``.
+        Epoch whose weights are kept, counted from 1; by default the one with the smallest
+        ``val_mae``.
     unit : str, default=""
         Unit of the target.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-    figure_ : matplotlib Figure
     """
 
     def __init__(self, history, *, best_epoch=None, unit=""):
@@ -38,8 +34,8 @@ class TrainingHistoryDisplay(Display):
         Parameters
         ----------
         featurizer : MEGNetFeaturizer
-            Trained by `fit` (``epochs > 0``), or with a network whose card tells its training, as
-            ``"formation_energy_1800"`` does.
+            Featurizer trained by `fit` (``epochs > 0``), or one whose network has a history in its
+            card, such as ``"formation_energy_1800"``.
         unit : str, default=None
             Unit of the target, by default that of the card.
         **plot_options
@@ -52,7 +48,7 @@ class TrainingHistoryDisplay(Display):
         Raises
         ------
         ValueError
-            If it was not trained and its network says nothing about its training.
+            If there is no history.
         """
         if hasattr(featurizer, "history_"):
             return cls.from_history(featurizer.history_, unit=unit or "", **plot_options)
@@ -60,7 +56,7 @@ class TrainingHistoryDisplay(Display):
         training = card.get("training", {})
         if "history" not in training:
             raise ValueError(
-                "this featurizer was not trained (epochs=0), and the card of its network holds no "
+                "this featurizer was not trained (epochs=0), and the card of its network has no "
                 "history. Train it, or pass a history to from_history."
             )
         plot_options |= {"unit": card.get("unit", "") if unit is None else unit}
@@ -73,10 +69,8 @@ class TrainingHistoryDisplay(Display):
 
         Parameters
         ----------
-        history : dict of str to list of float
-        best_epoch : int, default=None
-        unit : str, default=""
-            As in the class, all three.
+        history, best_epoch, unit : optional
+            As in the class.
         **plot_options
             Passed to `plot`.
 
@@ -89,13 +83,13 @@ class TrainingHistoryDisplay(Display):
         return cls(history, best_epoch=best_epoch, unit=unit).plot(**plot_options)
 
     def plot(self, ax=None, *, loss_kwargs=None, val_mae_kwargs=None, best_kwargs=None):
-        """Draw; the error on a logarithmic axis, unless it changes by less than a factor of four.
+        """Draw, on a logarithmic axis if the error changes by a factor of four or more.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
         loss_kwargs, val_mae_kwargs, best_kwargs : dict, default=None
-            Options of the two lines and of the mark at the epoch that is kept.
+            Options of the two lines and of the marker at the epoch that is kept.
 
         Returns
         -------

@@ -1,6 +1,7 @@
-"""`LatentMapDisplay`: a plane map of the latent vectors."""
+"""`LatentMapDisplay`: a two-dimensional map of the latent vectors."""
 
 import numpy as np
+from sklearn.manifold import TSNE
 
 from ..calibration.common import check_column
 from ._base import Display, axis_label
@@ -9,11 +10,11 @@ __all__ = ["LatentMapDisplay"]
 
 
 class LatentMapDisplay(Display):
-    """Latent vectors in the plane by t-SNE, coloured by the target, as figure 2 of the paper.
+    """Map of latent vectors by t-SNE, coloured by the target, as figure 2 of the paper.
 
-    Neighbours in the map are neighbours in the space that the Gaussian process sees, so a target
-    that changes smoothly over the map is one that it can learn. Distances between clusters, their
-    sizes and the axes have no meaning.
+    Neighbours in the map are neighbours in the feature space of the Gaussian process, so it can
+    learn a target that changes smoothly over the map. Distances between clusters, their sizes and
+    the axes have no meaning.
 
     Parameters
     ----------
@@ -21,11 +22,6 @@ class LatentMapDisplay(Display):
     y : ndarray of shape (n_samples,)
     target_name, unit : str
         Name and unit of the property, for the colour bar.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-    figure_ : matplotlib Figure
 
     References
     ----------
@@ -46,7 +42,7 @@ class LatentMapDisplay(Display):
         Parameters
         ----------
         featurizer : transformer
-            Fitted: a `skcfgp.MEGNetFeaturizer`, or a pipeline without its last step, ``cfgp[:-1]``.
+            Fitted `skcfgp.MEGNetFeaturizer`, or a pipeline without its last step, ``cfgp[:-1]``.
         X : array-like of shape (n_samples, ...)
         y : array-like of shape (n_samples,)
         **options
@@ -77,8 +73,8 @@ class LatentMapDisplay(Display):
         Z : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
         perplexity : float, default=30.0
-            Number of neighbours that each crystal keeps, about; less than n_samples. The paper's
-            code takes 150.
+            Approximate number of neighbours of each crystal, less than n_samples; 150 in the
+            paper's code.
         random_state : int, RandomState or None, default=None
             Controls the embedding.
         target_name, unit : str
@@ -99,10 +95,7 @@ class LatentMapDisplay(Display):
                 f"{len(failed)} rows of Z are not finite, the first at position {failed[0]}. Drop "
                 "the crystals that could not be used (a warning names them) from Z and y."
             )
-        from sklearn.manifold import TSNE
-
-        tsne = TSNE(perplexity=perplexity, random_state=random_state)
-        embedding = tsne.fit_transform(Z)
+        embedding = TSNE(perplexity=perplexity, random_state=random_state).fit_transform(Z)
         display = cls(embedding, y, target_name=target_name, unit=unit)
         return display.plot(**plot_options)
 

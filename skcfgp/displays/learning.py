@@ -1,4 +1,4 @@
-"""`LearningCurveDisplay`: what a label is worth, strategy by strategy."""
+"""`LearningCurveDisplay`: error against number of labels for each query strategy."""
 
 import numpy as np
 
@@ -19,15 +19,10 @@ class LearningCurveDisplay(Display):
     Parameters
     ----------
     curves : dict of str to list of DataFrame
-        Results of `skcfgp.simulate` by the name of the strategy, of several seeds for instance.
+        Results of `skcfgp.simulate` by name of the strategy, for instance of several seeds.
     metric : {"mae_test", "mae_pool", "max_std"}, default="mae_test"
     unit : str, default=""
         Unit of the target.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-    figure_ : matplotlib Figure
     """
 
     def __init__(self, curves, *, metric="mae_test", unit=""):
@@ -42,7 +37,7 @@ class LearningCurveDisplay(Display):
         Parameters
         ----------
         curves : dict of str to list of DataFrame
-            As in the class; a single result may stand without a list.
+            As in the class; a single result needs no list.
         metric, unit : str
             As in the class.
         **plot_options
@@ -63,13 +58,13 @@ class LearningCurveDisplay(Display):
                 )
             if any(run[metric].isna().all() for run in runs):
                 raise ValueError(
-                    f"a run of {name!r} has no {metric}: give simulate a test set, or take another "
-                    f"metric of {list(METRICS)}."
+                    f"a run of {name!r} has no {metric}: give simulate a test set, or choose "
+                    f"another metric of {list(METRICS)}."
                 )
         return cls(curves, metric=metric, unit=unit).plot(**plot_options)
 
     def plot(self, ax=None, *, line_kwargs=None):
-        """Draw the median over the runs, and the band from the lowest to the highest.
+        """Draw the median over the runs, and a band from the lowest to the highest.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Predictions and their error bars beside the truth: parity, error bars, residuals."""
+"""Predictions with error bars against true values: parity, error bars, residuals."""
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -8,6 +8,8 @@ from ._base import PredictionDisplay, axis_label, quantity
 __all__ = ["ErrorBarDisplay", "ParityDisplay", "ResidualDisplay"]
 
 KINDS = ("auto", "errorbar", "points", "density")
+#: Default options of the line of perfect predictions.
+DIAGONAL = {"color": "k", "lw": 1, "ls": "--"}
 
 
 class ParityDisplay(PredictionDisplay):
@@ -17,7 +19,7 @@ class ParityDisplay(PredictionDisplay):
     ----------
     y_true, y_pred : ndarray of shape (n_samples,)
     y_std : ndarray of shape (n_samples,), default=None
-        Standard deviation of each prediction, in the same unit; without it there are no error bars.
+        Standard deviation of each prediction, in the same unit; needed for error bars.
     interval : ndarray of shape (2, n_samples), default=None
         Ends of the interval of coverage 95 %, where they are known.
     name : str, default=None
@@ -25,14 +27,9 @@ class ParityDisplay(PredictionDisplay):
     target_name, unit : str
         Name and unit of the property, for the axes.
 
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-    figure_ : matplotlib Figure
-
     See Also
     --------
-    sklearn.metrics.PredictionErrorDisplay : The same for estimators without standard deviation.
+    sklearn.metrics.PredictionErrorDisplay : For estimators without standard deviation.
 
     Examples
     --------
@@ -65,7 +62,7 @@ class ParityDisplay(PredictionDisplay):
         ax : matplotlib Axes, default=None
         kind : {"auto", "errorbar", "points", "density"}, default="auto"
             Points with error bars, points, or the number of crystals in each hexagonal cell.
-            ``"auto"`` takes error bars for up to 1,000 crystals with standard deviation, points for
+            ``"auto"`` draws error bars for up to 1,000 crystals with standard deviation, points for
             up to 5,000 crystals, and the density for more.
         n_sigma : float, default=None
             Half length of the error bars, in standard deviations. By default they are the interval
@@ -93,8 +90,7 @@ class ParityDisplay(PredictionDisplay):
             cells = ax.hexbin(x, y, **options | (hexbin_kwargs or {}))
             ax.figure.colorbar(cells, ax=ax, label="crystals per cell")
         ends = [min(x.min(), y.min()), max(x.max(), y.max())]
-        line = {"color": "k", "lw": 1, "ls": "--", "label": "exact", "zorder": 3}
-        ax.plot(ends, ends, **line | (line_kwargs or {}))
+        ax.plot(ends, ends, **DIAGONAL | {"label": "exact", "zorder": 3} | (line_kwargs or {}))
         ax.set(
             xlabel=axis_label(f"true {self.target_name}", self.unit),
             ylabel=axis_label(f"predicted {self.target_name}", self.unit),
@@ -116,24 +112,14 @@ class ParityDisplay(PredictionDisplay):
 
 
 class ErrorBarDisplay(PredictionDisplay):
-    """Error bars of some crystals drawn at random, as the left of figure 4 of the paper.
+    """Error bars of randomly drawn crystals, as on the left of figure 4 of the paper.
 
-    Parameters
-    ----------
-    y_true, y_pred, y_std : ndarray of shape (n_samples,)
-    interval : ndarray of shape (2, n_samples), default=None
-        Ends of the interval of coverage 95 %, where they are known.
-    name : str, default=None
-        Name of the model, for the title.
-    target_name, unit : str
-        Name and unit of the property, for the axis.
+    The parameters are those of `ParityDisplay`; `y_std` is required.
 
     Attributes
     ----------
     rows_ : ndarray of int, of shape (n_drawn,)
-        Rows of the crystals that were drawn, in order of the true value.
-    ax_ : matplotlib Axes
-    figure_ : matplotlib Figure
+        Rows of the drawn crystals, in order of the true value.
     """
 
     def plot(
@@ -146,13 +132,13 @@ class ErrorBarDisplay(PredictionDisplay):
         errorbar_kwargs=None,
         scatter_kwargs=None,
     ):
-        """Choose crystals at random and draw them, from the smallest true value to the largest.
+        """Choose crystals at random and draw them in order of the true value.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
         n_drawn : int, default=100
-            Number of crystals; all of them, if there are no more.
+            Number of crystals; all of them if there are fewer.
         random_state : int, RandomState or None, default=None
             Controls the choice.
         n_sigma : float, default=None
@@ -195,42 +181,16 @@ class ErrorBarDisplay(PredictionDisplay):
 
 
 class ResidualDisplay(PredictionDisplay):
-    """Absolute residual against standard deviation, as the right of figure 4 of the paper.
+    """Absolute residual against standard deviation, as on the right of figure 4 of the paper.
 
-    Parameters
-    ----------
-    y_true, y_pred, y_std : ndarray of shape (n_samples,)
-    interval : ndarray of shape (2, n_samples), default=None
-        Ends of the interval of coverage 95 %, where they are known.
-    name : str, default=None
-        Name of the model, for the title.
-    target_name, unit : str
-        Name and unit of the property, for the axes.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-    figure_ : matplotlib Figure
+    The parameters are those of `ParityDisplay`; `y_std` is required.
     """
 
-    @classmethod
-    def from_estimator(cls, estimator, X, y, **options):
-        """Predict distributions and draw, with formulas as labels if X has them.
-
-        Parameters
-        ----------
-        estimator : estimator
-            Fitted, as for `skcfgp.calibration.predict_distribution`.
-        X : array-like of shape (n_samples, ...)
-        y : array-like of shape (n_samples,)
-        **options
-            Passed to `from_predictions`.
-
-        Returns
-        -------
-        ResidualDisplay
-        """
-        return super().from_estimator(estimator, X, y, **{"labels": _formulas(X)} | options)
+    @staticmethod
+    def _default_options(X):
+        compositions = [getattr(crystal, "composition", None) for crystal in X]
+        formulas = [getattr(c, "reduced_formula", None) for c in compositions]
+        return {} if None in formulas else {"labels": formulas}
 
     def plot(self, ax=None, *, labels=None, n_worst=4, scatter_kwargs=None, line_kwargs=None):
         """Draw.
@@ -241,7 +201,7 @@ class ResidualDisplay(PredictionDisplay):
         labels : sequence of str, default=None
             Names of the crystals, to label the worst.
         n_worst : int, default=4
-            Number of crystals to label: those furthest above two standard deviations.
+            Number of crystals to label: those farthest above two standard deviations.
         scatter_kwargs, line_kwargs : dict, default=None
             Options of the points and of the two-sigma line.
 
@@ -255,15 +215,14 @@ class ResidualDisplay(PredictionDisplay):
         ax = self._axes(ax)
         residual = np.abs(self.y_pred - self.y_true)
         excess = residual - 2 * self.y_std
-        # A few large excesses would leave the others without colour.
+        # Limit the colours by a quantile: a few large values would hide all differences.
         limit = np.quantile(np.abs(excess), 0.99)
         options = {"c": excess, "cmap": "coolwarm", "s": 10, "vmin": -limit, "vmax": limit}
         points = ax.scatter(self.y_std, residual, **options | (scatter_kwargs or {}))
         label = axis_label(r"$|$residual$| - 2\sigma$", self.unit)
         ax.figure.colorbar(points, ax=ax, label=label, extend="both")
         ends = np.array([0.0, self.y_std.max()])
-        line = {"color": "k", "lw": 1, "ls": "--", "label": r"$2\sigma$"}
-        ax.plot(ends, 2 * ends, **line | (line_kwargs or {}))
+        ax.plot(ends, 2 * ends, **DIAGONAL | {"label": r"$2\sigma$"} | (line_kwargs or {}))
         for row in [] if labels is None else np.argsort(-excess, kind="stable")[:n_worst]:
             left = self.y_std[row] > 0.7 * self.y_std.max()  # left of its point, inside the axes
             ax.annotate(
@@ -282,10 +241,3 @@ class ResidualDisplay(PredictionDisplay):
         self._set_title(f"n = {len(residual)}, {inside}")
         ax.legend(loc="upper left")
         return self
-
-
-def _formulas(X):
-    """Return reduced formulas, or None if an item has no composition."""
-    compositions = [getattr(crystal, "composition", None) for crystal in X]
-    known = all(hasattr(composition, "reduced_formula") for composition in compositions)
-    return [composition.reduced_formula for composition in compositions] if known else None

@@ -1,4 +1,4 @@
-"""What the estimators that take crystals share: their door, tags, labels, and unusable rows."""
+"""Base classes and helpers of estimators of crystals: input, tags, labels and unusable rows."""
 
 import warnings
 
@@ -7,12 +7,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from ..structures import (
-    Failure,
-    InvalidStructureError,
-    InvalidStructureWarning,
-    check_structures,
-)
+from ..structures import Failure, InvalidStructureError, InvalidStructureWarning, check_structures
 from ..structures.checking import MISSING
 
 __all__ = [
@@ -26,7 +21,7 @@ __all__ = [
 
 
 class CrystalInputMixin:
-    """An estimator whose X is a sequence of crystals, not a table of numbers."""
+    """Tags of an estimator whose X is a sequence of crystals, not a table of numbers."""
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -37,39 +32,24 @@ class CrystalInputMixin:
 
 
 class CrystalTransformerMixin(CrystalInputMixin, TransformerMixin):
-    """A transformer of crystals that learns nothing, unless it overrides ``fit``.
+    """A stateless transformer of crystals, unless a subclass overrides ``fit``.
 
-    A subclass has ``on_error``, `_names` (of its columns) and `_transform`, which takes
-    `skcfgp.structures.Structures` and calls `_report` once everything is computed.
+    A subclass has ``on_error``, `_names` (of its columns) and `_transform`, which is given
+    `skcfgp.structures.Structures` and calls `_report` after the computation.
     """
 
     def fit(self, X, y=None):
-        """Check the parameters; nothing is learnt.
-
-        Parameters
-        ----------
-        X : ignored
-        y : ignored
-
-        Returns
-        -------
-        self : object
-
-        Raises
-        ------
-        ValueError
-            If a parameter is not valid.
-        """
+        """Check the parameters and return self; X and y are ignored."""
         self._check_parameters()
         return self
 
     def transform(self, X):
-        """Transform crystals; the estimator stays as it is.
+        """Transform crystals, without changing the estimator.
 
         Parameters
         ----------
         X : array-like of shape (n_samples,)
-            Crystals, in any form that `skcfgp.structures.check_structures` takes.
+            Crystals, in any form that `skcfgp.structures.check_structures` accepts.
 
         Returns
         -------
@@ -85,22 +65,13 @@ class CrystalTransformerMixin(CrystalInputMixin, TransformerMixin):
         return self._transform(self._read(X))
 
     def fit_transform(self, X, y=None, **fit_params):
-        """Fit, then transform; a file is read once. See `fit` and `transform`."""
+        """Fit and transform; each file is read once. See `fit` and `transform`."""
         crystals = self._read(X)
         self.fit(crystals, y, **fit_params)
         return self._transform(crystals)
 
     def get_feature_names_out(self, input_features=None):
-        """Name the columns of `transform`.
-
-        Parameters
-        ----------
-        input_features : ignored
-
-        Returns
-        -------
-        ndarray of str, of shape (n_features_out,)
-        """
+        """Return the names of the columns of `transform`; `input_features` is ignored."""
         check_is_fitted(self)
         return np.array(self._names(), dtype=object)
 
@@ -113,7 +84,7 @@ class CrystalTransformerMixin(CrystalInputMixin, TransformerMixin):
         return check_structures(X, on_error="nan", formulas=bool(formulas), n_jobs=n_jobs)
 
     def _report(self, crystals, errors=None):
-        """Raise an error, or give a warning, that names the crystals that cannot be used."""
+        """Raise an error or a warning that names the crystals that cannot be used."""
         new = [Failure(row, crystals.ids[row], e) for row, e in (errors or {}).items()]
         failures = sorted([*crystals.failures, *new])
         if failures and self.on_error == "raise":
@@ -130,28 +101,27 @@ class CrystalTransformerMixin(CrystalInputMixin, TransformerMixin):
 
 
 class CrystalReader(CrystalTransformerMixin, BaseEstimator):
-    """Read, convert and check crystals, so that the steps after it need not.
+    """Read, convert and check crystals.
 
-    The first step of a pipeline whose crystals may come from files: each file is then parsed once,
-    whatever is computed from it. `transform` returns an object array of
-    `skcfgp.structures.Crystal`, whose ``properties`` hold the id as ``material_id`` unless it is a
-    number.
+    As the first step of a pipeline it makes sure that each file is parsed once. `transform` returns
+    an object array of `skcfgp.structures.Crystal`, whose ``properties`` contain the id as
+    ``material_id`` unless it is a number.
 
     Parameters
     ----------
     on_error : {"raise", "nan"}, default="raise"
-        Whether crystals that cannot be used raise an error, once all were looked at, or become
-        None, with one warning that names them.
+        Whether crystals that cannot be used raise one error after all are checked, or become None,
+        with one warning that names them.
     formulas : bool, default=False
-        Whether formulas without a structure are taken too, as in `check_structures`; they become
+        Whether to accept formulas without a structure, as in `check_structures`; they become
         pymatgen's ``Composition``, for a `CompositionFeaturizer`.
     n_jobs : int, default=None
-        Number of processes that read files. None means 1 unless a joblib context says otherwise,
-        -1 all processors.
+        Number of processes that read files: 1 unless a joblib context says otherwise; -1 uses all
+        processors.
 
     See Also
     --------
-    skcfgp.structures.check_structures : The same as a function, with ids and failures.
+    skcfgp.structures.check_structures : Function that also returns ids and failures.
 
     Examples
     --------
@@ -187,13 +157,13 @@ class CrystalReader(CrystalTransformerMixin, BaseEstimator):
 
 
 def read_crystals(X):
-    """Read crystals into a Series by id, so that an estimator can be given them again."""
+    """Read crystals into a Series by id, which estimators accept."""
     crystals = check_structures(X)
     return pd.Series(crystals.structures, index=crystals.ids, dtype=object)
 
 
 def unnamed_columns(frame, names=()):
-    """List the columns of numbers of a table of crystals that are not among `names`."""
+    """List the numeric columns of a table of crystals that are not among `names`."""
     known = {"structure", "material_id", *names}
     numbers = ("integer", "floating", "mixed-integer-float", "decimal", "boolean")
     return [
@@ -204,7 +174,7 @@ def unnamed_columns(frame, names=()):
 
 
 def check_labels(y, n_crystals):
-    """Return labels as float64; refuse those that do not fit the crystals or are not finite."""
+    """Return labels as float64; ValueError if their number is wrong or one is not finite."""
     y = column_or_1d(y, dtype=np.float64)
     if len(y) != n_crystals:
         raise ValueError(f"X has {n_crystals} crystals, y {len(y)} values.")

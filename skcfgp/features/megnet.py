@@ -1,4 +1,4 @@
-"""`MEGNetFeaturizer`: crystals to the latent vectors of a MEGNet."""
+"""`MEGNetFeaturizer`: latent vectors of crystals from a MEGNet."""
 
 import warnings
 from functools import lru_cache
@@ -21,16 +21,16 @@ __all__ = ["LAYERS", "LeakageWarning", "MEGNetFeaturizer"]
 #: Layers by role, in the order in which a crystal passes through them.
 LAYERS = ("set2set", "readout_0", "readout_1")
 
-#: Crystals whose graphs are held at a time, and that one job of `n_jobs` takes.
+#: Number of crystals whose graphs are in memory at a time, and of a job of `n_jobs`.
 CHUNK = 1000
 
-# Loading takes milliseconds, but a loop over clones does it thousands of times. Each featurizer
-# gets a copy: a network can be changed.
+# Loading needs milliseconds, but a loop over clones loads thousands of times. Each featurizer gets
+# a copy, because a network is mutable.
 _load_once = lru_cache(maxsize=8)(load_network)
 
 
 class LeakageWarning(UserWarning):
-    """The network was trained on labels that it should not have seen."""
+    """A network was trained on the labels of crystals that it is given."""
 
 
 class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
@@ -39,22 +39,22 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
     Parameters
     ----------
     weights : str, Path or None, default="Eform_MP_2019"
-        Network: a published one by megnet's name for it (``"Eform_MP_2019"``, trained on four
-        fifths of 133,420 formation energies, needs no download; others are in
+        Network: a published one by its name in megnet (``"Eform_MP_2019"``, trained on four fifths
+        of 133,420 formation energies, needs no download; others are in
         `skcfgp.network.PUBLISHED`), a bundled one (``"formation_energy_1800"``, trained on the
-        training part of `skcfgp.datasets.load_formation_energy` alone), a path, or None for random
+        training part of `skcfgp.datasets.load_formation_energy` only), a path, or None for random
         weights, which `fit` trains.
     layer : {"set2set", "readout_0", "readout_1"} or list of them, default="readout_0"
-        ``"readout_0"`` is the first dense layer after Set2Set, 32 wide ("Dense 32" in the paper),
-        ``"readout_1"`` the next, 16 wide, and ``"set2set"`` what goes into the first: pooled sites,
-        bonds and state, 96 wide. A list is concatenated.
+        ``"set2set"`` holds the pooled sites, bonds and state, 96 wide, ``"readout_0"`` is the next,
+        dense layer, 32 wide ("Dense 32" in the paper), ``"readout_1"`` the one after, 16 wide. The
+        layers of a list are concatenated.
     epochs : int, default=0
-        Number of epochs for which `fit` trains the network on ``(X, y)``; 0 leaves it as it is. The
+        Number of epochs for which `fit` trains the network on ``(X, y)``, or 0 not to train it. The
         last layer of a network of another property is fitted to y before the first step.
     batch_size : int, default=32
         Number of crystals per training step.
     learning_rate : float, default=2e-3
-        Highest learning rate, also for fine-tuning: with a tenth of it the validation errors were
+        Maximum learning rate, also for fine-tuning: with a tenth of it the validation errors were
         1.3 to 2.3 times as large after 30 epochs on four properties.
     weight_decay : float, default=0.0
         Decoupled weight decay.
@@ -70,32 +70,32 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
     cutoff : float, default=4.0
         Longest bond, in angstrom, of a new network (``weights=None``).
     embedding : {"elements", "random"}, default="elements"
-        Start of the atom embedding of a new network: standardised properties of the elements, or
-        random as in megnet.
+        Initial atom embedding of a new network: standardised properties of the elements, or random
+        as in megnet.
     on_error : {"raise", "nan"}, default="raise"
-        Whether crystals that cannot be used raise an error, once all were looked at and the vectors
-        of the others are stored, or get rows of NaN, with one warning that names them.
+        Whether crystals that cannot be used raise one error, after the vectors of all others are
+        stored, or get rows of NaN, with one warning that names them.
     cache_dir : str, Path or None, default=None
-        Folder of a feature cache that outlives the process; in memory vectors are always kept.
+        Folder of a feature cache on disk, besides the one in memory.
     device : str or None, default=None
-        TensorFlow device such as ``"/GPU:0"`` or ``"/CPU:0"``; None takes the GPU if there is one.
+        TensorFlow device such as ``"/GPU:0"`` or ``"/CPU:0"``; by default the GPU if there is one.
     n_jobs : int, default=None
         Number of processes that read files and, in `transform`, build graphs and run the network
-        for 1,000 crystals at a time. None means 1 unless a joblib context says otherwise, such as
-        ``joblib.parallel_config("dask")``, -1 all processors. Each loads TensorFlow.
+        for 1,000 crystals at a time: 1 unless a joblib context says otherwise, such as
+        ``joblib.parallel_config("dask")``; -1 uses all processors. Each process loads TensorFlow.
     random_state : int, RandomState or None, default=None
         Controls the initial weights, the validation part and the order of training.
     verbose : int, default=1
-        Whether a terminal shows a progress bar; 0 for none.
+        Whether to show a progress bar in a terminal; 0 disables it.
 
     Attributes
     ----------
     network_ : skcfgp.network.MEGNet
-        The network; ``network_.predict(structures)`` is its own readout.
+        The network; ``network_.predict(structures)`` uses its own readout.
     history_ : dict of str to list of float
         Training and validation error of each epoch (if ``epochs > 0``).
     validation_indices_ : ndarray of int
-        Rows of `fit` that were set aside (if ``epochs > 0``).
+        Rows of `fit` used for validation (if ``epochs > 0``).
 
     See Also
     --------
@@ -168,12 +168,12 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples,)
-            Crystals, in any form that `skcfgp.structures.check_structures` takes.
+            Crystals, in any form that `skcfgp.structures.check_structures` accepts.
         y : array-like of shape (n_samples,), default=None
             Target; needed for training only.
         unseen : array-like of shape (n_samples,), bool, default=None
-            Rows that the network does not train on: they are set aside to choose the best epoch,
-            instead of a random part. Ignored with ``epochs=0``.
+            Rows that the network does not train on, to choose the best epoch instead of a random
+            part. Ignored with ``epochs=0``.
 
         Returns
         -------
@@ -189,7 +189,7 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
         self._check_parameters()
         crystals = self._read(X)
         if not len(crystals.structures):
-            raise ValueError("X holds no crystal: found array with 0 sample(s).")
+            raise ValueError("X has no crystals: found array with 0 sample(s).")
         if crystals.failures and (self.epochs or self.on_error == "raise"):
             raise InvalidStructureError(crystals.failures)
         warn_if_trained_on(self.weights, crystals.structures)
@@ -228,8 +228,8 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
             )
         if self.weights is None and not self.epochs:
             raise ValueError(
-                "weights=None is a network of random weights; set epochs > 0 to train it, or name "
-                "a trained network."
+                "weights=None is a network with random weights; set epochs > 0 to train it, or "
+                "choose a trained network."
             )
 
     def _initial_network(self):
@@ -242,7 +242,7 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
         )
 
     def _train(self, network, crystals, y, unseen):
-        """Train the network in place; return the history and the rows set aside."""
+        """Train the network in place; return the history and the validation rows."""
         if y is None:
             raise ValueError("epochs > 0 needs the target y to train on, got y=None.")
         y = check_labels(y, len(crystals.structures))
@@ -273,13 +273,13 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
             )
 
     def _transform(self, crystals):
-        """Look up the vectors that a store has, compute and store the others, then report."""
+        """Look up stored vectors, compute and store the others, then report failures."""
         keys = [None if c is None else structure_digest(c) for c in crystals.structures]
         layers = self._layers()
-        space = f"{self.network_.digest()}/{'+'.join(layers)}"  # also of a network that was edited
+        space = f"{self.network_.digest()}/{'+'.join(layers)}"  # the network may have been edited
         stores = [memory] if self.cache_dir is None else [memory, DiskStore(self.cache_dir)]
         vectors = look_up(stores, space, set(keys) - {None})
-        # equal crystals go through the network once
+        # compute equal crystals once
         new = {k: c for k, c in zip(keys, crystals.structures, strict=True) if k not in vectors}
         new.pop(None, None)
         errors = {}
@@ -289,15 +289,12 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
             vectors |= found
             errors |= wrong
         self._report(crystals, {row: errors[k] for row, k in enumerate(keys) if k in errors})
-        n_units = sum(self.network_.architecture.widths[layer] for layer in layers)
-        features = np.full((len(keys), n_units), np.nan, dtype=np.float32)
-        for row, key in enumerate(keys):
-            if key in vectors:
-                features[row] = vectors[key]
-        return features
+        empty = np.full(len(self._names()), np.nan, dtype=np.float32)
+        rows = [vectors.get(key, empty) for key in keys]
+        return np.array(rows, dtype=np.float32).reshape(-1, len(empty))
 
     def _computed(self, items, layers):
-        """Yield vectors and errors of each chunk by key, from processes if there are several."""
+        """Yield vectors and errors of each chunk by key, optionally computed in processes."""
         chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
         with self._progress(len(items), "crystal", "featurizing") as bar:
             if min(len(chunks), effective_n_jobs(self.n_jobs)) <= 1:
@@ -310,17 +307,12 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
                 yield result
 
     def _progress(self, total, unit, description):
-        return tqdm(
-            total=total,
-            unit=unit,
-            desc=description,
-            delay=1.0,
-            disable=None if self.verbose else True,
-        )
+        disable = None if self.verbose else True
+        return tqdm(total=total, unit=unit, desc=description, delay=1.0, disable=disable)
 
 
 def _vectors(network, items, layers, device, progress=None):
-    """Compute the vectors of the crystals that the network takes, and errors of the others."""
+    """Compute the vectors of crystals by key, and the errors of those that have no graph."""
     graphs, errors = {}, {}
     for key, crystal in items:
         try:
@@ -337,9 +329,9 @@ def warn_if_trained_on(weights, crystals):
         return
     if any(c is not None and c.properties.get("dataset") == "formation_energy" for c in crystals):
         warnings.warn(
-            f"the network {weights!r} was trained on the formation energies of these very "
-            "crystals: errors on them will look far too small. Use "
-            "weights='formation_energy_1800', which has seen the training part only.",
+            f"the network {weights!r} was trained on the formation energies of these crystals: "
+            "errors on them will be far too small. Use weights='formation_energy_1800', which was "
+            "trained on the training part only.",
             LeakageWarning,
             stacklevel=4,
         )

@@ -1,4 +1,4 @@
-"""Stores of vectors that were computed: in memory for this process, and on disk if wanted.
+"""Stores of computed vectors, in memory and optionally on disk.
 
 A space names the network (by digest) and the layers; a key is the digest of a crystal.
 """
@@ -14,19 +14,19 @@ import numpy as np
 
 __all__ = ["DiskStore", "MemoryStore", "look_up", "memory"]
 
-#: Bytes that Python needs for a vector besides its numbers: array, key and place in the dictionary.
+#: Bytes of a vector in memory besides its numbers: array, key and entry of the dictionary.
 OVERHEAD = 360
 
 
 class MemoryStore:
-    """The vectors used last, up to a number of bytes; shared by the threads of one process."""
+    """The most recently used vectors, up to a number of bytes; safe to use in several threads."""
 
     def __init__(self, max_bytes=2**28):
         self.max_bytes = max_bytes
         self._vectors, self._bytes, self._lock = OrderedDict(), 0, Lock()
 
     def get(self, space, keys):
-        """Return the vectors that are there, as a dict of str to ndarray."""
+        """Return the stored vectors among `keys`, as a dict of str to ndarray."""
         found = {}
         with self._lock:
             for key in keys:
@@ -36,19 +36,17 @@ class MemoryStore:
         return found
 
     def put(self, space, vectors):
-        """Keep vectors, a dict of str to 1-D ndarray; drop the least recently used."""
+        """Store a dict of str to 1-D ndarray; drop the least recently used vectors."""
         with self._lock:
             for key, vector in vectors.items():
-                vector = vector.copy()  # a view of a row would keep the whole array
-                if (old := self._vectors.pop((space, key), None)) is not None:
-                    self._bytes -= old.nbytes + OVERHEAD
-                self._vectors[space, key] = vector
-                self._bytes += vector.nbytes + OVERHEAD
+                if (space, key) not in self._vectors:
+                    self._vectors[space, key] = vector.copy()  # a view would keep its whole array
+                    self._bytes += vector.nbytes + OVERHEAD
             while self._bytes > self.max_bytes:
                 self._bytes -= self._vectors.popitem(last=False)[1].nbytes + OVERHEAD
 
     def clear(self):
-        """Forget all vectors."""
+        """Remove all vectors."""
         with self._lock:
             self._vectors.clear()
             self._bytes = 0
@@ -59,10 +57,10 @@ memory = MemoryStore()
 
 
 class DiskStore:
-    """Vectors in one SQLite file, ``features.sqlite``, of a folder, which is made if needed.
+    """Vectors in ``features.sqlite`` in a folder, which is created if needed.
 
-    Several processes may use the folder at once, and one may be killed at any moment: each write is
-    a transaction. OSError if it cannot be used.
+    Several processes may use it at once, and may be killed: each write is a transaction. OSError if
+    it cannot be used.
     """
 
     def __init__(self, folder):
@@ -76,7 +74,7 @@ class DiskStore:
 
     @contextmanager
     def _transaction(self):
-        """Yield a connection for one transaction; an error of SQLite names the file."""
+        """Yield a connection for one transaction; errors name the file."""
         try:
             with closing(sqlite3.connect(self.path, timeout=60)) as connection, connection:
                 connection.execute("BEGIN")
@@ -85,7 +83,7 @@ class DiskStore:
             raise OSError(f"the feature store {self.path} cannot be used: {error}.") from error
 
     def get(self, space, keys):
-        """Return the vectors that are there, as a dict of str to ndarray."""
+        """Return the stored vectors among `keys`, as a dict of str to ndarray."""
         query = (
             "SELECT key, vector FROM vectors "
             "WHERE space = ? AND key IN (SELECT value FROM json_each(?))"
@@ -95,7 +93,7 @@ class DiskStore:
         return {key: np.frombuffer(blob, dtype=np.float32) for key, blob in rows}
 
     def put(self, space, vectors):
-        """Keep vectors, a dict of str to 1-D float32 ndarray."""
+        """Store a dict of str to 1-D float32 ndarray."""
         rows = [
             (space, key, np.ascontiguousarray(vector, dtype=np.float32).tobytes())
             for key, vector in vectors.items()
@@ -105,7 +103,7 @@ class DiskStore:
 
 
 def look_up(stores, space, keys):
-    """Get vectors from the first store that has each, and keep them in the stores before it."""
+    """Get each vector from the first store that has it, and put it into the stores before."""
     vectors, missing = {}, set(keys)
     for position, store in enumerate(stores):
         found = store.get(space, missing) if missing else {}

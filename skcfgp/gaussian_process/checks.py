@@ -1,4 +1,4 @@
-"""What may be wrong with the rows and labels that a Gaussian process is given, and what to do."""
+"""Checks of the rows and labels of a Gaussian process."""
 
 import warnings
 from contextlib import contextmanager
@@ -16,20 +16,20 @@ __all__ = [
     "warn_conflicting_labels",
 ]
 
-#: Variance of noise, relative to that of the labels, that explains nothing.
+#: Variance of the noise, relative to that of the labels, that is too small to explain a conflict.
 NEGLIGIBLE_NOISE = 1e-6
 
-#: Labels that differ by this part of the largest are equal but for rounding.
+#: Labels that differ by less than this fraction of the largest are equal up to rounding.
 ROUNDING = 1e-12
 
 
 def refuse_crystals(X):
-    """Say what to do with crystals, where validation would only say that they are not numbers."""
+    """Refuse crystals with advice; validation would only say that they are not numbers."""
     is_sequence = isinstance(X, list | tuple) or (getattr(X, "ndim", 0) and hasattr(X, "__array__"))
     row = next(iter(X), None) if is_sequence else None
     if hasattr(row, "lattice") or hasattr(row, "cell"):
         raise TypeError(
-            "X must hold vectors, and holds crystals. Put a featurizer before the process: "
+            "X must hold vectors, but it holds crystals. Put a featurizer before the process: "
             "make_pipeline(MEGNetFeaturizer(), GaussianProcessRegressor())."
         )
 
@@ -67,7 +67,7 @@ def check_label_std(y_std, y):
 
 
 def check_targets(y, n_targets, learnt):
-    """Refuse labels of another number of targets than the parameter says, or than were learnt."""
+    """Refuse labels whose number of targets differs from the parameter or the labels learnt."""
     seen = y.shape[1] if y.ndim > 1 else 1
     if n_targets is not None and seen != n_targets:
         raise ValueError(
@@ -83,7 +83,7 @@ def check_targets(y, n_targets, learnt):
 
 @contextmanager
 def explain_not_positive_definite(kernel):
-    """Say what to do where a kernel matrix has no Cholesky factor."""
+    """Add advice to the error of a matrix that is not positive definite."""
     try:
         yield
     except LinAlgError as error:
@@ -96,7 +96,7 @@ def explain_not_positive_definite(kernel):
 def warn_conflicting_labels(gp, n_new=None):
     """Warn if equal rows have labels that differ by much more than the noise allows.
 
-    With `n_new`, only rows that equal one of the last so many are looked at.
+    With `n_new`, only rows that equal one of the last `n_new` are checked.
     """
     X, Y = gp.X_train_, np.reshape(gp.y_train_, (len(gp.y_train_), -1))
     if not isinstance(X, np.ndarray) or X.ndim != 2:
@@ -121,8 +121,8 @@ def warn_conflicting_labels(gp, n_new=None):
     if contradicted.any():
         rows = rows[group == group[np.argmax(np.where(contradicted, excess, 0))]]
         warnings.warn(
-            f"{contradicted.sum()} rows of X are equal to others and have different labels, and "
-            f"the noise cannot explain it (first seen for the rows {rows[:4].tolist()}). Give the "
+            f"{contradicted.sum()} rows of X are equal to others but have different labels, which "
+            f"the noise cannot explain (for instance rows {rows[:4].tolist()}). Give the "
             "process noise (alpha, or a WhiteKernel), or remove the wrong labels.",
             ConvergenceWarning,
             stacklevel=3,

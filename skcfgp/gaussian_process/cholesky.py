@@ -11,11 +11,6 @@ class GrowingCholesky:
 
     Appending a row costs O(n^2) and, most of the time, copies nothing: the storage doubles when it
     is full.
-
-    Parameters
-    ----------
-    L : ndarray of shape (n, n)
-        Lower triangular factor.
     """
 
     def __init__(self, L):
@@ -33,61 +28,37 @@ class GrowingCholesky:
         return self._storage[: self.n, : self.n]
 
     def solve(self, B, overwrite=False):
-        """Solve L X = B, with as many leading rows of L as `B` has.
+        """Solve L X = B for as many leading rows of L as `B` has, possibly in the memory of `B`."""
+        return self._triangular_solve(B, False, overwrite)
 
-        Parameters
-        ----------
-        B : ndarray of shape (m,) or (m, k)
-        overwrite : bool, default=False
-            Whether a Fortran-ordered B may be used for the result.
-
-        Returns
-        -------
-        ndarray of the shape of `B`
-        """
-        return self._triangular_solve(B, transposed=False, overwrite=overwrite)
-
-    def solve_transposed(self, B):
+    def solve_transposed(self, B, overwrite=False):
         """Solve L' X = B; see `solve`."""
-        return self._triangular_solve(B, transposed=True)
+        return self._triangular_solve(B, True, overwrite)
 
     def solve_both(self, B):
-        """Solve L L' X = B; see `solve`."""
-        return self._triangular_solve(self.solve(B), transposed=True, overwrite=True)
+        """Solve L L' X = B."""
+        return self.solve_transposed(self.solve(B), overwrite=True)
 
     def append(self, K_old, K_new):
-        """Add rows and columns to K.
+        """Add m rows and columns to K: `K_old` of shape (n, m) and `K_new` of shape (m, m).
 
-        Parameters
-        ----------
-        K_old : ndarray of shape (n, m)
-            Covariance between the rows that are there and the new ones.
-        K_new : ndarray of shape (m, m)
-            Covariance among the new ones.
-
-        Raises
-        ------
-        LinAlgError
-            If the larger matrix is not positive definite. The factor stays as it was.
+        LinAlgError if the larger matrix is not positive definite; the factor is then unchanged.
         """
         W = self.solve(K_old)
         corner = cholesky(K_new - W.T @ W, lower=True, check_finite=False)
         n, m = W.shape
-        self._reserve(n + m)
+        if n + m > len(self._storage):
+            larger = np.zeros((max(n + m, 2 * n),) * 2, order="F")
+            larger[:n, :n] = self.L
+            self._storage = larger
         self._storage[n : n + m, :n] = W.T
         self._storage[:n, n : n + m] = 0.0
         self._storage[n : n + m, n : n + m] = corner
         self.n = n + m
 
-    def _reserve(self, n):
-        if n > len(self._storage):
-            larger = np.zeros((max(n, 2 * self.n),) * 2, order="F")
-            larger[: self.n, : self.n] = self.L
-            self._storage = larger
-
-    def _triangular_solve(self, B, transposed, overwrite=False):
+    def _triangular_solve(self, B, transposed, overwrite):
         columns = B[:, None] if B.ndim == 1 else B
-        # LAPACK takes the leading dimension of the storage, so the view is never copied.
+        # LAPACK is told the leading dimension of the storage, so the view is never copied.
         X, info = lapack.dtrtrs(
             self._storage[:, : len(B)],
             np.asfortranarray(columns, dtype=float),

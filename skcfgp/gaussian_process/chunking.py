@@ -1,4 +1,4 @@
-"""Work on many rows in chunks that stay in fast memory, by threads where that is asked for."""
+"""Work on many rows in chunks that stay in fast memory, optionally in several threads."""
 
 from joblib import effective_n_jobs
 from sklearn import get_config
@@ -15,9 +15,9 @@ CHUNK_BYTES = 2**25
 def in_chunks(function, n_rows, row_bytes, n_jobs=None):
     """Call `function` on one slice of rows after another; return the results in that order.
 
-    A row takes `row_bytes` while the function runs. A chunk takes at most 32 MiB, and all that run
-    at once at most scikit-learn's ``working_memory``, but each has at least one row. With several
-    threads (`n_jobs`, as in joblib), each has one BLAS thread.
+    A row needs `row_bytes` while the function runs. A chunk has at least one row and needs at most
+    32 MiB; all that run at once need at most scikit-learn's ``working_memory``. With several
+    threads (`n_jobs`, as in joblib), each uses one BLAS thread.
     """
     n_threads = effective_n_jobs(n_jobs)
     allowed = min(CHUNK_BYTES, get_config()["working_memory"] * 2**20 / n_threads)

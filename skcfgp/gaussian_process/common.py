@@ -1,4 +1,4 @@
-"""Helpers of the estimators: masks of rows, and the steps of a ``Pipeline``."""
+"""Helpers for masks of rows and for the steps of a ``Pipeline``."""
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -12,8 +12,8 @@ def check_mask(name, mask, n_samples):
     mask = column_or_1d(mask)
     if mask.dtype != bool or len(mask) != n_samples:
         raise ValueError(
-            f"{name} must be {n_samples} values True or False, one for each row; got {len(mask)} "
-            f"of {mask.dtype}."
+            f"{name} must hold {n_samples} booleans, one for each row; got {len(mask)} values of "
+            f"type {mask.dtype}."
         )
     if not mask.any():
         raise ValueError(f"{name} marks no row: at least one of {n_samples} must be True.")

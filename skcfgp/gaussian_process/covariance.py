@@ -1,20 +1,14 @@
 """The covariance of fixed rows as a function of the hyper-parameters.
 
 A kernel is a tree of sums and products. The distances of each leaf are computed once, and a
-gradient is contracted leaf by leaf, so the memory is that of a few matrices of shape (n, n), where
-scikit-learn makes one for each hyper-parameter. Of symmetric matrices only the pairs i < j are
-held, in the order of `scipy.spatial.distance.pdist`, and the diagonal.
+gradient is contracted leaf by leaf, so a few matrices of shape (n, n) are enough, where
+scikit-learn needs one for each hyper-parameter. A symmetric matrix is stored as its pairs i < j, in
+the order of `scipy.spatial.distance.pdist`, and its diagonal.
 """
 
 import numpy as np
 from scipy.spatial.distance import pdist, squareform
-from sklearn.gaussian_process.kernels import (
-    ConstantKernel,
-    DotProduct,
-    Product,
-    Sum,
-    WhiteKernel,
-)
+from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Product, Sum, WhiteKernel
 
 from ..kernels import Laplacian, OnColumns
 
@@ -27,12 +21,11 @@ LENGTH_LIMIT = 1000.0
 def covariance_of(kernel, X):
     """Return the covariance of the rows of X, for any kernel.
 
-    `Laplacian`, ``DotProduct``, ``WhiteKernel``, ``ConstantKernel``, their sums and products, and
-    these on some of the columns are quick. ``covariance(theta)`` returns the pairs (an ndarray of
-    shape (n_pairs,), or one number for all of them) and the diagonal (an ndarray of shape
-    (n_samples,)). Then ``covariance.gradient(by_pairs, by_diagonal)`` turns derivatives with
-    respect to these into derivatives with respect to theta. ``covariance.start(variance)`` is a
-    theta on the scale of the data, and ``covariance.bounds`` are the bounds of the search.
+    ``covariance(theta)`` returns the pairs (an ndarray of shape (n_pairs,), or one number for all)
+    and the diagonal (an ndarray of shape (n_samples,)). Then ``covariance.gradient(by_pairs,
+    by_diagonal)`` turns derivatives with respect to these into derivatives with respect to theta.
+    ``covariance.start(variance)`` is a theta on the scale of the data, and ``covariance.bounds``
+    are the bounds of the search.
     """
     kind = type(kernel)
     if kind is OnColumns:
@@ -44,7 +37,7 @@ def covariance_of(kernel, X):
 
 
 def is_quick(kernel):
-    """Tell whether `covariance_of` does without the kernel's own gradient."""
+    """Tell whether `covariance_of` avoids the kernel's own gradient."""
     if type(kernel) in (Sum, Product):
         return is_quick(kernel.k1) and is_quick(kernel.k2)
     return is_quick(kernel.kernel) if type(kernel) is OnColumns else type(kernel) in _LEAVES
@@ -69,10 +62,9 @@ class _Laplacian(_Leaf):
         hyperparameters = kernel.hyperparameter_amplitude, kernel.hyperparameter_length_scale
         self.free = np.array([not h.fixed for h in hyperparameters])
         if self.free[1] and self.median > 0:
-            bounds = self.bounds = self.bounds.copy()
-            bounds[-1, 1] = min(
-                bounds[-1, 1], max(bounds[-1, 0], np.log(LENGTH_LIMIT * self.median))
-            )
+            low, high = self.bounds[-1]
+            self.bounds = self.bounds.copy()
+            self.bounds[-1, 1] = np.clip(np.log(LENGTH_LIMIT * self.median), low, high)
 
     def __call__(self, theta):
         values = np.log([self.kernel.amplitude, self.kernel.length_scale])
@@ -94,47 +86,44 @@ class _Laplacian(_Leaf):
         return np.log([np.sqrt(variance), length_scale])[self.free]
 
 
-class _White(_Leaf):
-    def __call__(self, theta):
-        self.level = np.exp(theta[0]) if len(theta) else self.kernel.noise_level
-        return 0.0, np.full(self.n, self.level)
-
-    def gradient(self, by_pairs, by_diagonal):
-        return np.array([self.level * by_diagonal.sum()])[: self.n_dims]
-
-    def start(self, variance):
-        return np.log([0.01 * variance])[: self.n_dims]
-
-
 class _Constant(_Leaf):
+    """The only hyper-parameter, to a power, is added to fixed pairs and a fixed diagonal."""
+
+    name, power, share_of_variance = "constant_value", 1.0, 1.0
+    pairs, diagonal = 0.0, 0.0
+
     def __call__(self, theta):
-        self.value = np.exp(theta[0]) if len(theta) else self.kernel.constant_value
-        return self.value, np.full(self.n, self.value)
+        base = np.exp(theta[0]) if len(theta) else getattr(self.kernel, self.name)
+        self.value = base**self.power
+        return self.pairs + self.value, self.diagonal + np.full(self.n, self.value)
 
     def gradient(self, by_pairs, by_diagonal):
         total = np.sum(by_pairs) + by_diagonal.sum()
-        return np.array([self.value * total])[: self.n_dims]
+        return np.array([self.power * self.value * total])[: self.n_dims]
 
     def start(self, variance):
-        return np.log([variance])[: self.n_dims]
+        return np.log([self.share_of_variance * variance])[: self.n_dims] / self.power
 
 
-class _Dot(_Leaf):
+class _Dot(_Constant):
+    name, power = "sigma_0", 2.0
+
     def __init__(self, kernel, X):
         super().__init__(kernel, X)
         products = X @ X.T
         self.pairs, self.diagonal = squareform(products, checks=False), np.diag(products).copy()
 
+
+class _White(_Constant):
+    """The same on the diagonal alone."""
+
+    name, share_of_variance = "noise_level", 0.01
+
     def __call__(self, theta):
-        self.offset = np.exp(2.0 * theta[0]) if len(theta) else self.kernel.sigma_0**2
-        return self.pairs + self.offset, self.diagonal + self.offset
+        return 0.0, super().__call__(theta)[1]
 
     def gradient(self, by_pairs, by_diagonal):
-        total = np.sum(by_pairs) + by_diagonal.sum()
-        return np.array([2.0 * self.offset * total])[: self.n_dims]
-
-    def start(self, variance):
-        return np.log([np.sqrt(variance)])[: self.n_dims]
+        return super().gradient(0.0, by_diagonal)
 
 
 class _Other(_Leaf):
@@ -162,18 +151,16 @@ class _Sum:
         self.bounds = np.concatenate([first.bounds, second.bounds])
 
     def __call__(self, theta):
-        self.values = (
-            self.first(theta[: self.first.n_dims]),
-            self.second(theta[self.first.n_dims :]),
-        )
+        n = self.first.n_dims
+        self.values = self.first(theta[:n]), self.second(theta[n:])
         return tuple(self.combine(a, b) for a, b in zip(*self.values, strict=True))
 
     def combine(self, a, b):
         return a + b
 
     def gradient(self, by_pairs, by_diagonal):
-        both = (part.gradient(by_pairs, by_diagonal) for part in (self.first, self.second))
-        return np.concatenate([*both])
+        parts = self.first, self.second
+        return np.concatenate([part.gradient(by_pairs, by_diagonal) for part in parts])
 
     def start(self, variance):
         return np.concatenate([self.first.start(variance), self.second.start(variance)])
@@ -184,12 +171,9 @@ class _Product(_Sum):
         return a * b
 
     def gradient(self, by_pairs, by_diagonal):
-        (pairs_1, diagonal_1), (pairs_2, diagonal_2) = self.values
+        parts = zip((self.first, self.second), self.values[::-1], strict=True)
         return np.concatenate(
-            [
-                self.first.gradient(by_pairs * pairs_2, by_diagonal * diagonal_2),
-                self.second.gradient(by_pairs * pairs_1, by_diagonal * diagonal_1),
-            ]
+            [part.gradient(by_pairs * pairs, by_diagonal * d) for part, (pairs, d) in parts]
         )
 
     def start(self, variance):

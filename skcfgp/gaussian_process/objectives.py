@@ -15,18 +15,10 @@ __all__ = ["Objective", "leave_one_out", "log_marginal_likelihood"]
 
 
 class Objective:
-    """The value at theta, and its gradient.
+    """The value at theta, and its gradient, for the result of `covariance_of`.
 
-    Parameters
-    ----------
-    covariance : object
-        What `skcfgp.gaussian_process.covariance.covariance_of` returns.
-    y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-        Targets are independent and share the kernel: their values are added up.
-    noise : float or ndarray of shape (n_samples,)
-        Known variance of each label, in the squared unit of y.
-    rows : ndarray of int, default=None
-        Rows whose leave-one-out predictions count; without it, the marginal likelihood.
+    With `rows`, the leave-one-out predictions of these rows; otherwise the marginal likelihood.
+    Several targets are independent and share the kernel: their values are added.
     """
 
     def __init__(self, covariance, y, noise, rows=None):
@@ -36,10 +28,7 @@ class Objective:
         self.rows = rows
 
     def __call__(self, theta):
-        """Return the value at theta, -inf if the matrix is not positive definite, and its gradient.
-
-        Both in nats.
-        """
+        """Return the value in nats, -inf if K is not positive definite, and its gradient."""
         factors = self._factorize(theta)
         if factors is None:
             return -np.inf, np.zeros(len(theta))

@@ -1,10 +1,10 @@
 """The search for the hyper-parameters of any kernel, by marginal likelihood or leave-one-out.
 
-Most of it happens on few rows, where a step costs next to nothing: L-BFGS-B, as in scikit-learn,
-from the hyper-parameters given and from the scale of the data, then the matrix of curvatures at the
-better optimum. With that matrix a handful of quasi-Newton steps on more rows, and in the end on
-all, follow the optimum: along a ridge as well as across it (where rows are close together against a
-length l, a Laplacian kernel determines a^2 / l, and a or l alone hardly at all).
+The search starts on few rows, where a step is cheap: L-BFGS-B, as in scikit-learn, from the given
+hyper-parameters and from the scale of the data, then the Hessian at the better optimum. Starting
+from that Hessian, a few quasi-Newton steps on more rows, and finally on all, follow the optimum.
+They also converge along a ridge: where distances are short against a length l, the rows determine
+a^2 / l of a Laplacian kernel, but hardly a or l alone.
 """
 
 import warnings
@@ -24,11 +24,11 @@ __all__ = ["find_hyperparameters"]
 
 OBJECTIVES = ("marginal_likelihood", "leave_one_out")
 
-_FEW_ROWS = 250  # on which the search starts
-_REACH = 2.0  # longest step, in logarithms: a curvature is not known farther away
-_CLOSE = 0.02  # nats that the next step may still promise, with many rows
-_FLAT = 0.02  # least curvature that is believed
-_NOT_POSITIVE_DEFINITE = 1e25  # finite: a line search turns back from it
+_FEW_ROWS = 250  # rows of the first search
+_REACH = 2.0  # longest step, in logarithms: the curvature is not known farther away
+_CLOSE = 0.02  # expected gain, in nats, at which a search on a subset of rows ends
+_FLAT = 0.02  # smallest curvature that is trusted
+_NOT_POSITIVE_DEFINITE = 1e25  # finite, so that a line search can step back
 _ON_A_RIDGE = (
     f"The length scale ended at the upper limit of the search, {{limit:.4g}} (its bound, or "
     f"{LENGTH_LIMIT:g} times the median distance between rows): the likelihood is flat along "
@@ -40,10 +40,7 @@ _NOTABLE = 3.0  # nats for a factor of e: "strong" evidence, Kass and Raftery (1
 
 
 def find_hyperparameters(gp, unseen):
-    """Return the theta that maximises the objective of a process which holds its rows and labels.
-
-    Warns of bounds that are in the way.
-    """
+    """Return the theta that maximises the objective of a process; warn of active bounds."""
     kernel, optimizer = gp.kernel_, gp.optimizer
     counts = _rows_that_count(gp.objective, unseen, len(gp.X_train_))
     if optimizer is None or not kernel.n_dims:
@@ -74,7 +71,7 @@ def find_hyperparameters(gp, unseen):
 
 
 def _rows_that_count(objective, unseen, n_samples):
-    """Return a mask of the rows whose leave-one-out predictions count; None for the likelihood."""
+    """Return the mask of the rows that count for leave-one-out; None for the likelihood."""
     if objective not in OBJECTIVES:
         raise ValueError(f"objective must be one of {OBJECTIVES}, got {objective!r}.")
     if objective == "leave_one_out":
@@ -84,14 +81,14 @@ def _rows_that_count(objective, unseen, n_samples):
         return counts
     if unseen is not None:
         raise ValueError(
-            "the marginal likelihood is that of all rows: to choose the hyper-parameters on the "
+            "the marginal likelihood always uses all rows: to choose the hyper-parameters on the "
             "unseen ones, set objective='leave_one_out'."
         )
     return None
 
 
 def _objective(kernel, X, y, noise, counts, step=1):
-    """Return the objective on every `step`-th row, of a kind of which there are many."""
+    """Return the objective on every `step`-th row; a kind with few rows keeps all of them."""
     counted = np.ones(len(X), dtype=bool) if counts is None else counts
     kept = np.zeros(len(X), dtype=bool)
     for part in (np.flatnonzero(counted), np.flatnonzero(~counted)):
@@ -112,7 +109,7 @@ def _coarse_to_fine(kernel, X, y, noise, counts, starts):
         step //= 2
         objective = _objective(kernel, X, y, noise, counts, step)
         here = objective(theta)
-        if np.isfinite(here[0]):  # twice the rows say twice as much
+        if np.isfinite(here[0]):  # twice the rows, twice the curvature
             theta, slope, curvature = _climb(objective, theta, *here, 2.0 * curvature, _CLOSE)
         else:
             theta, slope, curvature = _search_afresh(objective, starts, _CLOSE)
@@ -129,15 +126,9 @@ def _search_afresh(objective, starts, tolerance):
 def _best(objective, starts):
     """Return the best of the optima that L-BFGS-B finds from each start."""
     bounds = objective.covariance.bounds
+    options = {"jac": True, "method": "L-BFGS-B", "bounds": bounds}
     optima = [
-        minimize(
-            _negative(objective),
-            np.clip(start, *bounds.T),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=bounds,
-        )
-        for start in starts
+        minimize(_negative(objective), np.clip(start, *bounds.T), **options) for start in starts
     ]
     return min(optima, key=lambda optimum: optimum.fun).x
 
@@ -153,7 +144,7 @@ def _negative(objective):
 
 
 def _curvature(objective, theta, slope, h=0.05):
-    """Return minus the matrix of second derivatives, by differences, made positive definite."""
+    """Return the negative Hessian by finite differences, made positive definite."""
     H = np.empty((len(theta),) * 2)
     for k, (_, high) in enumerate(objective.covariance.bounds):
         shifted = theta.copy()
@@ -166,7 +157,7 @@ def _curvature(objective, theta, slope, h=0.05):
 def _climb(objective, theta, value, slope, B, tolerance):
     """Ascend by quasi-Newton steps until the next would gain no more than `tolerance` nats.
 
-    Returns theta, the slope there and the matrix of curvatures B, brought up to date by BFGS.
+    Returns theta, the slope there and the negative Hessian B, updated by BFGS.
     """
     low, high = objective.covariance.bounds.T
     for _ in range(100):
@@ -198,7 +189,7 @@ def _newton_step(B, slope, low, high):
 
 
 def _bfgs(B, step, change):
-    """Update the curvatures with the change of slope along a step; damped as by Powell (1978)."""
+    """Update the negative Hessian with the change of slope along a step (damping: Powell 1978)."""
     Bs = B @ step
     expected, found = step @ Bs, step @ change
     if found < 0.2 * expected:
@@ -211,7 +202,7 @@ def _warn_at_bounds(kernel, objective, slope):
     """Warn of each hyper-parameter that a bound keeps from a notably better value."""
     limits, theta, k = objective.covariance.bounds, kernel.theta, -1
     quick, ridge = is_quick(kernel), _ridge(kernel) if objective.rows is None else None
-    notable = _NOTABLE if quick else -np.inf  # of other kernels scikit-learn warns in any case
+    notable = _NOTABLE if quick else -np.inf  # scikit-learn always warns for other kernels
     for h in kernel.hyperparameters:
         for i in range(0 if h.fixed else h.n_elements):
             k += 1

@@ -1,9 +1,9 @@
 """Greedy choice of the largest variance from a pool whose covariance does not fit into memory.
 
-A variance only falls as labels arrive, so one that was computed earlier bounds what it is now (lazy
-evaluation; Minoux 1978). One pass over the pool gives a bound for every point. Then the exact
-choice is made among a shortlist of the largest: as long as what is chosen there is larger than
-every bound outside, no point outside can be better. When that ends, the shortlist grows.
+A variance only decreases as labels arrive, so an earlier value is an upper bound (lazy evaluation;
+Minoux 1978). One pass over the pool gives a bound for every point, and the exact choice is made
+among a shortlist of the largest. As long as the variance chosen there exceeds every bound outside,
+no point outside can be better. Otherwise the shortlist grows.
 """
 
 import logging
@@ -21,9 +21,9 @@ logger = logging.getLogger(__name__)
 def shortlist_picks(gp, chunks, n_picks, *, size=None, max_bytes=2**31):
     """Yield what `greedy_picks` yields, from a pool that comes in chunks of features.
 
-    `chunks` is iterated anew each time that the shortlist grows from its first `size`, which makes
-    no difference to the result. A shortlist takes 8 bytes for each of its points times the labels
-    and the picks; a MemoryError is raised if it would have to grow beyond `max_bytes`.
+    `chunks` is iterated again each time the shortlist grows; its initial `size` does not change the
+    result. A shortlist needs 8 bytes per point and per label or pick. MemoryError if it would need
+    more than `max_bytes`.
     """
     n_labels = len(gp.X_train_) + n_picks
     bounds, rows, X = _largest(gp, chunks, max(1024, 4 * n_picks) if size is None else size)
@@ -48,7 +48,7 @@ def shortlist_picks(gp, chunks, n_picks, *, size=None, max_bytes=2**31):
         if least <= outside:
             allowed = max_bytes // (8 * n_labels)
             needed = max(np.count_nonzero(bounds >= least), min(2 * len(rows), allowed))
-            posterior = None  # its memory is free before the next one takes as much
+            posterior = None  # free its memory before the next one is allocated
             _check_memory(min(needed, len(bounds)), n_labels, max_bytes)
             bounds, rows, X = _largest(gp, chunks, needed, bounds)
             continue
@@ -83,6 +83,6 @@ def _largest(gp, chunks, size, bounds=None):
 def _check_memory(size, n_labels, max_bytes):
     if 8 * size * n_labels > max_bytes:
         raise MemoryError(
-            f"a shortlist of {size} points and {n_labels} labels takes {8 * size * n_labels:.2g} "
+            f"a shortlist of {size} points and {n_labels} labels needs {8 * size * n_labels:.2g} "
             f"bytes, more than max_bytes={max_bytes:.2g}. Ask for fewer points, or allow more."
         )

@@ -1,9 +1,8 @@
 """`VecchiaGaussianProcessRegressor`: the Laplacian kernel for more labels than a matrix can hold.
 
-With the ordering of Vecchia (1988) the density of n labels is a product of n densities of one label
-given its nearest predecessors, and a prediction is that of the Gaussian process which has seen the
-nearest labels only. The hyper-parameters are found by GPBoost; a prediction is a system of
-`n_neighbors` equations for each row, solved here.
+Vecchia (1988) approximates the density of n labels by the product of the densities of each label
+given its nearest predecessors. A prediction uses the nearest labels only: one system of
+`n_neighbors` equations per row. GPBoost finds the hyper-parameters.
 """
 
 import logging
@@ -36,15 +35,14 @@ class VecchiaGaussianProcessRegressor(RegressorMixin, BaseEstimator):
     Parameters
     ----------
     amplitude, length_scale, noise_level : float, default=None
-        As in `skcfgp.kernels.Laplacian` and scikit-learn's ``WhiteKernel``: prior standard
-        deviation in the unit of y, length in the unit of the features, variance of the noise in
-        the unit of y squared. Give all three, or none to find them by maximum likelihood, which
-        needs GPBoost.
+        Prior standard deviation in the unit of y, length in the unit of the features (see
+        `skcfgp.kernels.Laplacian`), variance of the noise in the unit of y squared. Give all three,
+        or none to find them by maximum likelihood, which needs GPBoost.
     n_neighbors : int, default=20
         Number of labels that a prediction, or a factor of the likelihood, is conditioned on.
     n_search : int or None, default=5000
-        Number of rows, drawn at random, whose likelihood the hyper-parameters maximise, or None for
-        all of them. The predictions are made from all rows in any case.
+        Number of rows, drawn at random, on which the hyper-parameters are found; None to use all.
+        Predictions always use all rows.
     n_jobs : int, default=None
         Number of threads of `fit` and `predict`: 1 unless a joblib context says otherwise; -1 uses
         all processors.
@@ -72,10 +70,10 @@ class VecchiaGaussianProcessRegressor(RegressorMixin, BaseEstimator):
 
     Notes
     -----
-    A label more or less changes predictions near it only. `predict` takes, besides the search for
-    neighbours, O(n_neighbors^3) for a row, whatever the number of labels; memory grows with n.
-    There is no covariance between two rows, so only the query strategies that need a standard
-    deviation alone work with it.
+    A new label changes nearby predictions only. `predict` costs O(n_neighbors^3) per row, besides
+    the search for neighbours; memory grows linearly with the number of labels. The covariance of
+    two rows is not available, so only query strategies that need no more than a standard deviation
+    can be used.
 
     References
     ----------
@@ -119,7 +117,7 @@ class VecchiaGaussianProcessRegressor(RegressorMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X, y):
-        """Find the hyper-parameters, if they are not given, and keep the labels.
+        """Find the hyper-parameters, unless they are given, and store the labels.
 
         Parameters
         ----------
@@ -135,18 +133,18 @@ class VecchiaGaussianProcessRegressor(RegressorMixin, BaseEstimator):
         ValueError
             If a parameter, X or y is not valid.
         ImportError
-            If the hyper-parameters are to be found and GPBoost is not installed.
+            If the hyper-parameters are not given and GPBoost is not installed.
         """
         given = self._check_parameters()
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         y = y.astype(float)
         self.y_mean_ = float(y.mean())
-        found = given if given is not None else self._search(X, y - self.y_mean_)
+        found = given or self._search(X, y - self.y_mean_)
         self.amplitude_, self.length_scale_, self.noise_level_ = found
         return self._keep(X, y)
 
     def partial_fit(self, X, y):
-        """Add labels; the hyper-parameters and the mean of the prior stay.
+        """Add labels; keep the hyper-parameters and the mean of the prior.
 
         Parameters
         ----------
@@ -175,7 +173,7 @@ class VecchiaGaussianProcessRegressor(RegressorMixin, BaseEstimator):
         mean : ndarray of shape (n_samples,)
             In the unit of y.
         std : ndarray of shape (n_samples,)
-            Of a label, with its noise, in the unit of y. Only with `return_std`.
+            Standard deviation of a label, noise included, in the unit of y. Only with `return_std`.
         """
         check_is_fitted(self, "y_train_")
         X = validate_data(self, X, dtype=np.float64, reset=False)
@@ -205,23 +203,18 @@ class VecchiaGaussianProcessRegressor(RegressorMixin, BaseEstimator):
         return mean, np.sqrt(left + self.noise_level_)
 
     def _check_parameters(self):
-        """Return the hyper-parameters that are given, or None if they are to be found."""
+        """Return the given hyper-parameters, or None."""
         if self.n_neighbors < 1:
             raise ValueError(f"n_neighbors must be at least 1, got {self.n_neighbors!r}.")
         if self.n_search is not None and self.n_search < 2:
             raise ValueError(f"n_search must be at least 2 or None, got {self.n_search!r}.")
-        given = self.amplitude, self.length_scale, self.noise_level
-        if all(value is None for value in given):
+        amplitude, length, noise = given = self.amplitude, self.length_scale, self.noise_level
+        if given == (None, None, None):
             return None
-        if any(value is None for value in given):
+        if None in given or not (amplitude > 0 and length > 0 and noise >= 0):
             raise ValueError(
-                "give amplitude, length_scale and noise_level, or none of them; got "
-                f"{given[0]}, {given[1]} and {given[2]}."
-            )
-        if not (given[0] > 0 and given[1] > 0 and given[2] >= 0):
-            raise ValueError(
-                "amplitude and length_scale must be above 0, noise_level not below it; got "
-                f"{given[0]}, {given[1]} and {given[2]}."
+                "give amplitude > 0, length_scale > 0 and noise_level >= 0, or none of them; got "
+                f"{amplitude}, {length} and {noise}."
             )
         return given
 
@@ -231,17 +224,13 @@ class VecchiaGaussianProcessRegressor(RegressorMixin, BaseEstimator):
         if self.n_search is not None and self.n_search < len(y):
             rows = np.sort(rng.choice(len(y), self.n_search, replace=False))
             X, y = X[rows], y[rows]
-        unit = float(y.std())
-        spread = float(np.ptp(X, axis=0).max())
-        if unit == 0 or spread == 0:  # nothing to learn from
+        unit, spread = float(y.std()), float(np.ptp(X, axis=0).max())
+        if unit == 0 or spread == 0:  # the likelihood has no optimum
             return unit or 1.0, spread or 1.0, unit**2
-        noise, variance, length = _maximum_likelihood(
-            X / spread,
-            y / unit,
-            n_neighbors=min(self.n_neighbors, len(y) - 1),
-            seed=int(rng.randint(2**31 - 1)),
-            n_threads=effective_n_jobs(self.n_jobs),
-        )
+        options = {"num_neighbors": min(self.n_neighbors, len(y) - 1)}
+        options["seed"] = int(rng.randint(2**31 - 1))
+        options["num_parallel_threads"] = effective_n_jobs(self.n_jobs)
+        noise, variance, length = _maximum_likelihood(X / spread, y / unit, options)
         return unit * np.sqrt(variance), spread * length, unit**2 * noise
 
     def _keep(self, X, y):
@@ -251,12 +240,12 @@ class VecchiaGaussianProcessRegressor(RegressorMixin, BaseEstimator):
 
 
 def _distances(a, b):
-    """Euclidean distances, as a sum of squares: the kernel has a kink where they are 0."""
+    """Euclidean distances from differences: exact near 0, where the kernel has a kink."""
     difference = a - b
     return np.sqrt(np.einsum("...i,...i->...", difference, difference))
 
 
-def _maximum_likelihood(X, y, n_neighbors, seed, n_threads):
+def _maximum_likelihood(X, y, options):
     """Return noise, variance and length that maximise the likelihood, by GPBoost."""
     try:
         import gpboost
@@ -269,15 +258,8 @@ def _maximum_likelihood(X, y, n_neighbors, seed, n_threads):
     with _GPBOOST_LOCK:
         gpboost.register_logger(messages)
         try:
-            model = gpboost.GPModel(
-                gp_coords=X,
-                cov_function="matern",
-                cov_fct_shape=0.5,
-                gp_approx="vecchia",
-                num_neighbors=n_neighbors,
-                num_parallel_threads=n_threads,
-                seed=seed,
-            )
+            laplacian = {"cov_function": "matern", "cov_fct_shape": 0.5}
+            model = gpboost.GPModel(gp_coords=X, gp_approx="vecchia", **laplacian, **options)
             model.fit(y=y, params={"trace": False})
             found = np.ravel(model.get_cov_pars()).astype(float)
         finally:

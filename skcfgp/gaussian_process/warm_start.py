@@ -1,4 +1,4 @@
-"""Rows after those learnt: told apart by `fit` with a warm start, or learnt with all others."""
+"""Find the rows that are new since the previous fit, or fit all rows together."""
 
 import numpy as np
 from sklearn import clone
@@ -7,13 +7,13 @@ __all__ = ["learnt_anew", "recipe", "rows_to_append"]
 
 
 def recipe(gp):
-    """Return what decides on the hyper-parameters, besides the rows."""
+    """Return the settings that determine the hyper-parameters, besides the rows."""
     search = gp.optimizer, gp.n_restarts_optimizer, gp.objective
     return clone(gp.kernel, safe=False), *search, gp.normalize_y
 
 
 def rows_to_append(gp, fitted_recipe, X, y):
-    """Return X, y and noise of the rows after those learnt; None if anything else has changed."""
+    """Return X, y and noise of the new rows; None if anything but new rows has changed."""
     if recipe(gp) != fitted_recipe:
         return None
     names = list(getattr(gp, "feature_names_in_", [])), list(getattr(X, "columns", []))
@@ -27,7 +27,7 @@ def rows_to_append(gp, fitted_recipe, X, y):
             and np.array_equal(_rows(y, old), gp.targets_)
             and np.array_equal(noise[old], gp.noise_)
         )
-    except (TypeError, ValueError):  # not rows of numbers: for `fit` to refuse
+    except (TypeError, ValueError):  # not rows of numbers: `fit` refuses them
         return None
     return (_rows(X, new), _rows(y, new), noise[new]) if as_before else None
 

@@ -1,7 +1,6 @@
-"""The MEGNet itself: build, train, save, load, run its layers in batches.
+"""MEGNets: build, train, save, load and run them.
 
-The only part of the package that knows TensorFlow and megnet; neither is loaded before a network
-is used.
+Only this subpackage imports TensorFlow and megnet, and only when a network is used.
 """
 
 from .architecture import Architecture

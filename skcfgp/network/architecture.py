@@ -1,11 +1,11 @@
-"""`Architecture`: the shape of a MEGNet, and megnet's own model of that shape."""
+"""`Architecture`: the layer sizes of a MEGNet, and megnet's own model with these sizes."""
 
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-from ._keras import import_megnet
+from .keras import import_megnet
 
 __all__ = ["Architecture", "check_weights", "named_variables", "shape_of"]
 
@@ -55,12 +55,7 @@ class Architecture:
 
     @property
     def widths(self):
-        """Width of each layer in which a crystal is one vector, from first to last.
-
-        Returns
-        -------
-        dict of str to int
-        """
+        """Width of each layer that represents a crystal by one vector, in order, as a dict."""
         return {
             "set2set": 4 * self.n3 + self.n2,
             "readout_0": self.n2,
@@ -69,23 +64,15 @@ class Architecture:
         }
 
     def build_megnet(self):
-        """Build megnet's own model of this shape, with random weights.
-
-        Returns
-        -------
-        megnet.models.MEGNetModel
-        """
+        """Build a ``megnet.models.MEGNetModel`` of this architecture, with random weights."""
         models = import_megnet()
         from megnet.data.crystal import CrystalGraph
         from megnet.data.graph import GaussianDistance
 
-        converter = CrystalGraph(
-            cutoff=self.cutoff,
-            bond_converter=GaussianDistance(
-                np.linspace(0, self.gaussian_max, self.n_gaussians), self.gaussian_width
-            ),
-        )
-        with warnings.catch_warnings():  # tf_keras: one initialiser draws for several layers
+        centers = np.linspace(0, self.gaussian_max, self.n_gaussians)
+        bonds = GaussianDistance(centers, self.gaussian_width)
+        converter = CrystalGraph(cutoff=self.cutoff, bond_converter=bonds)
+        with warnings.catch_warnings():  # tf_keras reuses one initialiser
             warnings.filterwarnings("ignore", message="The initializer", category=UserWarning)
             return models.MEGNetModel(
                 nfeat_edge=self.n_gaussians,
@@ -103,7 +90,7 @@ class Architecture:
 
 
 def shape_of(weights, n_passes, cutoff, centers, width):
-    """Infer the `Architecture` from the shapes of the weights and what they do not show."""
+    """Infer the `Architecture` from the weights and the settings that they do not show."""
     centers = np.asarray(centers, dtype=float)
     if not np.allclose(centers, np.linspace(0, centers[-1], len(centers))):
         raise ValueError("the centres of the Gaussian basis are not evenly spaced from zero.")

@@ -2,11 +2,12 @@
 
 A unit is dropped by zeroing the weights that compute it or read it. The result is an ordinary
 network, the same for all crystals: a prediction depends neither on the batch nor on the choice of
-the cell. Units are dropped where megnet drops them: in the output of each block (sites, bonds and
-state) and in the pooled vector before the first readout layer.
+the cell. As in megnet, the units are those of the output of each block (sites, bonds and state) and
+of the pooled vector before the first readout layer.
 """
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 __all__ = ["count_units", "thin", "thinned_networks"]
 
@@ -24,7 +25,7 @@ def thin(weights, mask):
         start += weights[name].shape[0]
         if name == "readout_0/kernel":  # its rows read the pooled vector
             thinned[name] = weights[name] * part[:, None]
-        else:  # the last layer of an update is linear, so its columns make the units
+        else:  # the last layer of an update is linear: each column computes a unit
             kernel = name.replace("/bias_", "/weight_")
             thinned[name], thinned[kernel] = weights[name] * part, weights[kernel] * part
     return thinned
@@ -32,8 +33,6 @@ def thin(weights, mask):
 
 def thinned_networks(network, rate, n_networks, random_state=None):
     """Yield copies of the network in which each unit is dropped with the probability `rate`."""
-    from sklearn.utils import check_random_state
-
     rng = check_random_state(random_state)
     n_units = count_units(network.weights)
     for _ in range(n_networks):
@@ -44,6 +43,6 @@ def thinned_networks(network, rate, n_networks, random_state=None):
 
 
 def _names(weights):
-    """Name one weight of each group of units, in an order that does not depend on the file."""
+    """Name one weight of each group of units, in a fixed order."""
     last = ("/bias_e_2", "/bias_v_2", "/bias_u_2")
     return sorted(name for name in weights if name.endswith(last) or name == "readout_0/kernel")

@@ -1,8 +1,8 @@
-"""Networks on disk, and where to find the published ones.
+"""Networks on disk, and the published ones.
 
-A network is a folder of two files: ``weights.npz`` (arrays only) and ``network.json``
-(architecture, target scaler, card and checksums of both files). megnet's published pairs of HDF5
-and JSON files are read too. Nothing in any of these files is executed.
+A network is a folder with ``weights.npz`` (arrays only) and ``network.json`` (architecture, target
+scaler, card and checksums of both files). megnet's published pairs of HDF5 and JSON files can be
+read too. No code in these files is executed.
 """
 
 import hashlib
@@ -77,7 +77,7 @@ def load_network(weights):
     ValueError
         If the name is unknown, or a file is not a network, or damaged; the message says which.
     OSError
-        If a published network has to be downloaded and cannot be.
+        If a published network cannot be downloaded.
 
     Notes
     -----
@@ -85,19 +85,17 @@ def load_network(weights):
     networks are downloaded once to ``$SKCFGP_CACHE``, by default ``skcfgp`` in the user's cache
     folder, and their checksums are verified.
     """
-    if str(weights) in BUNDLED:
-        return _load_folder(Path(__file__).parent / "weights" / str(weights))
-    if str(weights) in PUBLISHED:
-        return _load_hdf5(_published_file(str(weights)))
-    path = Path(weights).expanduser()
-    if path.is_dir():
-        return _read(_load_folder, path)
-    if path.is_file():
-        return _read(_load_hdf5, path)
-    raise ValueError(
-        f"weights={str(weights)!r} is neither a known network nor a path that exists. Known are "
-        f"{', '.join((*BUNDLED, *PUBLISHED))}."
-    )
+    name, path = str(weights), Path(weights).expanduser()
+    if name in BUNDLED:
+        return _load_folder(Path(__file__).parent / "weights" / name)
+    if name in PUBLISHED:
+        return _load_hdf5(_published_file(name))
+    if not path.exists():
+        raise ValueError(
+            f"weights={name!r} is neither a known network nor an existing path. Known networks are "
+            f"{', '.join((*BUNDLED, *PUBLISHED))}."
+        )
+    return _read(_load_folder if path.is_dir() else _load_hdf5, path)
 
 
 def save_network(network, folder):
@@ -161,25 +159,20 @@ def _read(load, path):
 def _load_folder(folder):
     description, weights = folder / "network.json", folder / "weights.npz"
     if not (description.is_file() and weights.is_file()):
-        raise ValueError("it holds no network: network.json or weights.npz is missing.")
+        raise ValueError("network.json or weights.npz is missing.")
     content = _json(description)
     kind = content.get("format")
     if kind not in FORMATS:
         raise ValueError(f"expected format {FORMATS[-1]!r} in network.json, got {kind!r}.")
     found = content.pop("description_sha256", None)
     if found != (None if kind == FORMATS[0] else _checksum(content)):
-        raise ValueError("network.json was changed or cut: its SHA-256 is another.")
+        raise ValueError("network.json was changed or cut: its SHA-256 does not match.")
     _check_sha256(weights, content["weights_sha256"])
     with np.load(weights, allow_pickle=False) as arrays:
         _check_size(sum(info.file_size for info in arrays.zip.infolist()))
         loaded = {name: arrays[name] for name in arrays.files}
-    return MEGNet(
-        Architecture(**content["architecture"]),
-        loaded,
-        content["target_mean"],
-        content["target_std"],
-        content["card"],
-    )
+    rest = (content[key] for key in ("target_mean", "target_std", "card"))
+    return MEGNet(Architecture(**content["architecture"]), loaded, *rest)
 
 
 def _json(path):
@@ -223,20 +216,15 @@ def _load_hdf5(path):
     centers = bonds["centers"]
     centers = centers["data"] if isinstance(centers, dict) else centers
     architecture = shape_of(weights, n_passes, converter["cutoff"], centers, bonds["width"])
-    return MEGNet(
-        architecture,
-        weights,
-        float(scaler.get("mean", 0.0)),
-        float(scaler.get("std", 1.0)),
-        content.get("metadata", {}),
-    )
+    mean, std = float(scaler.get("mean", 0.0)), float(scaler.get("std", 1.0))
+    return MEGNet(architecture, weights, mean, std, content.get("metadata", {}))
 
 
 def _roles(layers):
-    """Map the name of each layer with weights to the name that megnet gives it today.
+    """Map the name of each layer with weights to its name in current megnet.
 
-    The published networks number their layers in the order of construction: ``dense_1``,
-    ``dense_2``, ... Networks saved later have today's names already.
+    The published networks number their layers in order of construction: ``dense_1``, ``dense_2``,
+    ... Later networks have the current names.
     """
     by_class = {}
     for layer in layers:
@@ -284,32 +272,29 @@ def _check_settings(by_class):
 
 def _published_file(name):
     path, *checksums = PUBLISHED[name]
-    found = _in_maml(path) if name == "Eform_MP_2019" else None
-    if found is None:
-        found = cache_folder() / path
-        for suffix, checksum in zip(("", ".json"), checksums, strict=True):
-            target = found.with_name(found.name + suffix)
-            if not target.is_file():
-                _fetch(MVL_URL + path + suffix, target, checksum)
+    found = _published_path(name)
     for suffix, checksum in zip(("", ".json"), checksums, strict=True):
-        _check_sha256(found.with_name(found.name + suffix), checksum)
+        file = found.with_name(found.name + suffix)
+        if not file.is_file():
+            _fetch(MVL_URL + path + suffix, file, checksum)
+        _check_sha256(file, checksum)
     return found
 
 
-def _in_maml(path):
-    """Find the file in the installed package maml, without importing maml."""
-    spec = find_spec("maml")
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    folder = Path(next(iter(spec.submodule_search_locations)))
-    file = folder / "describers" / "data" / "megnet_models" / Path(path).name
-    return file if file.is_file() else None
+def _published_path(name):
+    """Path in the installed package maml, which is not imported, or in the cache folder."""
+    path = PUBLISHED[name][0]
+    spec = find_spec("maml") if name == "Eform_MP_2019" else None
+    for folder in (spec and spec.submodule_search_locations) or ():
+        file = Path(folder) / "describers" / "data" / "megnet_models" / Path(path).name
+        if file.is_file():
+            return file
+    return cache_folder() / path
 
 
 def is_available_offline(name):
-    """Whether a published network can be loaded without a connection."""
-    path = PUBLISHED[name][0]
-    return _in_maml(path) is not None or (cache_folder() / path).is_file()
+    """Tell whether a published network can be loaded without a connection."""
+    return _published_path(name).is_file()
 
 
 def cache_folder():
@@ -329,7 +314,7 @@ def _fetch(url, target, checksum):
             _check_sha256(partial, checksum)
     except OSError as error:
         raise OSError(
-            f"{url} could not be downloaded: {error}. Without a connection, put the file at "
+            f"{url} could not be downloaded: {error}. Without a connection, copy the file to "
             f"{target}."
         ) from error
 
@@ -342,6 +327,6 @@ def _check_sha256(path, expected):
     found = _sha256(path)
     if found != expected:
         raise ValueError(
-            f"{path} is damaged or another file: its SHA-256 is {found}, expected {expected}. "
+            f"{path} is damaged or a different file: its SHA-256 is {found}, expected {expected}. "
             "Remove it and download it again."
         )

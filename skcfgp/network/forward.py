@@ -1,9 +1,9 @@
 """The forward pass of a MEGNet for batches of crystals, in plain TensorFlow operations.
 
-The arithmetic is that of ``megnet.models.MEGNetModel`` (Chen et al., Chem. Mater. 31, 3564 (2019)),
-including its peculiarities: the last layer of each update is linear, and Set2Set never feeds back
-its LSTM cell state. The first layer of the edge update is the sum of one product per site, per edge
-and per crystal, instead of one product of all of them for every edge.
+The result is that of ``megnet.models.MEGNetModel`` (Chen et al., Chem. Mater. 31, 3564 (2019)),
+including its peculiarities: the last layer of each update is linear, and Set2Set resets its LSTM
+cell state in every pass. For speed, the first layer of the edge update is a sum of products per
+site, per edge and per crystal, instead of one product of their concatenation for every edge.
 """
 
 import math
@@ -20,7 +20,7 @@ LOG_2 = math.log(2.0)
 
 
 class Outputs(NamedTuple):
-    """Layers in which a crystal is one vector; each of shape (n_graphs, width)."""
+    """Layers that represent a crystal by one vector; each of shape (n_graphs, width)."""
 
     set2set: tf.Tensor  # sites, edges and state pooled and concatenated
     readout_0: tf.Tensor  # "Dense 32" in the paper
@@ -32,8 +32,8 @@ class Outputs(NamedTuple):
 def softplus2(x):
     """log((exp(x) + 1) / 2), which is zero at zero.
 
-    ``tf.nn.softplus`` would take two thirds of the time of a pass. Where exp would overflow, the
-    straight line is exact.
+    ``tf.nn.softplus`` would need two thirds of the time of a pass. Where exp would overflow, the
+    linear asymptote is exact.
     """
     line = x - LOG_2
     value = tf.maximum(tf.math.log(tf.exp(tf.minimum(line, 80.0)) + 0.5), line)
@@ -61,24 +61,14 @@ def forward(weights, batch, architecture):
                 feed_forward(x, f"block_{block}_{kind}_ff")
                 for x, kind in zip(inputs, ("atom", "bond", "state"), strict=True)
             ]
-        update = graph_update(weights, f"megnet_{block}", *inputs, batch, totals)
-        new_sites, new_edges, new_state = update
-        sites, edges, state = sites + new_sites, edges + new_edges, state + new_state
+        new = graph_update(weights, f"megnet_{block}", *inputs, batch, totals)
+        sites, edges, state = sites + new[0], edges + new[1], state + new[2]
 
     edge_count = batch.edge_count * tf.gather(batch.site_count, batch.first)
-
-    def pool(x, kind, segments, counts):
-        name, n_passes = f"set2set_{kind}", architecture.n_passes
-        return set2set(weights, name, x, segments, counts, n_graphs, n_passes)
-
-    pooled = tf.concat(
-        [
-            pool(sites, "atom", batch.site_graph, batch.site_count),
-            pool(edges, "bond", batch.edge_graph, edge_count),
-            state,
-        ],
-        axis=-1,
-    )
+    ends = n_graphs, architecture.n_passes
+    sites = set2set(weights, "set2set_atom", sites, batch.site_graph, batch.site_count, *ends)
+    edges = set2set(weights, "set2set_bond", edges, batch.edge_graph, edge_count, *ends)
+    pooled = tf.concat([sites, edges, state], axis=-1)
     readout_0 = dense(weights, pooled, "readout_0")
     readout_1 = dense(weights, readout_0, "readout_1")
     return Outputs(pooled, readout_0, readout_1, linear(weights, readout_1, "readout_2"))
@@ -132,30 +122,24 @@ def expand_distances(distances, architecture):
     return tf.exp(-tf.math.squared_difference(distances[:, None] / width, centers / width))
 
 
-class Totals(NamedTuple):
-    """Numbers of sites and edges of each crystal, and of edges of each site, as columns."""
-
-    sites: tf.Tensor
-    edges: tf.Tensor
-    edges_around: tf.Tensor
-
-
 def count(batch):
+    """Count sites and edges of each crystal, and edges of each site, as columns."""
     around = sum_by_site(batch.edge_count, batch)
     sites = tf.math.segment_sum(batch.site_count, batch.site_graph)
     edges = tf.math.segment_sum(batch.site_count * around, batch.site_graph)
-    return Totals(sites[:, None], edges[:, None], tf.maximum(around, 1.0)[:, None])
+    return sites[:, None], edges[:, None], tf.maximum(around, 1.0)[:, None]
 
 
 def sum_by_site(x, batch):
     """Sum the rows of the edges that start from each site; zero without edges."""
-    total = tf.math.segment_sum(x, batch.first)  # ends at the last site that has an edge
+    total = tf.math.segment_sum(x, batch.first)  # ends at the last site with an edge
     missing = tf.shape(batch.atomic_numbers)[0] - tf.shape(total)[0]
     return tf.pad(total, [[0, missing], *[[0, 0]] * (len(x.shape) - 1)])
 
 
 def graph_update(weights, name, sites, edges, state, batch, totals):
     """Update edges, then sites, then state."""
+    n_sites, n_edges, n_around = totals
     site_count, edge_count = batch.site_count[:, None], batch.edge_count[:, None]
 
     def mlp(x, part, layers=(0, 1, 2)):
@@ -180,10 +164,10 @@ def graph_update(weights, name, sites, edges, state, batch, totals):
     around = sum_by_site(edge_count * new_edges, batch)
     mean_edge = tf.math.segment_sum(site_count * around, batch.site_graph)
     of_crystal = tf.gather(state, batch.site_graph)
-    new_sites = mlp(tf.concat([around / totals.edges_around, sites, of_crystal], axis=-1), "v")
+    new_sites = mlp(tf.concat([around / n_around, sites, of_crystal], axis=-1), "v")
 
     mean_site = tf.math.segment_sum(site_count * new_sites, batch.site_graph)
-    means = [mean_edge / totals.edges, mean_site / totals.sites]
+    means = mean_edge / n_edges, mean_site / n_sites
     new_state = mlp(tf.concat([*means, state], axis=-1), "u")
     return new_sites, new_edges, new_state
 

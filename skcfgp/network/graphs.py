@@ -1,7 +1,7 @@
 """Crystals as graphs: sites are nodes, pairs of sites within the cut-off are directed edges.
 
 Most crystals are symmetric, and equivalent sites have the same feature vectors in every layer of a
-graph network. `fold_graphs` keeps one site of each kind with its multiplicity. That is exact, and
+graph network. `fold_graphs` keeps one site of each kind and its multiplicity. This is exact, and
 about a quarter of the edges of a typical inorganic crystal remain.
 """
 
@@ -16,15 +16,14 @@ from ..structures.neighbours import check_cell, find_neighbours
 __all__ = [
     "Graph",
     "GraphBatch",
-    "build_graph",
     "edge_batches",
     "fold_graphs",
     "join_graphs",
     "structure_graph",
 ]
 
-#: Rounding of single precision: consecutive distances in a crystal that differ by less than this
-#: many angstrom count as equal, in runs of at most four times as much.
+#: Rounding in single precision, in angstrom: consecutive distances of a crystal that differ by less
+#: are equal, in runs of at most four times this length.
 SAME_DISTANCE = 1e-6
 
 #: Number of edges folded at a time.
@@ -34,16 +33,17 @@ MAX_FOLDED = 65_536
 class Graph(NamedTuple):
     """One crystal; edges are sorted by their first site, distances are in angstrom.
 
-    The counts are multiplicities (see `fold_graphs`): the number of equivalent sites of the crystal
-    that a site stands for, and the number of edges of its first site that an edge stands for.
+    The counts are multiplicities (see `fold_graphs`): a site represents `site_count` equivalent
+    sites of the crystal, an edge represents `edge_count` edges of its first site.
     """
 
     atomic_numbers: np.ndarray
     distances: np.ndarray
     first: np.ndarray
     second: np.ndarray
-    site_count: np.ndarray | None = None
-    edge_count: np.ndarray | None = None
+    site_count: np.ndarray
+    edge_count: np.ndarray
+    is_folded: bool = False
 
 
 class GraphBatch(NamedTuple):
@@ -61,27 +61,24 @@ class GraphBatch(NamedTuple):
 
 
 def structure_graph(structure, cutoff):
-    """Build the graph of a pymatgen ``Structure`` or a `Crystal`; see `build_graph`."""
-    crystal = as_crystal(structure)
-    return build_graph(crystal.lattice, crystal.frac_coords, crystal.atomic_numbers, cutoff)
+    """Build the graph of a pymatgen ``Structure`` or a `Crystal`; the cut-off is in angstrom.
 
-
-def build_graph(lattice, frac_coords, atomic_numbers, cutoff):
-    """Build the graph of a crystal given as arrays; all lengths are in angstrom.
-
-    Raises ValueError if no two sites are within the cut-off, or too many.
+    ValueError if no two sites are within the cut-off, or too many.
     """
-    check_cell(lattice, len(frac_coords), cutoff)
-    first, second, _, distances = find_neighbours(lattice, frac_coords, cutoff)
+    crystal = as_crystal(structure)
+    check_cell(crystal.lattice, len(crystal.frac_coords), cutoff)
+    first, second, _, distances = find_neighbours(crystal.lattice, crystal.frac_coords, cutoff)
     bonds = np.flatnonzero((first != second) | (distances > 1e-8))
     if not bonds.size:
         raise ValueError(f"no two atoms are within the network's cut-off of {cutoff} angstrom.")
     bonds = bonds[np.argsort(first[bonds], kind="stable")]
     return Graph(
-        np.asarray(atomic_numbers, dtype=np.int32),
+        np.asarray(crystal.atomic_numbers, dtype=np.int32),
         distances[bonds].astype(np.float32),
         first[bonds].astype(np.int32),
         second[bonds].astype(np.int32),
+        np.ones(len(crystal.atomic_numbers), dtype=np.float32),
+        np.ones(len(bonds), dtype=np.float32),
     )
 
 
@@ -99,16 +96,9 @@ def join_graphs(graphs):
         np.repeat(label, n_sites),
         np.repeat(label, n_edges),
         np.int32(len(graphs)),
-        _join_counts([graph.site_count for graph in graphs], n_sites),
-        _join_counts([graph.edge_count for graph in graphs], n_edges),
+        np.concatenate([graph.site_count for graph in graphs]),
+        np.concatenate([graph.edge_count for graph in graphs]),
     )
-
-
-def _join_counts(counts, lengths):
-    if all(count is None for count in counts):
-        return np.ones(lengths.sum(), dtype=np.float32)
-    pairs = zip(counts, lengths, strict=True)
-    return np.concatenate([np.ones(n, np.float32) if c is None else c for c, n in pairs])
 
 
 def fold_graphs(graphs, n_rounds):
@@ -116,12 +106,11 @@ def fold_graphs(graphs, n_rounds):
 
     Sites are coloured by their element, then `n_rounds` times by their colour and the colours and
     distances of their neighbours (Weisfeiler and Leman, 1968). Sites of one colour have the same
-    vectors in every block, so one of them is kept with its edges, and one of its edges to each
-    colour at each distance. Means weighted by the counts are those of the original graph. A graph
-    that is folded already is returned as it is.
+    vectors in every block, so one of them is kept, with one edge for each colour and distance.
+    Means weighted by the counts equal those of the original graph. Folded graphs are not changed.
     """
     folded = list(graphs)
-    whole = [row for row, graph in enumerate(graphs) if graph.edge_count is None]
+    whole = [row for row, graph in enumerate(graphs) if not graph.is_folded]
     for batch in edge_batches([graphs[row] for row in whole], MAX_FOLDED):
         rows = [whole[k] for k in batch]
         parts = _fold(join_graphs([graphs[row] for row in rows]), n_rounds)
@@ -168,12 +157,12 @@ def _fold(batch, n_rounds):
     pieces = (
         [c[i:j] for i, j in pairwise(b.tolist())] for c, b in zip(columns, bounds, strict=True)
     )
-    return map(Graph, *pieces)
+    return [Graph(*parts, is_folded=True) for parts in zip(*pieces, strict=True)]
 
 
 def _distinct_distances(batch):
-    """Find the distinct distances of each crystal, and which of them each edge has."""
-    # lay the crystals one after the other on one axis
+    """Return the distinct distances of each crystal, and the index of that of each edge."""
+    # put the crystals one after the other on one axis
     position = batch.edge_graph * (float(batch.distances.max()) + 1.0) + batch.distances
     order = np.argsort(position)
     position = position[order]
@@ -186,7 +175,7 @@ def _distinct_distances(batch):
 
 
 def _site_colours(batch, length, n_rounds):
-    """Hash each site to 64 bits, so that equal colours mean equal feature vectors."""
+    """Hash each site to 64 bits; sites of equal colour have equal feature vectors."""
     length = _mix(length.astype(np.uint64))
     starts = np.flatnonzero(np.diff(batch.first, prepend=-1))
     bonded = batch.first[starts]
@@ -207,9 +196,9 @@ def _mix(x):
 
 
 def edge_batches(graphs, max_edges):
-    """Yield positions of graphs of similar size that have at most `max_edges` edges in all.
+    """Yield batches of positions of graphs of similar size, with at most `max_edges` edges.
 
-    A graph that is larger than the limit comes alone.
+    A larger graph is a batch by itself.
     """
     n_edges = np.array([len(graph.distances) for graph in graphs])
     batch, total = [], 0

@@ -26,7 +26,7 @@ def initial_weights(architecture, random_state, embedding):
 
 @lru_cache(maxsize=8)
 def _shapes(architecture):
-    """Shapes of all weights by name; megnet takes a second to build a network."""
+    """Shapes of all weights by name; megnet needs a second to build a network."""
     variables = named_variables(architecture.build_megnet())
     return {name: tuple(variable.shape) for name, variable in variables.items()}
 
@@ -49,7 +49,7 @@ def _initial_value(name, shape, rng):
 
 
 def _embed_elements(embedding):
-    """Write standardised element properties over the first columns of the embedding, in place."""
+    """Overwrite the first columns of the embedding with standardised element properties."""
     n_elements = len(embedding) - 1
     table = element_properties(n_elements)
     table = (table - table.mean(axis=0)) / table.std(axis=0)

@@ -1,4 +1,4 @@
-"""`MEGNet`: shape, weights and card of one network, and what can be asked of it."""
+"""`MEGNet`: architecture, weights and card of a network, and its predictions."""
 
 import hashlib
 from dataclasses import asdict, dataclass, field
@@ -14,20 +14,20 @@ from .threads import check_process
 
 __all__ = ["MEGNet"]
 
-#: Edges per batch; on a CPU more is not faster, it only leaves the cache.
+#: Edges per batch; on a CPU larger batches do not fit into the cache.
 MAX_EDGES = 16_384
 MAX_EDGES_GPU = 262_144
 
 
 @dataclass(eq=False)  # arrays have no single truth value; `digest` compares networks
 class MEGNet:
-    """A network: its shape, weights, target scaler and card.
+    """A network: its architecture, weights, target scaler and card.
 
     Parameters
     ----------
     architecture : Architecture
     weights : dict of str to ndarray
-        float32 arrays named as megnet names its layers.
+        Arrays of float32, named as in megnet.
     target_mean, target_std : float, default=0.0, 1.0
         Scaler of the target, in its unit: the last layer predicts
         ``(target - target_mean) / target_std``.
@@ -45,17 +45,16 @@ class MEGNet:
     def initialize(cls, architecture, random_state=None, embedding="elements"):
         """Draw the weights of a new network.
 
-        megnet builds the layers. Their values depend on `random_state` alone and follow megnet's
-        initialisers: Glorot uniform, orthogonal for the recurrent kernels, zero biases except for
-        ones at the forget gates.
+        The weights depend on `random_state` alone. The initialisers are megnet's: Glorot uniform,
+        orthogonal for the recurrent kernels, zero biases except for ones at the forget gates.
 
         Parameters
         ----------
         architecture : Architecture
         random_state : int, RandomState or None
         embedding : {"elements", "random"}, default="elements"
-            Start of the atom embedding: standardised properties of the elements, so that similar
-            elements start close together, or random as in megnet. It is trained in both cases.
+            Initial atom embedding, which training changes: standardised properties of the elements,
+            so that similar elements start close together, or random as in megnet.
 
         Returns
         -------
@@ -65,36 +64,17 @@ class MEGNet:
 
     @classmethod
     def from_megnet(cls, model):
-        """Convert a ``megnet.models.MEGNetModel``.
-
-        Parameters
-        ----------
-        model : megnet.models.MEGNetModel
-            Model built by megnet's constructor, with its default activation.
-
-        Returns
-        -------
-        MEGNet
-        """
+        """Convert a ``megnet.models.MEGNetModel`` that has megnet's default activation."""
         variables = {name: v.numpy() for name, v in named_variables(model).items()}
         converter = model.graph_converter
-        centers = np.asarray(converter.bond_converter.centers)
-        passes = model.model.get_layer("set2set_atom").T
-        return cls(
-            shape_of(variables, passes, converter.cutoff, centers, converter.bond_converter.width),
-            variables,
-            float(getattr(model.target_scaler, "mean", 0.0)),
-            float(getattr(model.target_scaler, "std", 1.0)),
-            dict(model.metadata),
-        )
+        bonds, passes = converter.bond_converter, model.model.get_layer("set2set_atom").T
+        architecture = shape_of(variables, passes, converter.cutoff, bonds.centers, bonds.width)
+        mean = float(getattr(model.target_scaler, "mean", 0.0))
+        std = float(getattr(model.target_scaler, "std", 1.0))
+        return cls(architecture, variables, mean, std, dict(model.metadata))
 
     def to_megnet(self):
-        """Build the ``megnet.models.MEGNetModel`` with these weights; it predicts the same.
-
-        Returns
-        -------
-        megnet.models.MEGNetModel
-        """
+        """Convert to a ``megnet.models.MEGNetModel`` with the same predictions."""
         model = self.architecture.build_megnet()
         for name, variable in named_variables(model).items():
             variable.assign(self.weights[name])
@@ -105,45 +85,20 @@ class MEGNet:
         return model
 
     def graph(self, structure):
-        """Build the graph of one crystal.
+        """Build the graph of a pymatgen ``Structure`` or a `Crystal`.
 
-        Parameters
-        ----------
-        structure : pymatgen.core.Structure or Crystal
-
-        Returns
-        -------
-        skcfgp.network.graphs.Graph
-
-        Raises
-        ------
-        ValueError
-            If no two atoms are within the cut-off, or an element is past the network's table.
+        ValueError if no two atoms are within the cut-off, or an element is not known.
         """
         heaviest = int(np.max(structure.atomic_numbers))
         if heaviest >= self.architecture.n_species:
             raise ValueError(
                 f"the element {ELEMENTS[heaviest]} (atomic number {heaviest}) is not known to this "
-                f"network, whose table ends at {self.architecture.n_species - 1}."
+                f"network, which knows those up to {self.architecture.n_species - 1}."
             )
         return structure_graph(structure, self.architecture.cutoff)
 
     def graphs(self, crystals):
-        """Build the graphs of crystals; an error names the crystal.
-
-        Parameters
-        ----------
-        crystals : skcfgp.structures.Structures
-
-        Returns
-        -------
-        list of skcfgp.network.graphs.Graph
-
-        Raises
-        ------
-        InvalidStructureError
-            Naming all crystals that `graph` refuses.
-        """
+        """Build the graphs of ``Structures``; one InvalidStructureError names all refused."""
         graphs, failures = [], []
         for row, structure in enumerate(crystals.structures):
             try:
@@ -162,10 +117,10 @@ class MEGNet:
         graphs : sequence of Graph
         layers : sequence of {"set2set", "readout_0", "readout_1", "output"}
         device : str or None
-            TensorFlow device, such as ``"/GPU:0"`` or ``"/CPU:0"``. By default TensorFlow chooses:
-            the GPU where there is one.
+            TensorFlow device, such as ``"/GPU:0"`` or ``"/CPU:0"``; by default the GPU if there is
+            one.
         progress : callable or None
-            Called after each batch with its number of crystals.
+            Function that is called after each batch with its number of crystals.
 
         Returns
         -------
@@ -199,7 +154,7 @@ class MEGNet:
         Parameters
         ----------
         structures : array-like of shape (n_samples,)
-            See `skcfgp.structures.check_structures`.
+            Crystals; see `skcfgp.structures.check_structures`.
         device : str or None
 
         Returns
@@ -210,29 +165,13 @@ class MEGNet:
         return self.read_out(self.graphs(check_structures(structures)), device)
 
     def read_out(self, graphs, device=None):
-        """Predict from graphs, as `predict` does from crystals.
-
-        Parameters
-        ----------
-        graphs : sequence of Graph
-        device : str or None
-
-        Returns
-        -------
-        ndarray of shape (n_graphs,) or (n_graphs, n_targets), float64
-        """
+        """Predict from graphs; see `predict`."""
         (output,) = self.compute(graphs, ["output"], device=device)
         values = output.astype(float) * self.target_std + self.target_mean
         return values[:, 0] if values.shape[1] == 1 else values
 
     def rescale_target(self, mean, std):
-        """Change the target scaler, and the last layer so that predictions stay the same.
-
-        Parameters
-        ----------
-        mean, std : float
-            New scaler, in the unit of the target.
-        """
+        """Change the target scaler, and the last layer so that predictions do not change."""
         kernel, bias = self.weights["readout_2/kernel"], self.weights["readout_2/bias"]
         ratio = self.target_std / std
         self.weights["readout_2/kernel"] = (kernel * ratio).astype(np.float32)
@@ -241,14 +180,7 @@ class MEGNet:
         self.target_mean, self.target_std = float(mean), float(std)
 
     def digest(self):
-        """Hash everything that determines the latent vectors.
-
-        Returns
-        -------
-        str
-            32 hexadecimal digits: equal for networks whose architecture and weights before the
-            last layer are equal.
-        """
+        """Hash what determines the latent vectors: architecture and weights but the last layer."""
         digest = hashlib.blake2b(repr(asdict(self.architecture)).encode(), digest_size=16)
         for name in sorted(self.weights):
             if not name.startswith("readout_2/"):
@@ -257,12 +189,7 @@ class MEGNet:
         return digest.hexdigest()
 
     def copy(self):
-        """Copy the network and its weights.
-
-        Returns
-        -------
-        MEGNet
-        """
+        """Copy the network and its weights."""
         weights = {name: value.copy() for name, value in self.weights.items()}
         return MEGNet(
             self.architecture, weights, self.target_mean, self.target_std, dict(self.card)
@@ -270,13 +197,13 @@ class MEGNet:
 
 
 def prepare_gpus():
-    """Let TensorFlow take GPU memory as it needs it, not all at once; list the GPUs."""
+    """Let TensorFlow allocate GPU memory as needed, and list the GPUs."""
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         try:
             tf.config.experimental.set_memory_growth(gpu, True)
-        except RuntimeError:  # the user has started the GPU in their own way
+        except RuntimeError:  # the user has already initialised the GPU
             break
     return gpus

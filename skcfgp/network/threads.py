@@ -1,4 +1,4 @@
-"""TensorFlow's threads: one of them for the same sums twice, and none that a fork has lost."""
+"""TensorFlow's threads: reproducible training, and no use after a fork."""
 
 import os
 
@@ -23,16 +23,15 @@ def check_process():
 
 
 def use_one_thread():
-    """Let TensorFlow use one thread, so that training twice gives the same network.
+    """Let TensorFlow use one thread, so that training is reproducible.
 
-    The order of a sum depends on the number of threads, and its last digits on the order. The
-    setting lasts as long as the process, so it is for a program to make at its start, not for a
-    library. Nothing else is changed.
+    With several threads the order of summation, and so the rounding, varies. The setting cannot be
+    undone in the process: call this at the start of a program, not in a library.
 
     Returns
     -------
     bool
-        Whether it took effect; False if TensorFlow has started already.
+        Whether it took effect; False if TensorFlow has already started.
     """
     import tensorflow as tf
 

@@ -4,6 +4,8 @@ import warnings
 from numbers import Integral
 
 import numpy as np
+from sklearn.linear_model import RidgeCV
+from sklearn.utils import check_random_state
 
 from .dropout import count_units, thin
 from .graphs import fold_graphs, join_graphs
@@ -12,7 +14,7 @@ from .threads import check_process
 
 __all__ = ["train"]
 
-#: Weight of each step in the running mean of the weights that is validated and kept.
+#: Weight of each step in the running average of the weights, which is validated and kept.
 AVERAGING = 0.005
 
 
@@ -38,8 +40,8 @@ def train(
     """Train a network on the mean absolute error of the standardised target.
 
     Adam with gradients clipped at a global norm of 3; the learning rate rises over the first
-    twentieth of the steps and then falls to zero along a cosine. After each epoch the running mean
-    of the weights is validated, and the best one is kept.
+    twentieth of the steps and then decays to zero along a cosine. After each epoch the running
+    average of the weights is validated, and the best one is kept.
 
     Parameters
     ----------
@@ -49,17 +51,17 @@ def train(
     y : ndarray of shape (n_samples,)
     epochs : int
     batch_size : int, default=32
-        Crystals per step.
+        Number of crystals per step.
     learning_rate : float, default=2e-3
-        Highest learning rate.
+        Maximum learning rate.
     weight_decay : float, default=0.0
         Decoupled weight decay (AdamW).
     distance_noise : float, default=0.0
         Standard deviation, in angstrom, of Gaussian noise added to every distance in every step, so
         that the network cannot memorise crystals by their exact distances.
     dropout : float, default=0.0
-        Probability that a unit is dropped in a step, for all crystals of the batch. Nothing is
-        dropped in validation.
+        Probability with which each unit is dropped in a step, for all crystals of the batch;
+        validation drops none.
     validation_fraction : float, default=0.1
         Fraction of the rows, drawn at random, on which the best epoch is chosen. With 0 the last
         epoch is kept.
@@ -69,31 +71,30 @@ def train(
         Number of epochs without a better validation error after which training stops. By default
         all epochs are run, as the learning rate schedule expects.
     adapt_readout : bool, default=False
-        Whether to start with a least-squares fit of the last layer if the network predicts the rows
-        worse than their mean does, as after training on another property.
+        Whether to first fit the last layer by least squares if the network predicts the rows worse
+        than their mean does, as after training on another property.
     random_state : int, RandomState or None
     device : str or None
     on_epoch : callable or None
-        Called with ``(epoch, history)`` after each epoch.
+        Function that is called with ``(epoch, history)`` after each epoch.
 
     Returns
     -------
     history : dict of str to list of float
-        ``loss`` and ``val_mae``, in the unit of y, ``learning_rate``, one value an epoch.
+        ``loss`` and ``val_mae``, in the unit of y, and ``learning_rate`` of each epoch.
     validation : ndarray of int
-        Rows that were set aside.
+        Rows used for validation.
 
     Raises
     ------
     ValueError
-        If a parameter is not valid, no row is left to train on, or the training diverges at once.
+        If a parameter is not valid, no row is left to train on, or the first epoch diverges.
 
     Notes
     -----
     Ctrl-C ends the training with a warning and keeps the best weights so far.
     """
     import tensorflow as tf
-    from sklearn.utils import check_random_state
 
     check_process()
     for name, value in (("epochs", epochs), ("batch_size", batch_size)):
@@ -113,24 +114,19 @@ def train(
             f"{len(validation)} rows are set aside for validation; none of {len(y)} is left to "
             "train on."
         )
-    # the standard deviation of equal numbers need not be exactly 0
+    # rounding may give equal numbers a standard deviation above 0
     network.rescale_target(y[rows].mean(), y[rows].std() if np.ptp(y[rows]) else 1.0)
     target = ((y - network.target_mean) / network.target_std).astype(np.float32)
-    if not distance_noise:  # noise makes equal distances differ
+    if not distance_noise:  # equal distances would get different noise
         graphs = fold_graphs(graphs, network.architecture.n_blocks)
     if adapt_readout:
         _adapt_readout(network, [graphs[row] for row in rows], target[rows], device)
     n_steps = epochs * -(-len(rows) // batch_size)
 
     with tf.device(device):
+        seed = rng.randint(2**31 - 1)
         trainer = _Trainer(
-            network,
-            learning_rate,
-            n_steps,
-            weight_decay,
-            distance_noise,
-            dropout,
-            rng.randint(2**31 - 1),
+            network, learning_rate, n_steps, weight_decay, distance_noise, dropout, seed
         )
         history = {"loss": [], "val_mae": [], "learning_rate": []}
         best, best_epoch, best_weights = np.inf, 0, None
@@ -169,8 +165,6 @@ def train(
 
 def _adapt_readout(network, graphs, target, device):
     """Fit the last layer if the network predicts the standardised target worse than its mean."""
-    from sklearn.linear_model import RidgeCV
-
     units, output = network.compute(graphs, ["readout_1", "output"], device=device)
     if np.mean((output[:, 0] - target) ** 2) < 1.0:  # the error of the mean
         return
@@ -194,8 +188,8 @@ def _validation_error(network, graphs, y, rows, device):
 class _Trainer:
     """Variables, optimizer and compiled step of one training.
 
-    All weights are parts of one vector: updating each of a hundred variables by itself would take a
-    third of the time of a step.
+    All weights are parts of one vector: updating a hundred variables separately would take a third
+    of the time of a step.
     """
 
     def __init__(
@@ -240,7 +234,7 @@ class _Trainer:
             gradient = tape.gradient(loss, vector)
             optimizer.learning_rate.assign(rate(optimizer.iterations))
             optimizer.apply_gradients([(gradient, vector)])
-            # the mean of all steps at first, an exponential moving average later
+            # first the mean of all steps, later an exponential moving average
             share = tf.maximum(AVERAGING, 1.0 / tf.cast(optimizer.iterations, tf.float32))
             average.assign_add(share * (vector - average))
             return loss
@@ -249,7 +243,7 @@ class _Trainer:
         self._shapes = shapes
 
     def epoch(self, graphs, target, rows, batch_size):
-        """Take one step for each batch, and return the mean loss."""
+        """Make one step per batch and return the mean loss."""
         import tensorflow as tf
 
         from .forward import as_tensors

@@ -104,13 +104,13 @@ def test_simulation_leaves_its_input_alone():
 @pytest.mark.parametrize(
     ("sets", "message"),
     [
-        ({"initial": [0, 1], "pool": [1, 2]}, "row 1 comes twice"),
-        ({"initial": [0], "pool": [1, 2], "test": [2]}, "row 2 comes twice"),
+        ({"initial": [0, 1], "pool": [1, 2]}, "row 1 is repeated"),
+        ({"initial": [0], "pool": [1, 2], "test": [2]}, "row 2 is repeated"),
         ({"initial": [0], "pool": [99]}, "do not exist"),
         ({"initial": [0], "pool": ["a"]}, "row numbers"),
         ({"initial": [1], "pool": []}, "at least one row"),
         ({"initial": [0], "pool": [1, 2], "n_cycles": 3}, "need a pool of 3"),
-        ({"initial": [0], "pool": np.arange(30) > 1}, "pool is a mask of 30 rows: X has 40"),
+        ({"initial": [0], "pool": np.arange(30) > 1}, "pool is a mask of 30 rows, but X has 40"),
         ({"initial": [0], "pool": [1, 2], "n_instances": 0}, "n_instances must be .* got 0"),
     ],
 )

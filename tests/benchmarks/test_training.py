@@ -6,7 +6,7 @@ import numpy as np
 
 from skcfgp.datasets import load_formation_energy
 from skcfgp.network import Architecture, MEGNet, train
-from skcfgp.network._keras import legacy_keras
+from skcfgp.network.keras import legacy_keras
 
 N_EPOCHS = 3
 

@@ -15,6 +15,7 @@ from skcfgp import __version__
 from skcfgp.cli import Group, main
 from skcfgp.cli.demo import run_demo
 from skcfgp.cli.model import MODEL_NAMES
+from skcfgp.datasets import load_formation_energy
 
 
 def invoke(*arguments):
@@ -122,17 +123,15 @@ def test_demo(demo, tmp_path):
 @pytest.mark.network
 def test_the_test_set_informs_nothing(demo, monkeypatch):
     """Law 7: other labels on the test set change no prediction and no choice."""
-    from skcfgp import datasets
-
-    load = datasets.load_formation_energy
 
     def with_other_test_labels(**options):
-        data = load(**options)
+        data = load_formation_energy(**options)
         data.target = np.where(data.split == "test", 1e3, data.target)
         return data
 
-    monkeypatch.setattr(datasets, "load_formation_energy", with_other_test_labels)
+    monkeypatch.setattr("skcfgp.cli.demo.load_formation_energy", with_other_test_labels)
     other = run_demo(n_cycles=5, n_seeds=1, verbose=0)
+    assert (other.test.target == 1e3).all()
     assert other.kernel == demo.kernel
     np.testing.assert_array_equal(other.prediction, demo.prediction)
     np.testing.assert_array_equal(other.std, demo.std)

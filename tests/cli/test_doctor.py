@@ -61,7 +61,7 @@ def test_a_missing_package_is_named_with_the_command_that_gets_it(tmp_path):
     *_, first, second, third = result.stdout.splitlines()
     assert first == "2 wrong:"
     assert second.startswith("! maml: pip install 'maml>=")
-    assert third == "! Eform_MP_2019: pip install maml, which holds it."
+    assert third == "! Eform_MP_2019: pip install maml, which contains it."
 
 
 @pytest.mark.network

@@ -17,7 +17,7 @@ from skcfgp import GaussianProcessRegressor, MEGNetFeaturizer, make_cfgp
 from skcfgp.features import CrystalReader, LeakageWarning
 from skcfgp.features.store import memory
 from skcfgp.kernels import Laplacian
-from skcfgp.network import MEGNet, save_network
+from skcfgp.network import Architecture, MEGNet, save_network, train
 from skcfgp.structures import InvalidStructureError, InvalidStructureWarning, checking, files
 
 pytestmark = pytest.mark.network
@@ -333,6 +333,33 @@ def test_training_from_scratch_and_fine_tuning(crystals):
     np.testing.assert_array_equal(MEGNetFeaturizer(NAME).fit(X).transform(X), before)
     assert tuned.network_.card == frozen.network_.card
     assert not hasattr(tuned.set_params(epochs=0).fit(X), "history_")
+
+
+def test_every_training_parameter_reaches_the_training(crystals, tmp_path):
+    """Fitting the featurizer is `train` with the same values, none of them the default."""
+    X, y = crystals
+    network = MEGNet.initialize(Architecture(n_blocks=1, n1=16, n2=8, n3=4), random_state=0)
+    save_network(network, tmp_path)
+    options = {
+        "epochs": 12,
+        "batch_size": 7,
+        "learning_rate": 0.05,
+        "weight_decay": 0.1,
+        "distance_noise": 0.05,
+        "dropout": 0.1,
+        "validation_fraction": 0.3,
+        "patience": 1,
+        "random_state": 3,
+        "device": "/CPU:0",
+    }
+    fitted = MEGNetFeaturizer(tmp_path, **options, verbose=0).fit(X, y)
+    graphs = [network.graph(crystal) for crystal in X]
+    history, validation = train(network, graphs, y, adapt_readout=True, **options)
+    assert len(history["loss"]) < 12  # patience ended it
+    np.testing.assert_array_equal(fitted.validation_indices_, validation)
+    np.testing.assert_allclose(fitted.history_["loss"], history["loss"], rtol=1e-3)
+    defaults = MEGNetFeaturizer().get_params()
+    assert all(defaults[name] != value for name, value in options.items())
 
 
 @pytest.mark.filterwarnings("ignore:The length scale ended")  # 120 labels do not determine it

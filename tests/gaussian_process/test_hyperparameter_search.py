@@ -158,8 +158,8 @@ def test_a_bound_that_is_in_the_way_is_named():
     [
         ({"objective": "likelihood"}, None, "objective must be one of"),
         ({}, np.ones(10, bool), "set objective='leave_one_out'"),
-        ({"objective": "leave_one_out"}, np.ones(9, bool), "10 values True or False"),
-        ({"objective": "leave_one_out"}, np.arange(10), "10 values True or False"),
+        ({"objective": "leave_one_out"}, np.ones(9, bool), "10 booleans"),
+        ({"objective": "leave_one_out"}, np.arange(10), "10 booleans"),
         ({"objective": "leave_one_out"}, np.zeros(10, bool), "unseen marks no row"),
     ],
 )

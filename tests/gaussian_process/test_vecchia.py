@@ -111,7 +111,7 @@ def test_in_a_pipeline_with_a_union():
     ("options", "message"),
     [
         ({"amplitude": 1.0}, "or none of them; got 1.0, None and None"),
-        ({"amplitude": 1.0, "length_scale": 0.0, "noise_level": 0.1}, "must be above 0"),
+        ({"amplitude": 1.0, "length_scale": 0.0, "noise_level": 0.1}, "give amplitude > 0"),
         ({"n_neighbors": 0}, "n_neighbors must be at least 1"),
         ({"n_search": 1}, "n_search must be at least 2"),
     ],

@@ -35,7 +35,7 @@ assert layers is tf.keras.layers
 
 
 def test_threads_take_turns():
-    from skcfgp.network._keras import import_megnet, legacy_keras
+    from skcfgp.network.keras import import_megnet, legacy_keras
 
     import_megnet()
     before = {k: m for k, m in sys.modules.items() if k.startswith("tensorflow.keras")}
@@ -60,7 +60,7 @@ import pymatgen.analysis.local_env as local_env
 for name in ("real", "reciprocal", "relative"):
     setattr(local_env, f"BrunnerNN_{name}", getattr(local_env, f"BrunnerNN{name.capitalize()}"))
 import megnet.layers
-from skcfgp.network._keras import import_megnet
+from skcfgp.network.keras import import_megnet
 try:
     import_megnet()
 except ImportError as error:
@@ -74,7 +74,7 @@ else:
 
 def test_missing_tf_keras_names_the_remedy(monkeypatch):
     pytest.importorskip("tensorflow")
-    from skcfgp.network._keras import legacy_keras
+    from skcfgp.network.keras import legacy_keras
 
     monkeypatch.setitem(sys.modules, "tf_keras", None)
     with pytest.raises(ImportError, match="pip install 'tf_keras~="), legacy_keras():

@@ -1,8 +1,7 @@
-"""Makes megnet 1.3.2 importable on current releases of pymatgen and TensorFlow.
+"""Make megnet 1.3.2 importable with current releases of pymatgen and TensorFlow.
 
-- `patch_pymatgen`: megnet imports three classes that pymatgen has renamed since;
-- `legacy_keras`: megnet is written for Keras 2, TensorFlow >= 2.16 brings Keras 3;
-- `import_megnet`: the two together.
+megnet imports three classes that pymatgen has renamed, and is written for Keras 2, while
+TensorFlow >= 2.16 comes with Keras 3.
 """
 
 import importlib
@@ -10,16 +9,9 @@ import sys
 import threading
 import warnings
 from contextlib import contextmanager
-from functools import wraps
 
-# Held while `tensorflow.keras` means Keras 2: two threads would restore each other's names.
+# Held while `tensorflow.keras` is Keras 2: two threads would restore each other's modules.
 _KERAS_LOCK = threading.RLock()
-
-RENAMED_IN_PYMATGEN = {
-    "BrunnerNN_real": "BrunnerNNReal",
-    "BrunnerNN_reciprocal": "BrunnerNNReciprocal",
-    "BrunnerNN_relative": "BrunnerNNRelative",
-}
 
 # What megnet imports from `tensorflow.keras`; each must be loaded before the names are swapped.
 KERAS_PARTS = (
@@ -37,19 +29,20 @@ KERAS_PARTS = (
 
 
 def patch_pymatgen():
-    """Give back the names of pymatgen's near-neighbour classes that megnet imports."""
+    """Restore the old names, such as BrunnerNN_real, of pymatgen's classes that megnet imports."""
     local_env = importlib.import_module("pymatgen.analysis.local_env")
-    for old, new in RENAMED_IN_PYMATGEN.items():
-        if not hasattr(local_env, old):
-            setattr(local_env, old, getattr(local_env, new))
+    for kind in ("real", "reciprocal", "relative"):
+        if not hasattr(local_env, f"BrunnerNN_{kind}"):
+            renamed = getattr(local_env, f"BrunnerNN{kind.capitalize()}")
+            setattr(local_env, f"BrunnerNN_{kind}", renamed)
 
 
 @contextmanager
 def legacy_keras():
-    """Let ``tensorflow.keras`` mean Keras 2 while the block runs, in one thread at a time.
+    """Let ``tensorflow.keras`` be Keras 2 in a ``with`` block, in one thread at a time.
 
-    Afterwards it means what it did before, so it does not matter whether TensorFlow or Keras 3 was
-    imported first. Raises ImportError without ``tf_keras``, the package that holds Keras 2.
+    The previous modules are restored afterwards, so the order in which TensorFlow and Keras 3 were
+    imported does not matter. ImportError without ``tf_keras``, the package that contains Keras 2.
     """
     import tensorflow as tf
 
@@ -58,8 +51,8 @@ def legacy_keras():
         parts = {part: importlib.import_module(f"tf_keras.{part}") for part in KERAS_PARTS}
     except ImportError as error:
         raise ImportError(
-            "megnet needs Keras 2, which is the package tf_keras here. "
-            f"Install the release that goes with TensorFlow {tf.__version__}: "
+            "megnet needs Keras 2, which is in the package tf_keras. "
+            f"Install the release that matches TensorFlow {tf.__version__}: "
             f"pip install 'tf_keras~={'.'.join(tf.__version__.split('.')[:2])}.0'"
         ) from error
 
@@ -85,10 +78,7 @@ def _take_keras_modules():
 
 
 def import_megnet():
-    """Import ``megnet.models`` on Keras 2 and return it.
-
-    Raises ImportError if megnet was imported on Keras 3, which cannot be undone in this process.
-    """
+    """Import ``megnet.models`` with Keras 2 and return it; ImportError if Keras 3 came first."""
     patch_pymatgen()
     with legacy_keras() as tf_keras, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -100,19 +90,4 @@ def import_megnet():
             "this process. Start Python again, and set the environment variable "
             "TF_USE_LEGACY_KERAS=1 before TensorFlow is imported."
         )
-    _wrap_from_file(models.base.GraphModel)
     return models
-
-
-def _wrap_from_file(graph_model):
-    """Megnet's ``from_file`` imports ``tensorflow.keras`` when it is called: do so on Keras 2."""
-    original = graph_model.__dict__["from_file"].__func__
-    if hasattr(original, "__wrapped__"):
-        return
-
-    @wraps(original)
-    def from_file(cls, filename):
-        with legacy_keras():
-            return original(cls, filename)
-
-    graph_model.from_file = classmethod(from_file)

@@ -19,7 +19,7 @@ def make_folder(path):
 
 
 def check_output(path, suffixes=(".csv", ".json")):
-    """Make sure that a table can be written to a path: its name, and the folder it is in."""
+    """Check the name of a table to be written and that its folder is writable."""
     if path.suffix.lower() not in suffixes:
         raise click.UsageError(
             f"the name of a table must end in {' or '.join(suffixes)}, got {path.name!r}."

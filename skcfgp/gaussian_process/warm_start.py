@@ -33,7 +33,7 @@ def rows_to_append(gp, fitted_recipe, X, y):
 
 
 def learnt_anew(gp, X, y, noise, label_std):
-    """Return the attributes of a fit on all rows with the hyper-parameters of a process."""
+    """Return the attributes of a fit on all rows with the hyper-parameters of `gp`."""
     fixed = {"kernel": gp.kernel_, "optimizer": None, "alpha": noise}
     anew = clone(gp).set_params(**fixed).fit(X, y, y_std=label_std)
     keep = ("kernel_", "new_noise_", "feature_names_in_")

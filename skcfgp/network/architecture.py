@@ -7,7 +7,7 @@ import numpy as np
 
 from .keras import import_megnet
 
-__all__ = ["Architecture", "check_weights", "named_variables", "shape_of"]
+__all__ = ["Architecture", "check_weights", "named_variables", "shape_of", "weight_shapes"]
 
 #: Largest number of units, layers or steps, and longest cut-off in angstrom, of a file.
 WIDEST, LONGEST = 100_000, 20.0
@@ -119,9 +119,9 @@ def named_variables(model):
 
 
 def check_weights(architecture, weights):
-    """Refuse weights that are not those of a network of this shape, or not finite."""
+    """Refuse weights that do not fit the architecture or are not finite."""
     _check_sizes(architecture)
-    expected = _weight_shapes(architecture)
+    expected = weight_shapes(architecture)
     if wrong := sorted(set(expected) ^ set(weights)):
         raise ValueError(
             f"the weights are not those of a MEGNet: {wrong[0]!r} is missing or extra."
@@ -137,7 +137,7 @@ def check_weights(architecture, weights):
 
 
 def _check_sizes(architecture):
-    """Refuse an architecture of which no network, or one without end, can be made."""
+    """Refuse an architecture with sizes that are invalid or too large."""
     for name, value in vars(architecture).items():
         is_length = name in ("cutoff", "gaussian_max", "gaussian_width")
         kinds = int | float if is_length else int
@@ -147,24 +147,26 @@ def _check_sizes(architecture):
             raise ValueError(f"{name} = {value!r} is out of bounds.")
 
 
-def _weight_shapes(a):
-    """Shapes of all weights by name, as megnet makes them."""
+def weight_shapes(a):
+    """Shapes of all weights by name, in the order of megnet."""
     shapes = {"atom_embedding/embeddings": (a.n_species, a.embedding_dim)}
 
     def dense(name, n_in, n_out):
         shapes.update({f"{name}/kernel": (n_in, n_out), f"{name}/bias": (n_out,)})
 
+    inputs = {"atom": a.embedding_dim, "bond": a.n_gaussians, "state": a.n_state}
     for block in range(a.n_blocks):
-        first = {"atom": a.embedding_dim, "bond": a.n_gaussians, "state": a.n_state}
-        for kind, n_in in first.items():
-            name = f"block_{block}_{kind}_ff" if block else f"preblock_{kind}"
-            dense(f"{name}_0", a.n2 if block else n_in, a.n1)
-            dense(f"{name}_1", a.n1, a.n2)
+        name = f"block_{block}_{{}}_ff_{{}}" if block else "preblock_{}_{}"
+        for kind, n_in in inputs.items():
+            dense(name.format(kind, 0), a.n2 if block else n_in, a.n1)
+        for kind in inputs:
+            dense(name.format(kind, 1), a.n1, a.n2)
         for part, n_in in {"v": 3 * a.n2, "e": 4 * a.n2, "u": 3 * a.n2}.items():
-            for layer, n_out in enumerate((a.n1, a.n1, a.n2)):
-                shapes[f"megnet_{block}/weight_{part}_{layer}"] = (n_in, n_out)
+            pairs = (n_in, a.n1), (a.n1, a.n1), (a.n1, a.n2)
+            for layer, pair in enumerate(pairs):
+                shapes[f"megnet_{block}/weight_{part}_{layer}"] = pair
+            for layer, (_, n_out) in enumerate(pairs):
                 shapes[f"megnet_{block}/bias_{part}_{layer}"] = (n_out,)
-                n_in = n_out
     for part in ("atom", "bond"):
         name = f"set2set_{part}"
         shapes[f"{name}/x_to_m_weight"] = (a.n2, a.n3)

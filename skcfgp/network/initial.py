@@ -1,12 +1,10 @@
 """Weights of a new network."""
 
-from functools import lru_cache
-
 import numpy as np
 from sklearn.utils import check_random_state
 
 from ..structures.elements import element_properties
-from .architecture import named_variables
+from .architecture import weight_shapes
 
 __all__ = ["initial_weights"]
 
@@ -16,19 +14,11 @@ def initial_weights(architecture, random_state, embedding):
     if embedding not in ("elements", "random"):
         raise ValueError(f"embedding must be 'elements' or 'random', got {embedding!r}.")
     rng = check_random_state(random_state)
-    weights = {
-        name: _initial_value(name, shape, rng) for name, shape in _shapes(architecture).items()
-    }
+    shapes = weight_shapes(architecture)
+    weights = {name: _initial_value(name, shape, rng) for name, shape in shapes.items()}
     if embedding == "elements":
         _embed_elements(weights["atom_embedding/embeddings"])
     return weights
-
-
-@lru_cache(maxsize=8)
-def _shapes(architecture):
-    """Shapes of all weights by name; megnet needs a second to build a network."""
-    variables = named_variables(architecture.build_megnet())
-    return {name: tuple(variable.shape) for name, variable in variables.items()}
 
 
 def _initial_value(name, shape, rng):

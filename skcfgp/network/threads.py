@@ -4,21 +4,21 @@ import os
 
 __all__ = ["check_process", "use_one_thread"]
 
-#: Process in which TensorFlow has run first; a child of a fork has it from its parent.
+#: Process in which TensorFlow ran first; a forked child inherits it.
 _first_process = None
 
 
 def check_process():
-    """Refuse to run TensorFlow in the child of a process in which it has run: it would hang."""
+    """Refuse to run TensorFlow in a fork of a process in which it has run: it would hang."""
     global _first_process
     if _first_process is None:
         _first_process = os.getpid()
     if _first_process != os.getpid():
         raise RuntimeError(
             f"this process, {os.getpid()}, was forked from one in which TensorFlow had run, and "
-            "TensorFlow's threads are not copied by a fork: it would wait for ever. Start "
-            "processes afresh, by joblib's default or multiprocessing.get_context('spawn'), or "
-            "fork before the first crystal is transformed."
+            "a fork does not copy TensorFlow's threads: it would wait forever. Start new "
+            "processes by joblib's default or multiprocessing.get_context('spawn'), or fork before "
+            "the first crystal is transformed."
         )
 
 

@@ -7,6 +7,7 @@ from pymatgen.core import Lattice, Structure
 
 from skcfgp.network import Architecture, MEGNet, load_network, save_network, train
 from skcfgp.network import files as network_files
+from skcfgp.network.architecture import named_variables, weight_shapes
 from skcfgp.network.graphs import edge_batches, fold_graphs, join_graphs, structure_graph
 
 pytestmark = pytest.mark.network
@@ -361,6 +362,14 @@ def test_published_network_is_fetched_once_and_checked(models, tmp_path, monkeyp
     with pytest.raises(ValueError, match="SHA-256"):
         load_network("Bandgap_MP_2018")
     assert not list((tmp_path / "cache").rglob("*.part"))
+
+
+@pytest.mark.parametrize("options", [{}, {"n_blocks": 2, "n1": 16, "n2": 8, "n_targets": 2}])
+def test_shapes_and_order_of_the_weights_are_those_of_megnet(options):
+    """The order matters: initial weights are drawn in it."""
+    shape = Architecture(n3=4, embedding_dim=5, n_gaussians=20, **options)
+    expected = {k: tuple(v.shape) for k, v in named_variables(shape.build_megnet()).items()}
+    assert list(weight_shapes(shape).items()) == list(expected.items())
 
 
 def test_initial_weights_come_from_the_seed_alone():

@@ -28,6 +28,10 @@ FORMATS = ("skcfgp-megnet-1", "skcfgp-megnet-2")
 #: Bytes of weights that are read; those of the published networks have less than one million.
 MAX_BYTES = 2**28
 
+#: Kinds of layers of a megnet model.
+LAYERS = {"InputLayer", "Embedding", "Dense", "MEGNetLayer", "Set2Set", "Add", "Concatenate"}
+LAYERS |= {"Dropout"}  # which drops nothing in a prediction
+
 #: Networks that come with this package.
 BUNDLED = ("formation_energy_1800",)
 
@@ -229,6 +233,8 @@ def _roles(layers):
     by_class = {}
     for layer in layers:
         by_class.setdefault(layer["class_name"], []).append((layer["name"], layer["config"]))
+    if others := sorted(set(by_class) - LAYERS):
+        raise ValueError(f"it has layers of the kind {others[0]!r}, which no MEGNet has.")
     for kind in ("MEGNetLayer", "Set2Set", "Dense"):
         if kind not in by_class:
             raise ValueError(f"it has no {kind} layer.")

@@ -1,12 +1,11 @@
 """Dictionaries of crystals are read as data: nothing that they name is imported."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 from ase import Atoms
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Structure
 
 from skcfgp.structures import Crystal, check_structures, structure_digest
 from skcfgp.structures.dictionaries import crystal_from_dictionary
@@ -78,32 +77,6 @@ def test_what_a_crystal_does_not_hold_is_not_read(rock_salt):
     record = json.loads(json.dumps(rock_salt.as_dict()))
     for charge in (10**400, [1], "x"):
         assert len(crystal_from_dictionary(record | {"charge": charge})) == 8
-
-
-@pytest.fixture
-def planted(tmp_path, monkeypatch):
-    """A module that must not be imported, as the site property of a pymatgen dictionary."""
-    (tmp_path / "planted_module.py").write_text("class Name:\n    from_dict = dict\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    structure = Structure(Lattice.cubic(3.0), ["Po"], [[0, 0, 0]])
-    record = json.loads(json.dumps(structure.as_dict()))
-    planted = {"@module": "planted_module", "@class": "Name", "x": 1}
-    record["sites"][0]["properties"] = {"magmom": planted}
-    record["properties"] = {"object": planted}
-    record["lattice"] |= planted
-    record["sites"][0]["species"][0]["properties"] = planted
-    yield record | planted
-    assert "planted_module" not in sys.modules
-
-
-def test_no_file_of_crystals_imports_what_it_names(planted, tmp_path):
-    folder = tmp_path / "files"
-    folder.mkdir()
-    (folder / "one.json").write_text(json.dumps(planted))
-    (folder / "many.json").write_text(json.dumps({"a": planted, "b": {"structure": planted}}))
-    (folder / "lines.jsonl").write_text(f"{json.dumps(planted)}\n" * 2)
-    assert check_structures(folder).failures == []
-    assert check_structures([planted]).failures == []
 
 
 def test_an_id_that_no_file_takes_is_escaped(rock_salt, tmp_path):

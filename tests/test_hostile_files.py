@@ -25,7 +25,7 @@ from pymatgen.io.vasp import Poscar
 
 from skcfgp.screening.pool import Pool, read_records
 from skcfgp.structures import check_structures, structure_digest
-from skcfgp.structures.tables import read_crystals
+from skcfgp.structures.crystal_tables import read_crystals
 
 #: Seconds of computing that one file may take.
 SECONDS = 10

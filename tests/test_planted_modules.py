@@ -19,7 +19,7 @@ from skcfgp.campaign import Campaign
 from skcfgp.cli import main
 from skcfgp.screening.pool import Pool, read_records
 from skcfgp.structures import check_structures, crystal_from_optimade
-from skcfgp.structures.tables import read_crystals
+from skcfgp.structures.crystal_tables import read_crystals
 
 PLANTED = {"@module": "planted_module", "@class": "Name", "x": 1}
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ..structures import Failure, Structures, object_array
 from ..structures.ase import read_ase_database
+from ..structures.bounds import bounded_lines, check_regular
 from ..structures.checking import as_crystal, reason_of
 from ..structures.crystal_tables import FilesBeside, find_content, find_crystals, open_crystal
 from ..structures.dictionaries import escaped
@@ -86,6 +87,7 @@ class Pool:
         elif self.path.is_dir():
             self._paths = structure_files(self.path, _is_known_in_folder)
         elif _is_known(self.path):
+            check_regular(self.path)
             self._paths = [self.path]
         else:
             raise ValueError(
@@ -199,7 +201,7 @@ def _rows(read):
 
 def _read_json_lines(path, name):
     with path.open("rb") as file:
-        lines = (line for line in file if not line.isspace())
+        lines = (line for line in bounded_lines(file) if not line.isspace())
         for number, line in enumerate(lines):
             yield f"{name}:{number}", line
 
@@ -244,7 +246,7 @@ def _count_csv(path):
 
 def _count_lines(path):
     with path.open("rb") as file:
-        return sum(not line.isspace() for line in file)
+        return sum(not line.isspace() for line in bounded_lines(file))
 
 
 def _count_parquet(path):

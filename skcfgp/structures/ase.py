@@ -59,8 +59,10 @@ def read_ase_database(path):
                 f"{query} ORDER BY id LIMIT ?", (last, PAGE)
             ).fetchall():
                 for number, *row in rows:
+                    if not isinstance(number, int) or number <= last:
+                        raise ValueError("it is a damaged database: its rows are not in order.")
+                    last = number
                     yield _row(number, *row)
-                last = rows[-1][0]
         except sqlite3.Error as error:
             raise ValueError(f"it is not a database of ASE, or damaged ({error}).") from error
 

@@ -2,7 +2,7 @@
 
 import os
 
-__all__ = ["check_count", "check_regular", "limit", "read_bounded"]
+__all__ = ["bounded_lines", "check_count", "check_regular", "limit", "read_bounded"]
 
 #: What is refused before the work, by the name of the environment variable that changes it: sites
 #: of a crystal, neighbours of all its sites together, cubic angstrom of the box around its cell,
@@ -47,6 +47,18 @@ def check_regular(path):
         raise ValueError(f"{path} is a folder; pass it alone, not in a list.")
     if not path.is_file():
         raise ValueError(f"{path} is not a regular file; write what it gives to a file first.")
+
+
+def bounded_lines(file):
+    """Yield the lines of a binary file; ValueError at one with more than the limit of bytes."""
+    largest = limit("SKCFGP_MAX_BYTES")
+    while line := file.readline(largest + 1):
+        if len(line) > largest:
+            raise ValueError(
+                f"a line has more than {largest:,} bytes; the environment variable "
+                "SKCFGP_MAX_BYTES raises this limit."
+            )
+        yield line
 
 
 def read_bounded(path, open_file=open):

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from .bounds import check_regular, read_bounded
 from .delimited import read_delimited
 from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
 
@@ -65,6 +66,7 @@ def read_table(source):
         if not (path / HEADERLESS).is_file():
             raise ValueError(f"{path} is a folder without {HEADERLESS}; expected a table.")
         path = path / HEADERLESS
+    check_regular(path)
     name = path.name.lower()
     if name.endswith(PARQUET):
         return _rows_of_parquet(path)
@@ -75,7 +77,7 @@ def read_table(source):
 
 def _rows_of_csv(path):
     try:
-        records = read_delimited(path.read_bytes(), KNOWN_COLUMNS)
+        records = read_delimited(read_bounded(path), KNOWN_COLUMNS)
     except ValueError as error:
         raise ValueError(f"{path} is not a table in CSV: {error}.") from error
     records = [(line, fields) for line, fields in records if any(fields)]
@@ -144,7 +146,7 @@ def _rows_of_parquet(path):
 def _rows_of_json(path):
     from .documents import read_json, read_json_lines
 
-    text = path.read_bytes().decode("utf-8-sig", "replace")
+    text = read_bounded(path).decode("utf-8-sig", "replace")
     if path.suffix.lower() == ".json":
         try:
             records = [(None, *row) for row in read_json(text)]

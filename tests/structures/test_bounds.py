@@ -10,8 +10,10 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from skcfgp.network.graphs import structure_graph
+from skcfgp.screening import Pool
 from skcfgp.structures import Crystal, check_structures
 from skcfgp.structures.bounds import LIMITS, limit
+from skcfgp.structures.tables import read_table
 
 
 def cell(a, b, c, *sites):
@@ -93,7 +95,7 @@ def test_limits_are_raised_by_the_environment(salt, monkeypatch):
 
 CLAIMS = {
     "POSCAR": ("x\n1\n5 0 0\n0 5 0\n0 0 5\nNa\n100000000\nDirect\n0 0 0\n", "lines for them"),
-    "x.xyz": ('100000000\nLattice="5 0 0 0 5 0 0 0 5"\nNa 0 0 0\n', "1 lines of atoms"),
+    "x.xyz": ('100000000\nLattice="5 0 0 0 5 0 0 0 5"\nNa 0 0 0\n', "lines of atoms found: 1"),
     "operations.cif": (
         "data_x\n_cell_length_a 5\n_cell_length_b 5\n_cell_length_c 5\n_cell_angle_alpha 90\n"
         "_cell_angle_beta 90\n_cell_angle_gamma 90\nloop_\n_symmetry_equiv_pos_as_xyz\n"
@@ -141,3 +143,21 @@ def test_only_regular_files_are_read(tmp_path):
     found = check_structures([tmp_path / "pipe.cif", tmp_path / "null.json"], on_error="nan")
     assert [failure.index for failure in found.failures] == [0, 1]
     assert all("not a regular file" in failure.reason for failure in found.failures)
+
+
+def test_tables_and_pools_are_regular_files_too(tmp_path):
+    for name in ("pipe.csv", "pipe.parquet", "pipe.json", "pipe.jsonl", "pipe.db"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(ValueError, match="not a regular file"):
+            Pool(tmp_path / name)
+        if not name.endswith("db"):
+            with pytest.raises(ValueError, match="not a regular file"):
+                read_table(tmp_path / name)
+
+
+def test_a_line_of_a_pool_is_bounded(tmp_path, monkeypatch):
+    (tmp_path / "x.jsonl").write_text("{}\n" + " " * 2000)
+    monkeypatch.setenv("SKCFGP_MAX_BYTES", "1000")
+    for read in (lambda pool: list(pool.chunks(9)), lambda pool: pool.count()):
+        with pytest.raises(ValueError, match="SKCFGP_MAX_BYTES"):
+            read(Pool(tmp_path / "x.jsonl"))

@@ -279,6 +279,12 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
         space = f"{self.network_.digest()}/{'+'.join(layers)}"  # the network may have been edited
         stores = [memory] if self.cache_dir is None else [memory, DiskStore(self.cache_dir)]
         vectors = look_up(stores, space, set(keys) - {None})
+        n_units = sum(self.network_.architecture.widths[layer] for layer in layers)
+        if any(len(vector) != n_units for vector in vectors.values()):
+            raise OSError(
+                f"the feature store in {self.cache_dir} is damaged: a vector has not {n_units} "
+                "numbers. Remove the folder; the vectors are computed again."
+            )
         # compute equal crystals once
         new = {k: c for k, c in zip(keys, crystals.structures, strict=True) if k not in vectors}
         new.pop(None, None)
@@ -289,9 +295,11 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
             vectors |= found
             errors |= wrong
         self._report(crystals, {row: errors[k] for row, k in enumerate(keys) if k in errors})
-        empty = np.full(len(self._names()), np.nan, dtype=np.float32)
-        rows = [vectors.get(key, empty) for key in keys]
-        return np.array(rows, dtype=np.float32).reshape(-1, len(empty))
+        features = np.full((len(keys), n_units), np.nan, dtype=np.float32)
+        for row, key in enumerate(keys):
+            if key in vectors:
+                features[row] = vectors[key]
+        return features
 
     def _computed(self, items, layers):
         """Yield vectors and errors of each chunk by key, optionally computed in processes."""

@@ -90,7 +90,18 @@ class DiskStore:
         )
         with self._transaction() as connection:
             rows = connection.execute(query, (space, json.dumps(list(keys)))).fetchall()
-        return {key: np.frombuffer(blob, dtype=np.float32) for key, blob in rows}
+        return {key: self._vector(blob) for key, blob in rows}
+
+    def _vector(self, blob):
+        """Read a vector; OSError if it is not one, as in a file that was damaged or edited."""
+        if isinstance(blob, bytes) and blob and len(blob) % 4 == 0:
+            vector = np.frombuffer(blob, dtype=np.float32)
+            if np.isfinite(vector).all():
+                return vector
+        raise OSError(
+            f"the feature store {self.path} is damaged: it holds what is not a vector. Remove the "
+            "file; the vectors are computed again."
+        )
 
     def put(self, space, vectors):
         """Store a dict of str to 1-D float32 ndarray."""

@@ -1,8 +1,10 @@
 import multiprocessing
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -116,3 +118,28 @@ def test_unusable_folder(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(OSError, match="file"):
         DiskStore(tmp_path / "file")
+
+
+@pytest.mark.parametrize("blob", ["text", 7, None, b"", b"abc", np.float32("nan").tobytes()])
+def test_a_damaged_vector_is_not_taken(tmp_path, blob):
+    store = DiskStore(tmp_path)
+    store.put("s", vectors([1]))
+    with closing(sqlite3.connect(store.path)) as connection, connection:
+        connection.execute("UPDATE vectors SET vector = ?", [blob])
+    with pytest.raises(OSError, match=r"features\.sqlite is damaged"):
+        store.get("s", ["1"])
+
+
+@pytest.mark.network
+def test_a_vector_of_another_width_is_not_taken(salt, tmp_path):
+    from skcfgp import MEGNetFeaturizer
+    from skcfgp.features.store import memory
+
+    featurizer = MEGNetFeaturizer("formation_energy_1800", cache_dir=tmp_path, verbose=0)
+    featurizer.fit_transform([salt])
+    memory.clear()
+    with closing(sqlite3.connect(tmp_path / "features.sqlite")) as connection, connection:
+        connection.execute("UPDATE vectors SET vector = ?", [np.ones(3, np.float32).tobytes()])
+    with pytest.raises(OSError, match="a vector has not 32 numbers"):
+        featurizer.transform([salt])
+    memory.clear()

@@ -129,7 +129,7 @@ def check_structures(X, *, on_error="raise", formulas=False, n_jobs=None):
         `skcfgp.structures.Crystal`, ASE ``Atoms`` or paths of CIF, POSCAR, JSON, XYZ or ASE
         database files, in a list, tuple, Series, 1-D object array or DataFrame of one column (or
         with a column ``structure``); or one path: of a folder, or of a file, which may hold many
-        crystals (``.json``, ``.json.gz``, ``.jsonl``, ``.db``, extended XYZ). `Structures` were
+        crystals (CIF, JSON, JSON lines, ``.db``, extended XYZ). `Structures` were
         checked before, and are returned.
     on_error : {"raise", "nan"}, default="raise"
         Whether crystals that cannot be used raise an error, once all were looked at, or are None
@@ -145,17 +145,19 @@ def check_structures(X, *, on_error="raise", formulas=False, n_jobs=None):
     Returns
     -------
     Structures
-        Named tuple ``(structures, ids, failures)``. The id is the ``material_id`` where the data
-        has one, else the index of the Series or DataFrame, the row of the database, the file name,
-        or the position. An id that is not a number is the ``material_id`` among the ``properties``
-        of its `Crystal` too.
+        Named tuple ``(structures, ids, failures)``. The id is ``material_id``, ``id`` or ``jid``
+        where the data has one, else the index of the Series or DataFrame, the row of the database,
+        the name of the file without its suffix, or the position. Where two are equal, as much of
+        the path as tells them apart, or the position, is added. An id that is not a number is the
+        ``material_id`` among the ``properties`` of its `Crystal` too.
 
     Raises
     ------
     InvalidStructureError
         If crystals cannot be used and ``on_error="raise"``: a file cannot be read, an item is not
         a crystal, or a crystal is empty, disordered, of an element that does not exist, has
-        overlapping sites or a cell without volume. The message names the crystals.
+        overlapping sites or a cell without volume, or the file leaves open what it is. The message
+        names the crystals.
     FileNotFoundError
         If `X` is a path that does not exist.
     TypeError

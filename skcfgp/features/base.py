@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ..structures import Failure, InvalidStructureError, InvalidStructureWarning, check_structures
-from ..structures.checking import MISSING
+from ..structures.outcomes import MISSING
 
 __all__ = [
     "CrystalInputMixin",

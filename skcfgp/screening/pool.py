@@ -14,13 +14,14 @@ from typing import NamedTuple
 from ..structures import Failure, Structures, object_array
 from ..structures.ase import read_ase_database
 from ..structures.bounds import bounded_lines, check_regular
-from ..structures.checking import as_crystal, reason_of
+from ..structures.checking import as_crystal
 from ..structures.crystal_tables import FilesBeside, find_content, find_crystals, open_crystal
 from ..structures.dictionaries import escaped
 from ..structures.documents import read_json_lines
 from ..structures.files import is_structure_file, read_structure_file, structure_files
 from ..structures.ids import KEYS, Name, all_ids
 from ..structures.keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS
+from ..structures.outcomes import reason_of
 from ..structures.records import ARRAYS
 from ..structures.tables import HEADERLESS, read_table
 

@@ -6,13 +6,13 @@ from importlib import import_module
 # the tables and files of this package need none of it.
 _NAMES = {
     "Crystal": "crystal",
-    "Failure": "checking",
-    "InvalidStructureError": "checking",
-    "InvalidStructureWarning": "checking",
-    "Structures": "checking",
+    "Failure": "outcomes",
+    "InvalidStructureError": "outcomes",
+    "InvalidStructureWarning": "outcomes",
+    "Structures": "outcomes",
     "check_structures": "checking",
     "crystal_from_optimade": "entries",
-    "object_array": "checking",
+    "object_array": "outcomes",
     "read_materials_project": "materials_project",
     "read_optimade": "optimade",
     "structure_digest": "crystal",

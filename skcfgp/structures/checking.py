@@ -6,9 +6,7 @@ into one 1-D array of `Crystal` with an id beside each. Readers only bring what 
 `as_crystal` alone decides what a crystal is.
 """
 
-import warnings
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -18,105 +16,27 @@ from sklearn.utils.parallel import Parallel, delayed
 from .ase import crystal_from_atoms, is_atoms
 from .compositions import NEEDS_STRUCTURE, as_composition, formula_of, is_formula
 from .crystal import Crystal
-from .dictionaries import escaped, is_structure_dictionary
+from .dictionaries import is_structure_dictionary
 from .files import is_structure_file, read_structure_file, structure_files
-from .ids import KEYS, Name, all_ids, is_number, own_id
+from .ids import KEYS, Name, is_number, own_id
 from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS
+from .outcomes import (
+    MISSING,
+    Failure,
+    InvalidStructureError,
+    Structures,
+    named_structures,
+    reason_of,
+)
 from .records import content_of_record, crystal_from_record, crystal_from_text
 
-__all__ = [
-    "MISSING",
-    "Failure",
-    "InvalidStructureError",
-    "InvalidStructureWarning",
-    "Structures",
-    "as_crystal",
-    "check_structures",
-    "object_array",
-    "reason_of",
-]
+__all__ = ["as_crystal", "check_structures"]
 
 #: Files that one job of `n_jobs` reads.
 FILES = 50
 
 #: A record with one of these has a crystal, or should have.
 CRYSTAL_KEYS = {*MATERIAL_KEYS, "lattice", "lattice_vectors", "positions"}
-
-#: Failures that an error message names.
-SHOWN = 10
-
-#: The reason of a row that holds None, which stands for a crystal that was refused before.
-MISSING = "it is missing (None)."
-
-
-class Failure(NamedTuple):
-    """A row that could not be used.
-
-    Attributes
-    ----------
-    index : int
-        Position of the row.
-    id : object
-        Id of the crystal.
-    reason : str
-        What is wrong and, where there is a remedy, what to do.
-    """
-
-    index: int
-    id: object
-    reason: str
-
-    def __str__(self):
-        name = f"at position {self.index}" if is_number(self.id) else f"{self.id!r}"
-        return f"Crystal {name}: {self.reason}"
-
-
-class InvalidStructureError(ValueError):
-    """Crystals cannot be used; the message and ``failures`` name all of them.
-
-    Parameters
-    ----------
-    failures : list of Failure
-
-    Attributes
-    ----------
-    failures : list of Failure
-        Position, id and reason of each crystal that cannot be used.
-    """
-
-    def __init__(self, failures):
-        super().__init__(failures)
-        self.failures = failures
-
-    def __str__(self):
-        lines = [str(failure) for failure in self.failures[:SHOWN]]
-        if len(self.failures) == 1:
-            return lines[0]
-        if len(self.failures) > SHOWN:
-            lines.append(f"... and {len(self.failures) - SHOWN} more, listed in `failures`.")
-        return "\n  ".join([f"{len(self.failures)} crystals cannot be used:", *lines])
-
-
-class InvalidStructureWarning(UserWarning):
-    """Crystals cannot be used, and their rows are missing or NaN."""
-
-
-class Structures(NamedTuple):
-    """Crystals with their ids, as `check_structures` returns them.
-
-    Attributes
-    ----------
-    structures : ndarray of shape (n_samples,), dtype object
-        A `Crystal` for each row, None where the row failed.
-    ids : ndarray of shape (n_samples,), dtype object
-        Ids of the crystals.
-    failures : list of Failure
-        Rows that failed, by position.
-    """
-
-    structures: np.ndarray
-    ids: np.ndarray
-    failures: list
 
 
 def check_structures(X, *, on_error="raise", formulas=False, n_jobs=None):
@@ -210,14 +130,6 @@ def _without_formulas(found):
     return Structures(structures, found.ids, sorted([*found.failures, *new], key=lambda f: f.index))
 
 
-def object_array(values):
-    """Make a 1-D array of objects, whatever they are; np.array() would look inside a Structure."""
-    array = np.empty(len(values), dtype=object)
-    for i, value in enumerate(values):
-        array[i] = value
-    return array
-
-
 def _converted(item):
     if isinstance(item, dict):
         item = content_of_record(item)
@@ -305,31 +217,7 @@ def _checked(X, n_jobs):
         rows = [row for part in read for row in part]
     else:
         rows = _check_part(items)
-    ids = all_ids([name for name, _ in rows])
-    crystals, failures = [], []
-    for index, (id_, (_, item)) in enumerate(zip(ids, rows, strict=True)):
-        if isinstance(item, str):
-            failures.append(Failure(index, id_, item))
-            crystals.append(None)
-        else:
-            crystals.append(as_crystal(item, None if is_number(id_) else id_, formulas=True))
-    _say_isotopes(crystals, ids)
-    return Structures(object_array(crystals), object_array(ids), failures)
-
-
-def _say_isotopes(crystals, ids):
-    """Warn of the crystals of which deuterium or tritium was read as hydrogen."""
-    heavy = [
-        str(id_)
-        for id_, crystal in zip(ids, crystals, strict=True)
-        if isinstance(crystal, Crystal) and "isotopes" in crystal.properties
-    ]
-    if heavy:
-        shown = ", ".join(heavy[:SHOWN]) + (", ..." if len(heavy) > SHOWN else "")
-        warnings.warn(
-            f"deuterium and tritium are taken for hydrogen in {len(heavy)} crystals: {shown}.",
-            stacklevel=4,
-        )
+    return named_structures([name for name, _ in rows], [item for _, item in rows])
 
 
 def _check_part(items):
@@ -345,14 +233,6 @@ def _crystal_or_reason(item):
         return as_crystal(item, formulas=True)
     except Exception as error:  # whatever a crystal does, it costs no other
         return reason_of(error)
-
-
-def reason_of(error):
-    """Return why a crystal cannot be used; what is not foreseen has the name of its class."""
-    text = escaped(" ".join(str(error).split()))
-    if isinstance(error, ValueError | TypeError | OSError) and text:
-        return text
-    return f"it cannot be read ({type(error).__name__}{': ' * bool(text)}{text[:100]})."
 
 
 def _opened(items):

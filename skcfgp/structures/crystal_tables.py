@@ -15,10 +15,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .checking import as_crystal, check_structures, object_array, reason_of
+from .checking import as_crystal, check_structures
 from .files import is_structure_file
 from .ids import KEYS, IdFinder, own_id, stem
 from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
+from .outcomes import object_array, reason_of
 from .records import ARRAYS
 from .tables import Refusal, read_table
 

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .checking import object_array
 from .crystal import Crystal, structure_digest
 from .crystal_tables import NOT_NUMBERS, check_columns, read_crystals
 from .keys import is_missing
+from .outcomes import object_array
 from .tables import Refusal
 
 __all__ = ["Labelled", "find_target", "read_labelled", "read_number"]

@@ -7,8 +7,9 @@ import urllib.request
 from functools import partial
 from http.client import HTTPException
 
-from .checking import Failure, Structures, object_array
 from .entries import crystal_from_optimade
+from .ids import Name, own_id
+from .outcomes import named_structures, reason_of
 from .remote import TEMPORARY, TransientError, cached, retry
 
 __all__ = ["read_optimade"]
@@ -67,22 +68,20 @@ def read_optimade(
     if filter:
         query["filter"] = filter
     page_url = f"{_versioned(url)}/structures?{urllib.parse.urlencode(query)}"
-    ids, crystals, failures, seen = [], [], [], set()
-    while page_url and (max_crystals is None or len(ids) < max_crystals):
+    names, found, seen = [], [], set()
+    while page_url and (max_crystals is None or len(names) < max_crystals):
         if page_url in seen:
             raise ValueError(f"{url}: its pages go round in a circle, at {page_url}.")
         seen.add(page_url)
         page = cached(cache_dir, page_url, partial(_page, page_url, attempts, timeout))
-        for entry in page["data"][: None if max_crystals is None else max_crystals - len(ids)]:
-            id_, crystal = str(entry.get("id")), None
+        for entry in page["data"][: None if max_crystals is None else max_crystals - len(names)]:
+            names.append(Name(len(names), own_id(entry)))
             try:
-                crystal = crystal_from_optimade(entry.get("attributes"), id_)
-            except ValueError as error:
-                failures.append(Failure(len(ids), id_, str(error)))
-            ids.append(id_)
-            crystals.append(crystal)
+                found.append(crystal_from_optimade(entry.get("attributes")))
+            except Exception as error:  # whatever an entry does, it costs no other
+                found.append(reason_of(error))
         page_url = _next(page, page_url)
-    return Structures(object_array(crystals), object_array(ids), failures)
+    return named_structures(names, found)
 
 
 def _versioned(url):

@@ -161,9 +161,9 @@ def test_errors(tmp_path):
         Pool(tmp_path / "pool.jsonl")
     with pytest.raises(ValueError, match="holds no structure file"):
         Pool(tmp_path)
-    (tmp_path / "pool.csv").write_text("")
+    (tmp_path / "pool.txt").write_text("")
     with pytest.raises(ValueError, match="is not known: expected"):
-        Pool(tmp_path / "pool.csv")
+        Pool(tmp_path / "pool.txt")
     pd.DataFrame({"id": ["a"]}).to_parquet(tmp_path / "pool.parquet")
     with pytest.raises(ValueError, match="needs a column 'structure'"):
         next(Pool(tmp_path / "pool.parquet").chunks(1))

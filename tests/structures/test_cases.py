@@ -162,7 +162,7 @@ def test_the_commands_take_the_same_crystals(every, tmp_path):
         assert bool(row["prediction"]) == (crystal is not None)
     out = tmp_path / "table.json"
     command = ["screen", str(CASES), "--below", "0", "--out", str(out)]
-    assert quiet(CliRunner().invoke, main, command).exit_code == 0
+    assert quiet(CliRunner().invoke, main, command).exit_code == 1
     table = {row["id"]: row["prediction"] for row in json.loads(out.read_text())}
     for row in rows:
         expected = float(row["prediction"]) if row["prediction"] else None

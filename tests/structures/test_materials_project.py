@@ -168,7 +168,7 @@ def test_a_campaign_lists_what_cannot_be_used(project, wanted, tmp_path):
     options = ["--target", "e", "--unit", "eV", "--recipe", "composition"]
     command = ["campaign", "init", str(tmp_path / "campaign"), *options, "--materials-project"]
     result = CliRunner().invoke(main, [*command, json.dumps(QUERY)])
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output
     assert f"refused: {ids[1]}: expected the keys 'lattice'" in result.stderr
     assert Campaign(tmp_path / "campaign").state().ids == [ids[0], *ids[2:]]
     result = CliRunner().invoke(main, [*command, "elements=Al"])

@@ -14,16 +14,18 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from compare_models import EVERYWHERE, ONCE, readout
+from compare_models import EVERYWHERE, ONCE, distribution_of, readout
 from comparison import FORMATION, SEEDS, load_task
 
 from skcfgp.calibration import dispersion, miscalibration_area, negative_log_likelihood, sharpness
+from skcfgp.calibration.distribution_metrics import two_sigma_std
 
 MODELS = EVERYWHERE | {"network": readout} | ONCE
 
 
-def measures(y, mean, std):
+def measures(y, found):
     """Accuracy, calibration, sharpness, dispersion and likelihood, in the order of the paper."""
+    mean, std = found.median(), two_sigma_std(found)
     error = np.abs(mean - y)
     apart = np.abs(mean) + np.abs(y)
     return (
@@ -32,10 +34,10 @@ def measures(y, mean, std):
         np.sqrt(np.mean(error**2)),
         100 * np.mean(2 * error / np.where(apart > 0, apart, 1.0)),
         1 - np.mean(error**2) / np.var(y),
-        miscalibration_area(y, mean, std, form="quantile"),
+        miscalibration_area(y, found, form="quantile"),
         sharpness(std),
         dispersion(std),
-        negative_log_likelihood(y, mean, std),
+        negative_log_likelihood(y, found),
     )
 
 
@@ -44,6 +46,7 @@ if __name__ == "__main__":
     parser.add_argument("--cache", type=Path, default=Path("comparison"))
     task = load_task(FORMATION, max(SEEDS), parser.parse_args().cache)
     for name, predict in MODELS.items():
-        mdae, mae, rmse, marpd, r2, *rest = measures(task.y[task.test], *predict(task))
+        found = distribution_of(predict(task))
+        mdae, mae, rmse, marpd, r2, *rest = measures(task.y[task.test], found)
         cells = [f"{value:.3f}" for value in (mdae, mae, rmse)] + [f"{marpd:.0f}", f"{r2:.3f}"]
         print(f'   "{name}", ' + ", ".join(cells + [f"{value:.3f}" for value in rest]))

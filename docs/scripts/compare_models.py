@@ -41,12 +41,14 @@ from skcfgp.models.cfgp import block_kernel
 COLUMNS = ("MAE", "RMSE", "NLL", "CRPS", "within 2 sigma", "mean z^2", "area", "Spearman")
 
 
-def measure(y, prediction):
-    """Return the values of `COLUMNS` of a model on a test set; the area is the interval form.
+def distribution_of(prediction):
+    """Return a distribution; that of a mean and a standard deviation is Gaussian."""
+    return prediction if hasattr(prediction, "cdf") else norm(*prediction)
 
-    A prediction is a distribution, or the mean and the standard deviation of a Gaussian.
-    """
-    found = prediction if hasattr(prediction, "cdf") else norm(*prediction)
+
+def measure(y, prediction):
+    """Return the values of `COLUMNS` of a model on a test set; the area is the interval form."""
+    found = distribution_of(prediction)
     mean, rows = found.median(), (y, found.median(), two_sigma_std(found))
     values = [np.abs(mean - y).mean(), np.sqrt(np.mean((mean - y) ** 2))]
     values += [negative_log_likelihood(y, found), crps(y, found), coverage(*rows)]

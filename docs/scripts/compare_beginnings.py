@@ -143,7 +143,7 @@ def main():
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "data")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--draws", type=int, default=2)
     parser.add_argument("--properties", nargs="+", default=list(PROPERTIES))
     arguments = parser.parse_args()
     tasks = [load(name) for name in arguments.properties]

@@ -12,6 +12,7 @@ from skcfgp import CalibratedRegressor, GaussianProcessRegressor, MEGNetFeaturiz
 from skcfgp.active_learning import simulation
 from skcfgp.features.store import memory
 from skcfgp.kernels import Laplacian
+from skcfgp.models import ExtraTreesRegressor
 from skcfgp.query import (
     greedy_k_center,
     initial_design,
@@ -331,3 +332,13 @@ def test_every_strategy_from_no_label(strategy, estimator):
     follows = strategy not in (random_sampling, greedy_k_center)
     assert (list(chosen[:10]) == design) == follows
     assert np.isfinite(table["mae_pool"][1:]).all()
+
+
+def test_a_model_that_does_not_learn_by_row_from_no_label():
+    X, y = data(40)
+    trees = ExtraTreesRegressor(9, random_state=0)
+    table = simulate(trees, X, y, initial=[], pool=range(30), test=range(30, 40), n_cycles=13)
+    chosen = sum(table["indices"], ())
+    assert list(chosen[:10]) == initial_design(X[:30], 10)[0].tolist()
+    error = np.abs(clone(trees).fit(X[list(chosen)], y[list(chosen)]).predict(X[30:]) - y[30:])
+    assert table["mae_test"].iloc[-1] == pytest.approx(error.mean())

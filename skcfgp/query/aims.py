@@ -56,7 +56,8 @@ def expected_improvement(learner, X_pool, n_instances=1, *, mode="max", X_pendin
     indices : ndarray of shape (n_instances,)
         Positions in the pool, in the order of the choice; ties by lowest position.
     improvement : ndarray of shape (n_instances,)
-        Expected improvement of each, >= 0, in the unit of y.
+        Expected improvement of each, >= 0, in the unit that is learnt: that of y, or of its
+        logarithm.
 
     Raises
     ------
@@ -71,8 +72,9 @@ def expected_improvement(learner, X_pool, n_instances=1, *, mode="max", X_pendin
 
     Notes
     -----
-    A learner without a label chooses by `initial_design`. Labels that were transformed, such as
-    logarithms, are improved on as they are: the improvement is that of the logarithm.
+    A learner without a label chooses by `initial_design`. Where the logarithm of the label is
+    learnt, by ``log_target=True`` of `skcfgp.make_cfgp` or by the user, it is the logarithm that is
+    improved on, and the score is in its unit.
 
     References
     ----------
@@ -93,9 +95,9 @@ def expected_improvement(learner, X_pool, n_instances=1, *, mode="max", X_pendin
     >>> learner.query(X)[1]
     array([[7.7]])
     """
-    options = {"mode": mode, "X_pending": X_pending, "costs": costs}
-    indices, scores = log_expected_improvement(learner, X_pool, n_instances, **options)
-    return indices, scores if wants_first(learner) else np.exp(scores)
+    options = mode, X_pending, costs
+    indices, scores, belief = _choose(learner, X_pool, n_instances, _log_improvement, *options)
+    return indices, scores if belief is None else np.exp(scores)
 
 
 def log_expected_improvement(
@@ -129,12 +131,8 @@ def log_expected_improvement(
     .. [1] Ament, Daulton, Eriksson, Balandat, Bakshy, "Unexpected Improvements to Expected
        Improvement for Bayesian Optimization" (NeurIPS 2023). doi:10.48550/arXiv.2310.20708
     """
-
-    def score(belief, cost):
-        z = (belief.mean - belief.best) / belief.std
-        return np.log(belief.std) + log_excess(z, belief.df) - np.log(cost)
-
-    return _choose(learner, X_pool, n_instances, score, mode, X_pending, costs)
+    options = mode, X_pending, costs
+    return _choose(learner, X_pool, n_instances, _log_improvement, *options)[:2]
 
 
 def probability_of_improvement(
@@ -151,8 +149,8 @@ def probability_of_improvement(
     n_instances : int, default=1
     mode : {"max", "min"}, default="max"
     margin : float, default=0.0
-        By how much a label must be better, >= 0, in the unit of y. With 0 the choice stays close to
-        the best label.
+        By how much a label must be better, >= 0, in the unit that is learnt. With 0 the choice
+        stays close to the best label.
     X_pending : array-like of shape (n_pending, ...), default=None
     costs : array-like of shape (n_pool,), default=None
         For the others see `expected_improvement`.
@@ -175,8 +173,8 @@ def probability_of_improvement(
         z = (belief.mean - belief.best - margin) / belief.std
         return log_cdf(z, belief.df) - np.log(cost)
 
-    indices, scores = _choose(learner, X_pool, n_instances, score, mode, X_pending, costs)
-    return indices, scores if wants_first(learner) else np.exp(scores)
+    indices, scores, belief = _choose(learner, X_pool, n_instances, score, mode, X_pending, costs)
+    return indices, scores if belief is None else np.exp(scores)
 
 
 def upper_confidence_bound(
@@ -220,9 +218,8 @@ def upper_confidence_bound(
         bound = belief.mean + width * belief.std
         return bound if costs is None else per_cost(bound - belief.best, cost)
 
-    indices, scores = _choose(learner, X_pool, n_instances, score, mode, X_pending, costs)
-    sign = SIGNS[mode] if costs is None and not wants_first(learner) else 1.0
-    return indices, sign * scores
+    indices, scores, belief = _choose(learner, X_pool, n_instances, score, mode, X_pending, costs)
+    return indices, scores if belief is None or costs is not None else belief.sign * scores
 
 
 def level_set(learner, X_pool, n_instances=1, *, level, width=1.96, X_pending=None, costs=None):
@@ -265,10 +262,11 @@ def level_set(learner, X_pool, n_instances=1, *, level, width=1.96, X_pending=No
         raise ValueError(f"width must be positive, got {width!r}.")
 
     def score(belief, cost):
-        distance = np.abs(np.subtract.outer(belief.mean, levels)).min(axis=1)
+        borders = belief.sign * belief.learnt(levels)
+        distance = np.abs(np.subtract.outer(belief.mean, borders)).min(axis=1)
         return per_cost(width * belief.std - distance, cost)
 
-    return _choose(learner, X_pool, n_instances, score, "max", X_pending, costs)
+    return _choose(learner, X_pool, n_instances, score, "max", X_pending, costs)[:2]
 
 
 def per_cost(score, cost):
@@ -289,11 +287,14 @@ def wants_first(learner):
 
 
 def _choose(learner, X_pool, n_instances, score, mode, X_pending, costs):
-    """Choose points of largest score one after another, each given those before."""
+    """Choose points of largest score one after another, each given those before.
+
+    The third result is the belief in the end; None where there was nothing to believe in.
+    """
     sign = check_mode(mode)
     cost = check_costs(costs, check_pool(X_pool, n_instances))
     if wants_first(learner):
-        return design_for(learner, X_pool, n_instances, costs)
+        return *design_for(learner, X_pool, n_instances, costs), None
     belief = Belief(learner, X_pool, sign, X_pending)
     indices, scores = [], []
     for _ in range(n_instances):
@@ -302,7 +303,12 @@ def _choose(learner, X_pool, n_instances, score, mode, X_pending, costs):
         indices.append(first_of_largest(values))
         scores.append(values[indices[-1]])
         belief.suppose(indices[-1])
-    return np.array(indices), np.array(scores)
+    return np.array(indices), np.array(scores), belief
+
+
+def _log_improvement(belief, cost):
+    z = (belief.mean - belief.best) / belief.std
+    return np.log(belief.std) + log_excess(z, belief.df) - np.log(cost)
 
 
 def log_cdf(z, df=None):

@@ -7,7 +7,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 
 from ..calibration import CalibratedRegressor
 from ..gaussian_process import PoolPosterior, as_process
-from .common import check_features, follow, innermost, last_step_of, unwrap
+from .common import check_features, follow, innermost, last_step_of, target_scale_of, unwrap
 
 __all__ = ["Belief"]
 
@@ -18,6 +18,8 @@ SMALLEST = 1e-12
 class Belief:
     """Predictive distribution of the label of each point of a pool, with `sign` times its location.
 
+    Where a function of the label is learnt, such as a logarithm, it is that of the function; then
+    `sign` is changed where the function decreases, so that the best label is the largest again.
     Of a Gaussian process, calibrated or not, the points that are supposed to be labelled change the
     others; of another model nothing does. What a calibration does to a scale it does to it
     throughout: the factor of each point stays.
@@ -26,8 +28,9 @@ class Belief:
     def __init__(self, learner, X_pool, sign=1.0, X_pending=None):
         last, X = last_step_of(learner, X_pool)
         model, features = unwrap(last, X)
-        self.sign, self._supposed, self.df = sign, -np.inf, None
-        self.posterior = None
+        self.learnt, increasing = target_scale_of(learner)
+        self.sign = sign = sign if increasing else -sign
+        self.posterior, self._supposed, self.df = None, -np.inf, None
         if isinstance(model, SklearnGPR):
             self._follow(learner, as_process(model), features, X_pending)
             labels = self.posterior.gp.targets_
@@ -39,6 +42,7 @@ class Belief:
         else:
             members = getattr(learner, "learner_list", [learner])
             labels = np.concatenate([np.asarray(one.y_training, dtype=float) for one in members])
+            labels = self.learnt(labels)
             self._mean, self._std = map(np.asarray, last.predict(X, return_std=True))
             self._at_first = self._std
         self._best = float(np.max(sign * labels))
@@ -73,7 +77,7 @@ class Belief:
 
     @property
     def mean(self):
-        """Location of each label times the sign, in the unit of y."""
+        """Location of each label times the sign, in the unit that is learnt."""
         return self.sign * (
             self._mean if self.posterior is None else self.posterior.mean[self.left]
         )
@@ -85,7 +89,7 @@ class Belief:
 
     @property
     def std(self):
-        """Scale of each label, > 0, in the unit of y."""
+        """Scale of each label, > 0, in the unit that is learnt."""
         std = self.raw_std * self._factor
         return np.maximum(std, max(SMALLEST * std.max(), np.finfo(float).tiny))
 
@@ -104,7 +108,7 @@ class Belief:
         self.posterior.condition_on(row)
 
     def covariance(self, positions):
-        """Covariance of the labels of some points of the pool, in the unit of y squared."""
+        """Covariance of the labels of some points, in the unit that is learnt, squared."""
         rows = self.left[positions]
         covariance = self.posterior.covariance(rows, rows)
         covariance[np.diag_indices_from(covariance)] = self.posterior.std[rows] ** 2

@@ -81,6 +81,14 @@ def last_step_of(learner, X):
     return last_step(model), X if X is None else last_step_input(model, X)
 
 
+def target_scale_of(learner):
+    """Return the function of the label that is learnt, and whether it increases."""
+    last = last_step(getattr(learner, "estimator", learner))
+    if isinstance(last, MonotoneTargetRegressor):
+        return last.func, last.increasing_
+    return np.asarray, True
+
+
 def unwrap(model, X):
     """Return the model inside pipelines and calibration, and what it gets for `X`, if not None."""
     while True:

@@ -198,9 +198,10 @@ def _features(estimator, X):
 def _process_of(estimator):
     """Return the process inside an estimator, fitted or not; None if there is none."""
     while estimator is not None and not isinstance(estimator, SklearnGPR):
-        inner = estimator[-1] if isinstance(estimator, Pipeline) else None
-        inner = getattr(estimator, "regressor", inner)  # of a function of the target
-        estimator = getattr(estimator, "estimator", inner)
+        if isinstance(estimator, Pipeline):
+            estimator = estimator[-1]
+        else:  # a calibration, or a function of the target
+            estimator = getattr(estimator, "estimator", getattr(estimator, "regressor", None))
     return estimator
 
 

@@ -103,7 +103,7 @@ def thompson_sampling(
         first = first_of_largest(score)
         indices.append(int(some[first]))
         scores.append(score[first])
-    return np.array(indices), np.array(scores) * (sign if costs is None else 1.0)
+    return np.array(indices), np.array(scores) * (belief.sign if costs is None else 1.0)
 
 
 def _draw(belief, positions, n_draws, rng):

@@ -7,9 +7,11 @@ import pytest
 from modAL.acquisition import max_EI, max_PI, max_UCB
 from modAL.models import BayesianOptimizer
 from scipy import integrate, stats
+from sklearn.base import clone
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 
 from skcfgp import ActiveLearner, CalibratedRegressor, GaussianProcessRegressor
+from skcfgp.calibration import MonotoneTargetRegressor
 from skcfgp.kernels import Laplacian
 from skcfgp.models import ExtraTreesRegressor
 from skcfgp.query import (
@@ -79,6 +81,32 @@ def test_formulas(cls, mode):
         (index,), (value,) = strategy(learner, POOL)
         assert index == np.argmax(score)
         assert value == pytest.approx(returned[index], rel=1e-5)
+
+
+@pytest.mark.parametrize(("func", "inverse"), [(np.log, np.exp), (lambda y: -np.log(y), None)])
+@pytest.mark.parametrize("trees", [False, True])
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_a_function_of_the_label_is_learnt(func, inverse, trees, mode):
+    model = learner_of().estimator if not trees else ExtraTreesRegressor(9, random_state=0)
+    inverse = inverse or (lambda z: np.exp(-z))
+    target = MonotoneTargetRegressor(model, func=func, inverse_func=inverse)
+    y = np.exp(Y[:20])
+    learner = ActiveLearner(target, X_training=TRAIN, y_training=y)
+    by_hand = ActiveLearner(clone(model), X_training=TRAIN, y_training=func(y))
+    rises = inverse(1.0) > inverse(0.0)
+    same = mode if rises else {"max": "min", "min": "max"}[mode]
+    for strategy in EXACT:
+        found = strategy(learner, POOL, 3, mode=mode)
+        expected = strategy(by_hand, POOL, 3, mode=same)
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_allclose(found[1], expected[1])
+    found = level_set(learner, POOL, 3, level=2.0)
+    np.testing.assert_array_equal(found, level_set(by_hand, POOL, 3, level=func(2.0)))
+    if not trees:
+        options = {"random_state": 0}
+        found = thompson_sampling(learner, POOL, mode=mode, **options)
+        drawn = thompson_sampling(by_hand, POOL, mode=same, **options)
+        np.testing.assert_array_equal(found, drawn)
 
 
 def test_several_levels():

@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skcfgp import ActiveLearner, CalibratedRegressor, GaussianProcessRegressor
+from skcfgp.calibration import MonotoneTargetRegressor
 from skcfgp.kernels import Laplacian, OnColumns
 from skcfgp.query import design, expected_improvement, greedy_k_center, initial_design, recommended
 
@@ -107,7 +108,7 @@ def test_given_hyper_parameters_are_kept():
 
 @pytest.mark.parametrize("cls", [ActiveLearner, ModALActiveLearner])
 @pytest.mark.parametrize("strategy", [recommended, expected_improvement])
-@pytest.mark.parametrize("wrap", [lambda gp: gp, CalibratedRegressor])
+@pytest.mark.parametrize("wrap", [lambda gp: gp, CalibratedRegressor, MonotoneTargetRegressor])
 def test_a_learner_without_labels(cls, strategy, wrap):
     learner = cls(make_pipeline(StandardScaler(), wrap(two_blocks())), strategy)
     indices, rows = learner.query(X, n_instances=6)

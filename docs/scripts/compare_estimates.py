@@ -55,10 +55,12 @@ def load(target, estimate):
 
 
 def chgnet_moduli(crystals):
-    """Bulk moduli in GPa; NaN where the energies have no minimum."""
+    """Bulk moduli in GPa, kept in a folder; NaN where the energies have no minimum."""
     from chgnet.model import CHGNetCalculator
 
-    featurizer = CalculatorFeaturizer(CHGNetCalculator, "bulk_modulus", on_error="nan")
+    featurizer = CalculatorFeaturizer(
+        CHGNetCalculator, "bulk_modulus", on_error="nan", cache_dir="comparison"
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InvalidStructureWarning)
         return featurizer.fit_transform(crystals)[:, 0]

@@ -8,8 +8,10 @@ that a Gaussian process learns them from few labels (see ``estimates`` of `skcfg
 """
 
 import inspect
+import pickle
 import sys
 from functools import partial
+from uuid import uuid4
 
 import numpy as np
 from joblib import effective_n_jobs, hash
@@ -61,8 +63,9 @@ class CalculatorFeaturizer(CrystalTransformerMixin, BaseEstimator):
     cache_dir : str, Path or None, default=None
         Folder of a feature cache that outlives the process; in memory numbers are always kept.
         They are found again by the content of the crystal and by the factory: its name, its
-        arguments, its source and the version of its package. Weights that the calculator reads from
-        a file are not seen: name another folder when these change.
+        arguments, its source with the constants that it reads, and the version of its package.
+        Weights that the calculator reads from a file are not seen: name another folder when these
+        change.
     n_jobs : int, default=None
         Number of processes that read files and compute energies. None means 1 unless a joblib
         context says otherwise, -1 all processors.
@@ -125,6 +128,13 @@ class CalculatorFeaturizer(CrystalTransformerMixin, BaseEstimator):
                 "calculator must be a factory, such as the class EMT or partial(LennardJones, "
                 f"sigma=2.5), not a calculator; got {self.calculator!r}."
             )
+        try:
+            pickle.dumps(self.calculator)
+        except Exception as error:  # pickle raises anything: PicklingError, AttributeError, ...
+            raise ValueError(
+                "calculator must be picklable: a class or a function of a module, or a partial of "
+                f"one, not a lambda or an inner function; got {self.calculator!r} ({error})."
+            ) from error
         strains = np.asarray(self.strains, dtype=float)
         if strains.ndim != 1 or len(np.unique(strains)) < 3 or not (strains > -1).all():
             raise ValueError(
@@ -247,10 +257,14 @@ def _identity(factory):
         return _identity(factory.func), factory.args, factory.keywords
     named = factory if hasattr(factory, "__qualname__") else type(factory)
     package = sys.modules.get(named.__module__.partition(".")[0])
+    version = str(getattr(package, "__version__", ""))
     try:
         source = inspect.getsource(named)
     except (OSError, TypeError):  # typed at a prompt, or compiled
-        source = ""
-    state = () if named is factory else vars(factory)
-    version = str(getattr(package, "__version__", ""))
-    return named.__module__, named.__qualname__, version, source, state
+        source = "" if version else uuid4().hex  # nothing tells it from another of its name
+    constants = {}
+    if inspect.isfunction(named):
+        read = inspect.getclosurevars(named).globals
+        plain = (bool, int, float, str, tuple, list, dict)
+        constants = {name: value for name, value in read.items() if isinstance(value, plain)}
+    return pickle.dumps(factory), version, source, constants

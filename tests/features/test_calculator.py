@@ -141,6 +141,31 @@ def test_other_settings_of_a_calculator_are_not_taken_for_the_same():
     np.testing.assert_allclose(wide, 2 * narrow, rtol=1e-5)
 
 
+CURVATURE = 0.05
+
+
+def make_parabola():
+    return Parabola(curvature=CURVATURE)
+
+
+class Workshop:
+    def __init__(self, curvature):
+        self.curvature = curvature
+
+    def make(self):
+        return Parabola(curvature=self.curvature)
+
+
+def test_nor_what_a_function_or_an_object_reads(monkeypatch):
+    featurizer = CalculatorFeaturizer(make_parabola, "bulk_modulus")
+    narrow = featurizer.fit_transform(METALS)
+    monkeypatch.setitem(globals(), "CURVATURE", 0.1)
+    np.testing.assert_allclose(featurizer.fit_transform(METALS), 2 * narrow, rtol=1e-5)
+    for curvature in (0.05, 0.1):
+        made = CalculatorFeaturizer(Workshop(curvature).make, "bulk_modulus").fit_transform(METALS)
+        np.testing.assert_allclose(made, curvature / 0.05 * narrow, rtol=1e-5)
+
+
 def test_processes_give_the_same_rows():
     crystals = [bulk("Cu", a=a) for a in np.linspace(3.4, 3.8, 45)]
     alone = CalculatorFeaturizer(EMT).fit_transform(crystals)
@@ -187,6 +212,7 @@ def test_it_behaves_like_a_transformer():
     ("params", "message"),
     [
         ({"calculator": EMT()}, "must be a factory"),
+        ({"calculator": lambda: EMT()}, "must be picklable"),
         ({"properties": "hardness"}, "properties must be of"),
         ({"properties": ()}, "name at least one"),
         ({"strains": (-0.1, 0.1)}, "at least three different"),

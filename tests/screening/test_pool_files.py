@@ -164,7 +164,7 @@ def test_errors(tmp_path):
     (tmp_path / "pool.txt").write_text("")
     with pytest.raises(ValueError, match="is not known: expected"):
         Pool(tmp_path / "pool.txt")
-    pd.DataFrame({"id": ["a"]}).to_parquet(tmp_path / "pool.parquet")
+    pd.DataFrame({"name": ["a"]}).to_parquet(tmp_path / "pool.parquet")
     with pytest.raises(ValueError, match="needs a column 'structure'"):
         next(Pool(tmp_path / "pool.parquet").chunks(1))
     (tmp_path / "pool.db").write_bytes(b"not a database" * 100)

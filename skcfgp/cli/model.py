@@ -80,6 +80,12 @@ MODEL_OPTIONS = [
         help="Columns on which the values depend in another way, such as a temperature.",
     ),
     click.option(
+        "--log",
+        is_flag=True,
+        help="Learn the logarithm of the values in --train, which must be positive, and answer in "
+        "their unit.",
+    ),
+    click.option(
         "--coverage",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
         default=0.95,
@@ -90,10 +96,10 @@ MODEL_OPTIONS = [
 
 #: Parameters of `model_options`.
 MODEL_NAMES = ("train", "target", "unit", "recipe", "weights", "layer", "estimates", "columns")
-MODEL_NAMES += ("coverage",)
+MODEL_NAMES += ("log", "coverage")
 
 #: Options that say something of the labels in --train.
-OF_LABELS = ("target", "unit", "estimates", "columns")
+OF_LABELS = ("target", "unit", "estimates", "columns", "log")
 
 
 def model_options(command):
@@ -129,7 +135,7 @@ def columns_of(options):
     return [*options["estimates"], *options["columns"]]
 
 
-def fit_model(train, target, unit, recipe, weights, layer, estimates, columns):
+def fit_model(train, target, unit, recipe, weights, layer, estimates, columns, log):
     """Fit the model that the options ask for.
 
     Returns it with the unit of its predictions and the number of labels that were refused.
@@ -146,11 +152,14 @@ def fit_model(train, target, unit, recipe, weights, layer, estimates, columns):
         columns=[*estimates, *columns],
         unit=unit or None,
         formulas=recipe == "composition",
+        log=log,
     )
     say_labels(train, found)
-    model, unit = fit_predictor(
-        (found.X, found.y), *options, found.unit or "", estimates, columns, recipe
-    )
+    labelled = (found.X, found.y)
+    if found.label_std is not None:
+        labelled += (found.label_std,)
+    named = {"estimates": estimates, "columns": columns, "recipe": recipe, "log": log}
+    model, unit = fit_predictor(labelled, *options, found.unit or "", **named)
     return model, unit, len(found.refused)
 
 

@@ -97,15 +97,16 @@ def fit_predictor(
     estimates=(),
     columns=(),
     recipe="recommended",
+    log=False,
 ):
     """Fit a pipeline of `make_cfgp`, calibrated, on one thread: the same numbers in each process.
 
     Parameters
     ----------
-    labelled : (X, y), default=None
-        Crystals and labels to fit; X is a DataFrame if there are other columns. By default the
-        bundled formation energies: the process and its calibration are fitted to the training
-        part, and the pool adds its labels.
+    labelled : (X, y) or (X, y, y_std), default=None
+        Crystals and labels to fit, with their standard errors where these are known; X is a
+        DataFrame if there are other columns. By default the bundled formation energies: the process
+        and its calibration are fitted to the training part, and the pool adds its labels.
     weights : str or Path, default=None
         Network, see `skcfgp.MEGNetFeaturizer`. By default ``"Eform_MP_2019"``, or for the bundled
         formation energies ``"formation_energy_1800"``.
@@ -117,6 +118,8 @@ def fit_predictor(
         Columns beside the crystals, as in `skcfgp.make_cfgp`; only with `labelled`.
     recipe : str, default="recommended"
         As in `skcfgp.make_cfgp`.
+    log : bool, default=False
+        Whether to learn the logarithm of the labels; only with `labelled`.
 
     Returns
     -------
@@ -132,6 +135,8 @@ def fit_predictor(
         If there are columns and no labels: the bundled labels have none beside them. If a network
         or layer is named for a recipe without one.
     """
+    if labelled is None and log:
+        raise ValueError("the bundled formation energies are negative and have no logarithm.")
     if labelled is None and (estimates or columns):
         raise ValueError(
             f"the bundled formation energies have no columns {[*estimates, *columns]}: give "
@@ -141,12 +146,14 @@ def fit_predictor(
     if not has_network and (weights is not None or layer is not None):
         raise ValueError("the recipe 'composition' has no network: leave out weights and layer.")
     weights = weights or (BUNDLED if labelled is None else PUBLISHED)
-    model = make_cfgp(weights, recipe=recipe, estimates=estimates, columns=columns, calibrated=True)
+    named = {"estimates": estimates, "columns": columns, "log_target": log}
+    model = make_cfgp(weights, recipe=recipe, calibrated=True, **named)
     if layer is not None:
         name = "megnet__megnetfeaturizer__layer" if recipe == "recommended" else "layer"
         model.set_params(**{f"features__{name}": layer})
     if labelled is not None:
-        return model.fit(*labelled), unit
+        X, y, *known = labelled
+        return model.fit(X, y, **({"gp__y_std": known[0]} if known else {})), unit
     from ..datasets import load_formation_energy
 
     train, pool = (load_formation_energy(split=s, structures="arrays") for s in ("train", "pool"))

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from ..calibration import predict_distribution
+from ..calibration.distribution_metrics import two_sigma_std
 from ..network import MEGNet, load_network
 from .usable import apply_to_usable, filled, read_rows
 
@@ -12,9 +12,6 @@ __all__ = ["featurize", "predict_crystals", "unseen_mask"]
 
 #: Columns of numbers in a table of predictions.
 COLUMNS = ("prediction", "std", "lower", "upper", "df")
-
-#: The ends of what two standard deviations hold.
-TWO_SIGMA = norm.cdf([-2.0, 2.0])
 
 
 def featurize(transformer, crystals):
@@ -69,7 +66,9 @@ def predict_crystals(model, crystals, unit="", coverage=0.95):
         A row for each crystal, in the order given, with the columns ``id``, ``formula``,
         ``prediction``, ``std`` (two of them hold 95.45 %), ``lower``, ``upper``,
         ``df`` (degrees of freedom of a Student-t; infinite for a Gaussian), ``unit`` and
-        ``error``: the reason why there is no prediction, or an empty string.
+        ``error``: the reason why there is no prediction, or an empty string. A model that learnt
+        log10 of the target gives the median as ``prediction``, and ``std_log10`` too: the standard
+        deviation of the logarithm, of which ``df`` are the degrees of freedom.
     """
     crystals, table = read_rows(crystals)
     rows, found, errors = apply_to_usable(
@@ -95,13 +94,16 @@ def predict_crystals(model, crystals, unit="", coverage=0.95):
 
 
 def _columns(distribution, coverage):
-    """Return the numbers of a table: what `COLUMNS` names, of each row."""
-    centre = distribution.kwds["loc"] if "loc" in distribution.kwds else distribution.median()
-    below, above = distribution.ppf(TWO_SIGMA[:, None])
+    """Return the numbers of a table, by column: those of `COLUMNS`, and of a logarithm its std."""
     lower, upper = distribution.interval(coverage)
-    df = distribution.args[0] if distribution.dist.name == "t" else np.inf
-    values = (centre, (above - below) / 4, lower, upper, np.full(len(lower), df))
-    return dict(zip(COLUMNS, values, strict=True))
+    inner = getattr(distribution, "inner", distribution)  # of what was learnt of the target
+    centre = distribution.median() if inner is not distribution else inner.kwds["loc"]
+    df = inner.args[0] if inner.dist.name == "t" else np.inf
+    values = (centre, two_sigma_std(distribution), lower, upper, np.full(len(lower), df))
+    columns = dict(zip(COLUMNS, values, strict=True))
+    if getattr(distribution, "func", None) is np.log10:
+        columns["std_log10"] = two_sigma_std(inner)
+    return columns
 
 
 def _formula(item):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Condition", "Screening", "df_of", "screen"]
+__all__ = ["Condition", "Screening", "probability_of", "screen"]
 
 
 @dataclass(frozen=True)
@@ -133,11 +133,18 @@ class Screening:
         )
 
 
-def df_of(table):
-    """Return the degrees of freedom of the predictions of a table; infinite without a column."""
-    if "df" not in table.columns:
-        return math.inf
-    return table["df"].to_numpy(dtype=float)
+def probability_of(table, condition):
+    """Compute the probability that each row of a table of predictions meets a condition."""
+    mean, std = (table[name].to_numpy(dtype=float) for name in ("prediction", "std"))
+    df = table["df"].to_numpy(dtype=float) if "df" in table.columns else math.inf
+    if "std_log10" not in table.columns:
+        return condition.probability(mean, std, df)
+    if condition.high <= 0:
+        return np.where(np.isnan(mean), np.nan, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bounds = np.log10(np.maximum([condition.low, condition.high], 0.0))
+        std = np.where(std == 0, 0.0, table["std_log10"].to_numpy(dtype=float))
+        return Condition(*bounds.tolist()).probability(np.log10(mean), std, df)
 
 
 def screen(table, condition, cut=0.5):
@@ -147,7 +154,8 @@ def screen(table, condition, cut=0.5):
     ----------
     table : DataFrame
         Predictions, with the columns ``prediction`` and ``std``; if they are a Student-t, ``df``;
-        and if some values are known, ``value``; such as `skcfgp.models.predict_crystals` returns.
+        if a logarithm was learnt, ``std_log10``; and if some values are known, ``value``; such as
+        `skcfgp.models.predict_crystals` returns.
     condition : Condition
         Condition on the value.
     cut : float, default=0.5
@@ -175,7 +183,7 @@ def screen(table, condition, cut=0.5):
         value = table["value"].to_numpy(dtype=float)
         labelled = ~np.isnan(value)
         mean, std = np.where(labelled, value, mean), np.where(labelled, 0.0, std)
-    p = condition.probability(mean, std, df_of(table))
+    p = probability_of(table.assign(prediction=mean, std=std), condition)
     table["p_meets"] = p
     table["found"] = p >= cut
     order = np.argsort(-np.nan_to_num(p, nan=-1.0), kind="stable")

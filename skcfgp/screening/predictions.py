@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..structures.io import atomic_write
-from .conditions import Condition, Screening, df_of
+from .conditions import Condition, Screening, probability_of
 from .conditions import screen as screen_table
 
 __all__ = ["PoolPredictions"]
@@ -173,7 +173,7 @@ _TOTALS = (
 
 def _score(table, by):
     if isinstance(by, Condition):
-        return by.probability(table["prediction"], table["std"], df_of(table))
+        return probability_of(table, by)
     if callable(by):
         return by(table)
     if by != "std":

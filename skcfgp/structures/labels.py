@@ -77,10 +77,11 @@ def find_target(path, columns, target=None, named=(), rows=()):
     return target
 
 
-def read_labelled(source, target=None, *, columns=(), unit=None, formulas=False):
+def read_labelled(source, target=None, *, columns=(), unit=None, formulas=False, log=False):
     """Read a table of labelled crystals; a row that cannot be used is refused.
 
-    `columns` are numbers beside the crystals, which every row must have. ValueError if fewer than 2
+    `columns` are numbers beside the crystals, which every row must have. With `log` a value that is
+    not positive refuses its row, since the logarithm is learnt. ValueError if fewer than 2
     rows can be used, or the table as a whole cannot.
     """
     name = Path(source).name if isinstance(source, str | os.PathLike) else "the table"
@@ -97,7 +98,7 @@ def read_labelled(source, target=None, *, columns=(), unit=None, formulas=False)
                 continue
             unit = _unit(row.fields, unit)
             numbers = (
-                read_number(row.fields[target]),
+                _value(row.fields[target], log),
                 _standard_error(row.fields),
                 *(read_number(row.fields[column], column) for column in columns),
             )
@@ -136,6 +137,13 @@ def read_labelled(source, target=None, *, columns=(), unit=None, formulas=False)
         repeated,
         _doubts(rows, y),
     )
+
+
+def _value(field, log):
+    number = read_number(field)
+    if log and number <= 0:
+        raise ValueError(f"the value {field!r} is not positive and has no logarithm")
+    return number
 
 
 def read_number(value, what="value"):

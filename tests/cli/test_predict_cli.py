@@ -1,6 +1,7 @@
 """`skcfgp predict` and `screen`: one model, one meaning of each option, no row lost."""
 
 import csv
+import io
 import json
 import os
 import sys
@@ -16,6 +17,7 @@ from skcfgp.cli import main
 from skcfgp.cli import model as model_of_commands
 from skcfgp.models import predict_crystals
 from skcfgp.screening import Condition
+from skcfgp.screening.conditions import probability_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 COMPOSITION = ("--recipe", "composition")
@@ -53,6 +55,7 @@ def tables(tmp_path, formation_energy):
     [
         (["--unit", "GPa"], "--unit has no effect without --train"),
         (["--target", "K_VRH"], "--target has no effect without --train"),
+        (["--log"], "--log has no effect without --train"),
         (["--estimates", "gap"], "--estimates has no effect without --train"),
         ([*COMPOSITION, "--layer", "readout_0"], "--layer has no effect with --recipe composition"),
         ([*COMPOSITION, "--weights", "x"], "--weights has no effect with --recipe composition"),
@@ -272,3 +275,43 @@ def test_the_folder_of_cgcnn_gives_crystals_and_labels(tmp_path, formation_energ
     assert [row["id"] for row in rows_of(result.stdout)] == [str(i + 100) for i in range(12)]
     same = invoke("predict", folder, "--labelled", folder, *COMPOSITION)
     assert same.stdout == result.stdout
+
+
+def test_logarithms_are_learnt_and_answered_in_the_unit(tables, tmp_path):
+    train, new = tables
+    table = pd.read_csv(train)
+    table["energy"] = 10.0 ** table["energy"]
+    table.loc[3, "energy"] = -1.0
+    table.to_csv(train, index=False)
+    options = ["--train", train, *COMPOSITION, "--log", "--unit", "GPa"]
+    result = invoke("predict", new, *options)
+    assert result.exit_code == 1
+    assert "the value '-1.0' is not positive and has no logarithm" in result.stderr
+    found = pd.read_csv(io.StringIO(result.stdout))
+    table, rows = table.drop(index=3), pd.read_csv(new)
+    model = make_cfgp(recipe="composition", calibrated=True, log_target=True)
+    model.fit(table["formula"], table["energy"])
+    expected = model.predict(rows["formula"], return_std=True)
+    np.testing.assert_allclose(found[["prediction", "std"]].T, expected, rtol=1e-6)
+    assert (found["lower"] > 0).all()
+    distribution = predict_distribution(model, rows["formula"])
+    for condition in (Condition.of(below=0.1), Condition.of(between=(0.1, 3.0))):
+        p = probability_of(found, condition)
+        at_most = distribution.cdf(condition.low) if condition.low > 0 else 0.0
+        np.testing.assert_allclose(p, distribution.cdf(condition.high) - at_most, rtol=1e-6)
+    assert (probability_of(found, Condition.of(below=0.0)) == 0).all()
+
+
+def test_a_standard_error_of_each_label_counts(tables):
+    train, new = tables
+    table = pd.read_csv(train)
+    table["label_std"] = 0.4
+    plain = pd.read_csv(io.StringIO(invoke("predict", new, "--train", train, *COMPOSITION).stdout))
+    table.to_csv(train, index=False)
+    result = invoke("predict", new, "--train", train, *COMPOSITION)
+    assert result.exit_code == 0, result.output
+    found, rows = pd.read_csv(io.StringIO(result.stdout)), pd.read_csv(new)
+    model = make_cfgp(recipe="composition", calibrated=True)
+    model.fit(table["formula"], table["energy"], gp__y_std=table["label_std"].to_numpy())
+    np.testing.assert_allclose(found["prediction"], model.predict(rows["formula"]), rtol=1e-6)
+    assert not np.allclose(found["prediction"], plain["prediction"])

@@ -89,6 +89,7 @@ def main():
 @main.command()
 @click.option(
     "--out",
+    "-o",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("skcfgp-demo"),
     show_default=True,

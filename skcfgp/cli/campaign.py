@@ -187,7 +187,7 @@ def add(opened, pool):
 @campaign.command()
 @_opened
 @click.option("-n", type=int, default=1, show_default=True, help="Number of crystals.")
-@click.option("--out", type=FILES, help="Folder for input files of calculations.")
+@click.option("--out", "-o", type=FILES, help="Folder for input files of calculations.")
 @click.option(
     "--format", "fmt", type=click.Choice(["cif", "poscar"]), default="cif", show_default=True
 )
@@ -325,7 +325,7 @@ def _makes_table(command):
             write_table(table, out)
             click.echo(f"wrote {len(table)} rows to {out}")
 
-    out = click.option("--out", type=FILES, help="File, .csv or .json. Default: print CSV.")
+    out = click.option("--out", "-o", type=FILES, help="File, .csv or .json. Default: print CSV.")
     return campaign.command()(_opened(out(written)))
 
 

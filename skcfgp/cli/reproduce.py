@@ -12,6 +12,7 @@ __all__ = ["reproduce"]
 @click.command()
 @click.option(
     "--out",
+    "-o",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("skcfgp-reproduction"),
     show_default=True,

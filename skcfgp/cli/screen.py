@@ -122,18 +122,19 @@ def screen(files, below, above, between, cut, edge_cases, rescale, out, coverage
         _screen_pool(files[0], out, condition, unit, cut, edge_cases, coverage, options, pool)
         return
     if is_campaign:
-        table, known_unit, n_refused = *_campaign_table(files[0], rescale, unit), 0
+        table, n_refused = None, 0
+        found, known_unit = _screen_campaign(files[0], condition, unit, cut, rescale)
     else:
-        table, known_unit, n_refused = _table(files, options, unit, coverage, out)
-    from ..screening import screen as screen_table
+        from ..screening import screen as screen_table
 
-    found = screen_table(table, condition, cut)
+        table, known_unit, n_refused = _table(files, options, unit, coverage, out)
+        found = screen_table(table, condition, cut)
     _say(found, edge_cases, known_unit)
     if out is not None:
         from .predict import write
 
         write(found.table, out)
-    if not is_campaign:
+    if table is not None:
         failed = table[table["error"] != ""]
         say_unused(zip(failed["id"], failed["error"], strict=True))
         unusable(len(failed), len(table), n_refused)
@@ -203,13 +204,14 @@ def _is_campaign(files):
     return len(files) == 1 and (files[0] / FILE_NAME).exists()
 
 
-def _campaign_table(folder, rescale, unit):
+def _screen_campaign(folder, condition, unit, cut, rescale):
     from ..campaign import Campaign
 
     campaign = Campaign(folder)
     known = campaign.state().settings["unit"]
     _check_unit(unit, known)
-    return campaign.export(rescale=rescale), known
+    limits = {"between": (condition.low, condition.high)}
+    return campaign.screen(**limits, cut=cut, rescale=rescale), known
 
 
 def _table(files, options, unit, coverage, out):

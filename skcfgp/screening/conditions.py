@@ -48,16 +48,17 @@ class Condition:
             return cls(float(low), float(high))
         return cls(high=float(below)) if below is not None else cls(low=float(above))
 
-    def probability(self, mean, std, df=math.inf):
+    def probability(self, mean, std, df=None):
         """Compute the probability that each value meets the condition.
 
         Parameters
         ----------
         mean, std : array-like of shape (n_samples,)
             Predictions; a standard deviation of 0 marks a known value. NaN gives NaN.
-        df : float or array-like of shape (n_samples,), default=inf
-            Degrees of freedom of a Student-t, within two `std` of which 95.45 % lie. Infinite, or
-            NaN, is a Gaussian.
+        df : float or array-like of shape (n_samples,), default=None
+            Degrees of freedom, if the distributions are those of a Student-t. Two standard
+            deviations hold 95.45 % of it, as they do of a Gaussian, which infinity, NaN and None
+            stand for.
 
         Returns
         -------
@@ -68,7 +69,8 @@ class Condition:
             raise ValueError(f"std must not be negative, got {np.nanmin(std)}.")
         known = np.where(np.isnan(mean + std), np.nan, (self.low < mean) & (mean < self.high))
         with np.errstate(divide="ignore", invalid="ignore"):
-            cdf, scale = _distribution(std, np.asarray(df, dtype=float))
+            df = np.asarray(math.inf if df is None else df, dtype=float)
+            cdf, scale = _distribution(std, df)
             low, high = (self.low - mean) / scale, (self.high - mean) / scale
             # The difference of the smaller tails: no loss of digits far from the condition.
             upper = low > -high
@@ -133,10 +135,14 @@ class Screening:
         )
 
 
-def probability_of(table, condition):
-    """Compute the probability that each row of a table of predictions meets a condition."""
+def probability_of(table, condition, df=None):
+    """Compute the probability that each row of a table of predictions meets a condition.
+
+    `df` stands for the column of this name.
+    """
     mean, std = (table[name].to_numpy(dtype=float) for name in ("prediction", "std"))
-    df = table["df"].to_numpy(dtype=float) if "df" in table.columns else math.inf
+    if df is None and "df" in table.columns:
+        df = table["df"].to_numpy(dtype=float)
     if "std_log10" not in table.columns:
         return condition.probability(mean, std, df)
     if condition.high <= 0:
@@ -147,7 +153,7 @@ def probability_of(table, condition):
         return Condition(*bounds.tolist()).probability(np.log10(mean), std, df)
 
 
-def screen(table, condition, cut=0.5):
+def screen(table, condition, cut=0.5, df=None):
     """Sort crystals by the probability that they meet a condition.
 
     Parameters
@@ -160,6 +166,8 @@ def screen(table, condition, cut=0.5):
         Condition on the value.
     cut : float, default=0.5
         Probability from which a crystal counts as found.
+    df : float, default=None
+        Degrees of freedom of all predictions, in place of the column; see `Condition.probability`.
 
     Returns
     -------
@@ -183,7 +191,7 @@ def screen(table, condition, cut=0.5):
         value = table["value"].to_numpy(dtype=float)
         labelled = ~np.isnan(value)
         mean, std = np.where(labelled, value, mean), np.where(labelled, 0.0, std)
-    p = probability_of(table.assign(prediction=mean, std=std), condition)
+    p = probability_of(table.assign(prediction=mean, std=std), condition, df)
     table["p_meets"] = p
     table["found"] = p >= cut
     order = np.argsort(-np.nan_to_num(p, nan=-1.0), kind="stable")

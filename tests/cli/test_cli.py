@@ -329,6 +329,26 @@ def test_predict_and_screen_give_the_same_numbers(files, tmp_path):
                 assert float(row[name]) == pytest.approx(float(expected[name]), rel=1e-4)
 
 
+def all_commands(group, path=()):
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from all_commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
+
+
+def test_an_option_has_one_short_form_in_every_command():
+    forms = {}
+    for command, found in all_commands(main):
+        for option in found.params:
+            for name in option.opts:
+                if name.startswith("--"):
+                    short = {opt for opt in option.opts if not opt.startswith("--")}
+                    forms.setdefault(name, {})[command] = short
+    for name, by_command in forms.items():
+        assert len(set(map(frozenset, by_command.values()))) == 1, (name, by_command)
+
+
 def test_options_of_the_model_are_the_same():
     """One name, one meaning and one default in 'predict' and 'screen'."""
     predict, screen = (

@@ -95,7 +95,8 @@ def predict_crystals(model, crystals, unit="", coverage=0.95):
 
 def _columns(distribution, coverage):
     """Return the numbers of a table, by column: those of `COLUMNS`, and of a logarithm its std."""
-    lower, upper = distribution.interval(coverage)
+    with np.errstate(invalid="ignore"):  # a prediction that is not finite has no interval
+        lower, upper = distribution.interval(coverage)
     inner = getattr(distribution, "inner", distribution)  # of what was learnt of the target
     centre = distribution.median() if inner is not distribution else inner.kwds["loc"]
     df = inner.args[0] if inner.dist.name == "t" else np.inf

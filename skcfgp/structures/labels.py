@@ -67,7 +67,8 @@ def find_target(path, columns, target=None, named=(), rows=()):
     """
     values = [name for name in columns if name not in NOT_NUMBERS | set(named)]
     if target is None and rows:
-        values = [name for name in values if any(_is_number(row.get(name)) for row in rows)]
+        numbers = [name for name in values if any(_is_number(row.get(name)) for row in rows)]
+        values = numbers or values
     if target is None and len(values) == 1:
         return values[0]
     if "value" in values and target not in values:

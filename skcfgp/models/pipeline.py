@@ -27,7 +27,9 @@ class CrystalPipeline(Pipeline):
         Whether `predict` raises an error where crystals cannot be used, or returns NaN for these,
         with one `InvalidStructureWarning` that names them. `fit` raises an error in any case, since
         there are labels of all its crystals.
-    transform_input, memory, verbose
+    transform_input : list of str, default=None
+    memory : str or joblib.Memory, default=None
+    verbose : bool, default=False
         As in `sklearn.pipeline.Pipeline`.
 
     See Also

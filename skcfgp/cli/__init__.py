@@ -1,5 +1,6 @@
 """The ``skcfgp`` command."""
 
+import io
 import os
 import shlex
 import sys
@@ -35,6 +36,7 @@ class Group(click.Group):
 
     def invoke(self, ctx):  # noqa: D102  click's
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's greetings
+        _print_anything()
         try:
             with interruptible(), warnings.catch_warnings():
                 warnings.showwarning = _show_warning
@@ -47,6 +49,13 @@ class Group(click.Group):
             if (message := _foreseen(error)) is not None:
                 raise click.ClickException(message) from error
             raise Fault(_fault(error, ctx.meta.get(ARGUMENTS, []))) from error
+
+
+def _print_anything():
+    """Let a terminal show what it has no letters for as question marks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _foreseen(error):

@@ -44,8 +44,9 @@ MODEL_OPTIONS = [
         "train",
         type=click.Path(path_type=Path, exists=True),
         help="Table of your labelled crystals (.csv, .parquet, .json, .jsonl), or a folder with "
-        "id_prop.csv: a column 'file', 'structure', 'formula' or 'id', one with the values, and "
-        "optionally 'label_std', 'unit' and 'failed'. Default: the bundled formation energies.",
+        "id_prop.csv: a column 'file', 'structure', 'formula' or 'id' (of FILES, or of files "
+        "beside it), one with the values, and optionally 'label_std', 'unit' and 'failed'. "
+        "Default: the bundled formation energies.",
     ),
     click.option("--target", help="Column of --train with the values, if there are several."),
     click.option("--unit", help="Unit of the values in --train, such as eV/atom."),
@@ -135,8 +136,8 @@ def columns_of(options):
     return [*options["estimates"], *options["columns"]]
 
 
-def fit_model(train, target, unit, recipe, weights, layer, estimates, columns, log):
-    """Fit the model that the options ask for.
+def fit_model(train, target, unit, recipe, weights, layer, estimates, columns, log, pool=None):
+    """Fit the model that the options ask for; --train may name crystals of `pool` by their ids.
 
     Returns it with the unit of its predictions and the number of labels that were refused.
     """
@@ -153,6 +154,7 @@ def fit_model(train, target, unit, recipe, weights, layer, estimates, columns, l
         unit=unit or None,
         formulas=recipe == "composition",
         log=log,
+        pool=pool,
     )
     say_labels(train, found)
     labelled = (found.X, found.y)

@@ -44,7 +44,8 @@ def predict(files, out, coverage, **options):
 
     # An unknown format is an error before the work.
     crystals = read_files(files, columns_of(options))
-    model, unit, n_refused = fit_model(**options)
+    pool = None if columns_of(options) else crystals
+    model, unit, n_refused = fit_model(**options, pool=pool)
     table = predict_in_parts(model, crystals, unit, coverage, keep_in(out))
     write(table, out)
     unusable(int((table["error"] != "").sum()), len(table), n_refused)

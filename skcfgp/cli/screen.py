@@ -220,7 +220,8 @@ def _table(files, options, unit, coverage, out):
 
     # An unknown format is an error before the work.
     crystals = read_files(files, columns_of(options))
-    model, known, n_refused = fit_model(**options)
+    pool = None if columns_of(options) else crystals
+    model, known, n_refused = fit_model(**options, pool=pool)
     _check_unit(unit, known)
     return predict_in_parts(model, crystals, known, coverage, keep_in(out)), known, n_refused
 

@@ -7,6 +7,7 @@ from ..gaussian_process.common import last_step, last_step_input
 from ..structures import Failure, Structures, check_structures, object_array
 from ..structures.crystal_tables import check_columns, read_crystals
 from ..structures.files import structure_files
+from ..structures.ids import Name, all_ids
 from ..structures.tables import is_table_file
 from .cfgp import make_cfgp
 from .predictor import unseen_mask
@@ -79,12 +80,18 @@ def _read_table(path):
 
 
 def _joined(parts):
-    """Put several `Structures` one after another."""
-    structures, ids, failures = [], [], []
+    """Put several `Structures` one after another, and tell equal ids apart."""
+    parts = [part for part in parts if len(part.ids)]
+    if len(parts) == 1:
+        return parts[0]
+    ids = all_ids([Name(label=str(id_)) for part in parts for id_ in part.ids])
+    structures, failures, first = [], [], 0
     for part in parts:
-        failures += [Failure(f.index + len(ids), f.id, f.reason) for f in part.failures]
+        failures += [
+            Failure(first + f.index, ids[first + f.index], f.reason) for f in part.failures
+        ]
         structures += list(part.structures)
-        ids += list(part.ids)
+        first += len(part.ids)
     return Structures(object_array(structures), object_array(ids), failures)
 
 

@@ -14,12 +14,16 @@ import numpy as np
 import pandas as pd
 
 from .crystal import Crystal, structure_digest
-from .crystal_tables import NOT_NUMBERS, check_columns, read_crystals
-from .keys import is_missing
+from .crystal_tables import NOT_NUMBERS, check_columns, find_crystals, read_crystals
+from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
 from .outcomes import object_array
+from .records import ARRAYS
 from .tables import Refusal
 
 __all__ = ["Labelled", "find_target", "read_labelled", "read_number"]
+
+#: Columns of a table that does not only name crystals.
+HOLD_CRYSTALS = {*MATERIAL_KEYS, *PATH_KEYS, *FORMULA_KEYS, *ARRAYS}
 
 #: Larger values mark what is missing, and their powers overflow.
 LARGEST = 1e30
@@ -78,15 +82,18 @@ def find_target(path, columns, target=None, named=(), rows=()):
     return target
 
 
-def read_labelled(source, target=None, *, columns=(), unit=None, formulas=False, log=False):
+def read_labelled(
+    source, target=None, *, columns=(), unit=None, formulas=False, log=False, pool=None
+):
     """Read a table of labelled crystals; a row that cannot be used is refused.
 
+    A table that has no crystals, only ids, may name those of `pool`, which are `Structures`.
     `columns` are numbers beside the crystals, which every row must have. With `log` a value that is
     not positive refuses its row, since the logarithm is learnt. ValueError if fewer than 2
     rows can be used, or the table as a whole cannot.
     """
     name = Path(source).name if isinstance(source, str | os.PathLike) else "the table"
-    table = read_crystals(source, formulas=formulas)
+    table = _with_crystals_of(pool, source, formulas)
     if table.rows:
         fields = [row.fields for row in table.rows]
         target = find_target(name, table.columns, target, columns, fields)
@@ -138,6 +145,17 @@ def read_labelled(source, target=None, *, columns=(), unit=None, formulas=False,
         repeated,
         _doubts(rows, y),
     )
+
+
+def _with_crystals_of(pool, source, formulas):
+    """Read a table; one of ids alone has the crystals of a pool."""
+    if pool is None or set(find_crystals(source).columns) & HOLD_CRYSTALS:
+        return read_crystals(source, formulas=formulas)
+    pairs = zip(map(str, pool.ids), pool.structures, strict=True)
+    known = {id_: crystal for id_, crystal in pairs if crystal is not None}
+    table = read_crystals(source, known, formulas=formulas)
+    rows = [row._replace(crystal=row.crystal or known[row.id]) for row in table.rows]
+    return table._replace(rows=rows)
 
 
 def _value(field, log):

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import subprocess
 import sys
 
 import numpy as np
@@ -315,3 +316,40 @@ def test_a_standard_error_of_each_label_counts(tables):
     model.fit(table["formula"], table["energy"], gp__y_std=table["label_std"].to_numpy())
     np.testing.assert_allclose(found["prediction"], model.predict(rows["formula"]), rtol=1e-6)
     assert not np.allclose(found["prediction"], plain["prediction"])
+
+
+def test_labels_may_name_the_crystals_that_are_predicted(tables, tmp_path):
+    train, new = tables
+    everything, labels = tmp_path / "everything.csv", tmp_path / "elsewhere" / "labels.csv"
+    pd.read_csv(train)[["id", "formula"]].to_csv(everything, index=False)
+    labels.parent.mkdir()
+    pd.read_csv(train)[["id", "energy"]].to_csv(labels, index=False)
+    found = invoke("predict", new, everything, "--train", labels, *COMPOSITION)
+    assert found.exit_code == 0, found.output
+    expected = invoke("predict", new, "--train", train, *COMPOSITION)
+    for row, other in zip(rows_of(expected.stdout), rows_of(found.stdout), strict=False):
+        assert row["id"] == other["id"]
+        assert float(row["prediction"]) == pytest.approx(float(other["prediction"]))
+
+
+def test_two_crystals_of_one_id_are_told_apart(tables, tmp_path):
+    train, new = tables
+    (tmp_path / "more.csv").write_text("id,formula\nn1,KI\nn1,LiF\nn3,NaCl\n")
+    found = invoke("predict", new, tmp_path / "more.csv", "--train", train, *COMPOSITION)
+    assert found.exit_code == 0, found.output
+    ids = [row["id"] for row in rows_of(found.stdout)]
+    assert len(set(ids)) == 5
+    assert {"n2", "n3"} < set(ids)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes only there")
+def test_a_terminal_that_is_not_utf_8(tables, tmp_path):
+    (tmp_path / "é.csv").write_text("id,formula\nβ-1,NaCl\n", encoding="utf-8")
+    command = [sys.executable, "-m", "skcfgp.cli", "predict", tmp_path / "é.csv"]
+    found = subprocess.run(
+        [*map(str, command), "--train", str(tables[0]), *COMPOSITION],
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+    )
+    assert found.returncode == 0, found.stderr
+    assert rows_of(found.stdout.decode("latin-1"))[0]["id"] == "?-1"

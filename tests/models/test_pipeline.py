@@ -3,13 +3,16 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from pymatgen.core import Composition, Lattice, Structure
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from skcfgp import CompositionFeaturizer, make_cfgp
+from skcfgp.features import TableReader
 from skcfgp.models import CrystalPipeline, DummyRegressor, predict_crystals
 from skcfgp.structures import InvalidStructureError, InvalidStructureWarning
 
@@ -120,3 +123,14 @@ def test_groups_are_of_recipes_that_have_them():
         make_cfgp(recipe="paper", groups="mean")
     names = make_cfgp(recipe="composition", groups=["mean", "cell"])["features"][0]
     assert names.groups == ["mean", "cell"]
+
+
+def test_a_row_without_a_named_number_is_nan(crystals):
+    table = pd.DataFrame({"structure": list(crystals[0][:6]), "kelvin": [1.0, 2, 3, 4, 5, 6]})
+    numbers = FunctionTransformer(lambda table: table[["kelvin"]].to_numpy())
+    steps = [("table", TableReader(["kelvin"])), ("numbers", numbers), ("mean", DummyRegressor())]
+    model = CrystalPipeline(steps, on_error="nan").fit(table, crystals[1][:6])
+    table.loc[2, "kelvin"] = np.nan
+    with pytest.warns(InvalidStructureWarning, match="its 'kelvin' is nan"):
+        mean = model.predict(table)
+    assert np.isnan(mean).tolist() == [False, False, True, False, False, False]

@@ -46,6 +46,9 @@ class CampaignReader:
     def screen(self, *, below=None, above=None, between=None, cut=0.5, rescale=False):
         """Compute for each crystal the probability that it meets a condition.
 
+        The probabilities are those of the predictive distributions, which have heavier tails than a
+        Gaussian.
+
         Parameters
         ----------
         below, above : float, default=None

@@ -26,7 +26,7 @@ def predict_all(ledger, engine, rescale=False, coverage=0.95):
     That is None if nothing has changed since the predictions that are on record.
     """
     table = export_table(ledger, engine, rescale, coverage)
-    columns = ["id", "formula", "status", "prediction", "std", "lower", "upper", "unit"]
+    columns = ["id", "formula", "status", "prediction", "std", "lower", "upper", "df", "unit"]
     table = table.loc[table["status"] != "labelled", columns].reset_index(drop=True)
     rows, mean, std = engine.predictions
     last = engine.state.predicted_at or 0
@@ -59,15 +59,17 @@ def export_table(ledger, engine, rescale=False, coverage=0.95):
             "too few labels of this kind."
         )
     n = len(state.ids)
-    mean, std, lower, upper = np.full((4, n), np.nan)
+    mean, std, lower, upper, df = np.full((5, n), np.nan)
     if engine.can_predict:
         rows, mean_, std_ = engine.predictions
         mean[rows], std[rows] = mean_, std_ * factor
         lower[rows], upper[rows] = intervals(mean_, std[rows], engine.df, coverage)
+        df[rows] = engine.df or np.inf
     for id_, comparison in state.comparisons.items():
         row = engine.row[id_]
         mean[row], std[row] = comparison["prediction"], comparison["std"] * factor
         lower[row], upper[row] = intervals(mean[row], std[row], comparison.get("df"), coverage)
+        df[row] = comparison.get("df") or np.inf
     known = details(ledger.connection)
     return pd.DataFrame(
         {
@@ -79,6 +81,7 @@ def export_table(ledger, engine, rescale=False, coverage=0.95):
             "std": std,
             "lower": lower,
             "upper": upper,
+            "df": df,
             "unit": state.settings["unit"],
             "arm": [state.arms.get(id_, "") for id_ in state.ids],
             "cost": [known[id_]["cost"] for id_ in state.ids],

@@ -27,6 +27,7 @@ def begin(store, pool, labelled, settings):
         "settings": settings,
         "labelled": [{"id": id_, "value": value} for id_, value in labels.items()],
         "refused": _listed(crystals.refused),
+        "refused_labels": [refusal._asdict() for refusal in crystals.refused_labels],
         "versions": versions(),
     }
     with store.writing(create=True) as ledger:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ..structures.ids import IdFinder
+from ..structures.io import check_writable
 from .beginning import add_crystals, begin
 from .monitoring import StoppedError
 from .prequential import alarm, compare
@@ -99,7 +100,8 @@ class Campaign(CampaignReader):
             Name and unit of the property.
         labelled : str, Path, Series or dict, default=None
             Labels that are known: values by id; or a CSV with a column ``id``, one of values and,
-            for crystals that are not in the pool, a column ``file``.
+            for crystals that are not in the pool, a column ``file``. Those that cannot be used are
+            listed in ``state().refused_labels``.
         recipe : {"recommended", "paper", "paper values", "composition"}, default="recommended"
             Model: one of `skcfgp.make_cfgp`, or ``"composition"``, which needs no network.
         weights : str or Path, default="Eform_MP_2019"
@@ -134,7 +136,7 @@ class Campaign(CampaignReader):
         FileExistsError
             If there is a campaign.
         ValueError
-            If a parameter or a label is not valid, or no crystal can be used.
+            If a parameter is not valid, or no crystal or no label can be used.
         """
         settings = {
             "target": str(target),
@@ -207,6 +209,8 @@ class Campaign(CampaignReader):
         """
         from .suggestion import make_suggestion, record_suggestion
 
+        if out is not None:
+            check_writable(Path(out) / "batch.csv")
         picks, met = self._compute(record_suggestion, make_suggestion, n, out, fmt, anyway)
         if met:  # after the transaction, which an exception would roll back
             raise StoppedError(f"the campaign has come to its end: {'; '.join(met)}.")

@@ -43,6 +43,7 @@ class Pool:
     columns: list = field(default_factory=list)  # of the tables that they came from
     refused: list = field(default_factory=list)
     taken: set = field(default_factory=set)
+    refused_labels: list = field(default_factory=list)
     find: IdFinder = field(default_factory=lambda: IdFinder(()))  # among the ids before
 
     def append(self, id_, structure, columns=None, line=None):
@@ -128,7 +129,8 @@ def read_labelled(source, pool, target, unit):
     """Read the labels that are known at the beginning, as values by id.
 
     The source is a CSV with ids, values and, where the crystals are not in the pool, crystals,
-    which are added to it; or values by id. An error names each row that cannot be used.
+    which are added to it; or values by id. What cannot be used is listed in
+    ``pool.refused_labels``; if nothing can, an error names it.
     """
     if isinstance(source, str | Path):
         path, results = Path(source), []
@@ -149,9 +151,10 @@ def read_labelled(source, pool, target, unit):
     new, failed, _, more = check_results(results, State(ids=pool.ids, settings={"unit": unit}))
     refused += more
     refused += [Refusal(None, id_, f"it has failed: {reason}") for id_, reason in failed.items()]
-    if refused:
+    if refused and not new:
         lines = "\n".join(f"  {refusal}" for refusal in refused[:20])
         raise ValueError(f"{path}: {len(refused)} rows cannot be used:\n{lines}")
+    pool.refused_labels = sorted(refused, key=lambda r: -1 if r.line is None else r.line)
     return new
 
 

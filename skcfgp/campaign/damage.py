@@ -70,6 +70,7 @@ CONTENTS = {
         },
         "labelled": [{"id": TEXT, "value": REAL}],
         "refused": _REFUSED,
+        "refused_labels?": [{"line": MAYBE, "id": TEXT, "reason": TEXT}],
     },
     "add": {"refused": _REFUSED},
     "suggest": {

@@ -19,6 +19,8 @@ class State:
         All crystals, in the order in which they came in.
     refused : list of dict
         ``name`` and ``reason`` of each crystal that could not come in.
+    refused_labels : list of dict
+        ``line``, ``id`` and ``reason`` of each label at the beginning that could not be used.
     labels : dict of str to float
         Labels in the unit of the target, in the order in which they arrived.
     pending : dict of str to dict
@@ -53,6 +55,7 @@ class State:
     settings: dict = field(default_factory=dict)
     ids: list = field(default_factory=list)
     refused: list = field(default_factory=list)
+    refused_labels: list = field(default_factory=list)
     labels: dict = field(default_factory=dict)
     pending: dict = field(default_factory=dict)
     failures: dict = field(default_factory=dict)
@@ -114,6 +117,7 @@ def replay(events, ids_by_event):
 def _init(state, event):
     state.settings = event.content["settings"]
     state.refused += event.content["refused"]
+    state.refused_labels += event.content.get("refused_labels", ())
     state.labels.update((row["id"], row["value"]) for row in event.content["labelled"])
 
 

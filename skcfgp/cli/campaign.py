@@ -62,7 +62,7 @@ def _opened(command):
 @click.option(
     "--labelled",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="CSV of known labels: 'id' or 'file', and the values.",
+    help="CSV of known labels, if there are any: 'id' or 'file', and the values.",
 )
 @click.option("--target", required=True, help="Name of the property.")
 @click.option("--unit", required=True, help="Unit of its values, such as eV/atom.")
@@ -130,10 +130,10 @@ def _opened(command):
 def init(folder, pool, optimade, question, query, **options):
     """Begin a campaign.
 
-    Crystals that cannot be used are listed by name and reason, and make the exit code 1; the others
-    are in.
+    Crystals and labels that cannot be used are listed by name and reason, and make the exit code 1;
+    the others are in. Without --labelled the first suggestions follow a design.
     """
-    from ..campaign import Campaign
+    from ..campaign import Campaign, Refusal
 
     if [bool(pool), optimade is not None, query is not None].count(True) != 1:
         raise click.UsageError("give one of --pool, --optimade and --materials-project.")
@@ -151,11 +151,14 @@ def init(folder, pool, optimade, question, query, **options):
     state = Campaign.init(folder, pool, **options).state()
     for refused in state.refused:
         click.echo(f"refused: {refused['name']}: {refused['reason']}", err=True)
+    for label in state.refused_labels:
+        click.echo(f"refused label: {Refusal(**label)}", err=True)
+    labels = f" and {len(state.refused_labels)} labels" if state.refused_labels else ""
     click.echo(
         f"{folder}: {len(state.ids)} crystals are in, {len(state.labels)} of them labelled; "
-        f"{len(state.refused)} refused."
+        f"{len(state.refused)}{labels} refused."
     )
-    if state.refused:
+    if state.refused or state.refused_labels:
         raise click.exceptions.Exit(1)
 
 

@@ -272,9 +272,13 @@ def test_labelled_crystals_may_come_with_their_own_files(crystals, tmp_path):
     path = write(tmp_path / "labelled.csv", "file,energy\nknown.vasp,1.5\n")
     assert read_labelled(path, pool, "energy", "eV") == {"known": 1.5}
     assert pool.ids == ["p0", "known"]
-    for text in ("id,energy\np0,x\n", "id,energy\np0,1\np0,2\n", "id,energy\np9,1\n"):
+    for text in ("id,energy\np0,x\n", "id,energy\np9,1\n"):
         with pytest.raises(ValueError, match="1 rows cannot be used"):
             read_labelled(write(path, text), pool, "energy", "eV")
+    write(path, "id,energy\np0,1\np0,2\n")
+    assert read_labelled(path, pool, "energy", "eV") == {"p0": 1.0}
+    (refusal,) = pool.refused_labels
+    assert str(refusal).startswith("line 3: p0: the value 2.0 contradicts the known one, 1.0")
 
 
 @pytest.mark.parametrize("fmt", ["cif", "poscar"])

@@ -106,6 +106,67 @@ def test_tables(begun, lab):
     assert len((lab / "found.csv").read_text().splitlines()) == 31
 
 
+def test_a_label_that_cannot_be_used_costs_no_other(lab, crystals):
+    rows = [["c00", crystals[1][0]], ["c01", "n/a"], ["c02", 0.5], ["c02", 0.7], ["c99", 1]]
+    write_csv(lab / "some.csv", ["id", "energy"], *rows)
+    result = invoke(
+        *("campaign", "init", lab / "demo", "--pool", lab / "crystals"),
+        *("--labelled", lab / "some.csv", "--target", "energy", "--unit", "eV/atom"),
+        *("--recipe", "composition"),
+        code=1,
+    )
+    assert "30 crystals are in, 2 of them labelled; 1 and 3 labels refused." in result.output
+    assert "refused label: line 3: c01: 'n/a' is not a number" in result.stderr
+    assert "refused label: line 5: c02: the value 0.7 contradicts the known one" in result.stderr
+    assert "refused label: line 6: c99: " in result.stderr
+    assert [row["line"] for row in Campaign(lab / "demo").state().refused_labels] == [3, 5, 6]
+
+
+def test_from_no_label_to_the_best(lab):
+    """The normal case: a design, and then the goal."""
+    invoke(
+        *("campaign", "init", lab / "demo", "--pool", lab / "crystals"),
+        *("--target", "energy", "--unit", "eV/atom", "--recipe", "composition"),
+        *("--goal", "between -1 0", "--until", "expected-gain < 1e-6"),
+        code=1,
+    )
+    result = invoke("campaign", "suggest", lab / "demo", "-n", 10)
+    assert result.output.count("tells most about the others, before there are labels") == 10
+    assert "A model needs two labels" in result.output
+    campaign = Campaign(lab / "demo")
+    campaign.tell({id_: k / 10 - 1 for k, id_ in enumerate(campaign.state().pending)})
+    assert (
+        "its side of the limit is least certain"
+        in invoke("campaign", "suggest", lab / "demo").output
+    )
+    status = invoke("campaign", "status", lab / "demo").output
+    assert "crystals without a label are expected to lie there" in status
+    found = json.loads(invoke("campaign", "status", lab / "demo", "--json").output)
+    assert found["settings"]["goal"] == "between -1 0"
+    assert set(found["outlook"]) == {"expected_left", "expected_gain"}
+
+
+def test_intervals_of_any_coverage(begun):
+    tables = [
+        list(csv.DictReader(invoke("campaign", "predict", begun, *options).output.splitlines()))
+        for options in ([], ["--coverage", "0.5"])
+    ]
+    for wide, narrow in zip(*tables, strict=True):
+        numbers = [wide["lower"], narrow["lower"], wide["prediction"]]
+        numbers += [narrow["upper"], wide["upper"]]
+        assert sorted(map(float, numbers)) == list(map(float, numbers))
+    invoke("campaign", "predict", begun, "--coverage", 95, code=2)
+
+
+@pytest.mark.parametrize("verb", ["predict", "export", "plan", "report", "suggest"])
+def test_where_nothing_can_be_written_nothing_is_computed(begun, lab, verb, monkeypatch):
+    monkeypatch.setattr("skcfgp.campaign.engine.Engine.__init__", lambda *_: 1 / 0)
+    (lab / "a file").write_text("")
+    result = invoke("campaign", verb, begun, "--out", lab / "a file" / "table.csv", code=1)
+    assert "a file" in result.output
+    assert len(result.output.splitlines()) == 1
+
+
 def test_a_rule_to_stop_is_said(lab):
     invoke(
         *("campaign", "init", lab / "demo", "--pool", lab / "crystals"),

@@ -109,10 +109,16 @@ class Campaign(CampaignReader):
         estimates, columns : str or sequence of str, default=()
             Columns of the pool's tables, of numbers beside the crystals, as in `skcfgp.make_cfgp`.
             A crystal without one of these numbers is refused.
+        goal : str or tuple, default="explore"
+            What the labels are for: ``"explore"`` (to know the property of all crystals),
+            ``"maximize"``, ``"minimize"``, or ``"between A B"``, also as ``("between", A, B)``: to
+            find out which crystals lie there, in the unit of the target.
         strategy : str, default="recommended"
-            Query strategy: "recommended" (with a model, the same as "integrated_variance"),
-            "integrated_variance", "greedy_max_std", "max_std", "greedy_k_center" or
-            "random_sampling", see `skcfgp.query`.
+            Query strategy, see `skcfgp.query`. "recommended" begins with `initial_design` and goes
+            on, from ten labels, with "integrated_variance" to explore, "expected_improvement" for a
+            best label, "level_set" for a range. Others are "greedy_max_std", "max_std",
+            "greedy_k_center" and "random_sampling"; "upper_confidence_bound",
+            "probability_of_improvement" and "thompson_sampling" for a best label.
         random_fraction : float, default=0.0
             Fraction of the suggestions that are drawn at random, in order to measure the gain.
         cost : str, default=None

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 import numpy as np
 
 from .crystals import numbers_of
-from .settings import RECIPES
 
 __all__ = [
     "MIN_SEARCH",
@@ -33,39 +32,15 @@ MAX_SEARCH = 800
 
 
 def make_model(settings, calibrated=False):
-    """Make the pipeline of a recipe, from crystals to a mean and a standard deviation.
+    """Make the pipeline of a campaign by `skcfgp.make_cfgp`."""
+    from ..models.cfgp import make_cfgp
 
-    Those of `skcfgp.make_cfgp`, or ``"composition"``, which needs no network and takes no columns
-    beside the crystals. With `calibrated` the last step is a `skcfgp.CalibratedRegressor`, with the
-    same parameters for each recipe.
-    """
-    if (recipe := settings["recipe"]) not in RECIPES:
-        raise ValueError(f"recipe must be one of {RECIPES}, got {recipe!r}.")
+    recipe, groups = settings["recipe"], None
+    if recipe == "composition" and "goal" not in settings:  # of an older version
+        groups = ("mean", "deviation", "cell")
     named = {name: settings.get(name, ()) for name in ("estimates", "columns")}
-    if recipe != "composition":
-        from ..models.cfgp import make_cfgp
-
-        options = {"recipe": recipe, "calibrated": calibrated, "random_state": 0}
-        return make_cfgp(settings["weights"], **options, **named)
-    if any(named.values()):
-        raise ValueError("estimates and columns are for the recommended recipe.")
-    from sklearn.gaussian_process.kernels import WhiteKernel
-    from sklearn.pipeline import Pipeline, make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    from ..calibration import CalibratedRegressor
-    from ..features.composition import CompositionFeaturizer
-    from ..gaussian_process.regressor import GaussianProcessRegressor
-    from ..kernels import Laplacian
-
-    laplacian = Laplacian(1.0, 100.0, length_scale_bounds=(1e-2, 1e6), metric="cityblock")
-    gp = GaussianProcessRegressor(
-        laplacian + WhiteKernel(1e-2, (1e-6, 1e1)), normalize_y=True, objective="leave_one_out"
-    )
-    if calibrated:
-        gp = CalibratedRegressor(gp, method="student_t", n_neighbors=20, cv="leave_one_out")
-    features = make_pipeline(CompositionFeaturizer(), StandardScaler())
-    return Pipeline([("features", features), ("gp", gp)])
+    options = {"recipe": recipe, "groups": groups, "calibrated": calibrated, "random_state": 0}
+    return make_cfgp(settings["weights"], **options, **named)
 
 
 def compute_features(pool, settings):

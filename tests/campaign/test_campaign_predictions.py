@@ -3,11 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from skcfgp.calibration import predict_distribution
 from skcfgp.campaign import Campaign
-from skcfgp.campaign.model import make_model
-from skcfgp.models.predictor import fit_predictor, predict_crystals
+from skcfgp.cli import main
+from skcfgp.models import make_cfgp
+from skcfgp.models.default import fit_predictor
+from skcfgp.models.predictor import predict_crystals
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +31,7 @@ def begin(folder, data, n_labelled, **options):
 @pytest.mark.parametrize("n", [2, 5, 30])
 def test_predictions_are_those_of_the_calibrated_pipeline(data, tmp_path, n):
     table = begin(tmp_path, data, n, recipe="composition").predict(coverage=0.8)
-    model = make_model({"recipe": "composition"}, calibrated=True)
+    model = make_cfgp(recipe="composition", calibrated=True)
     model.fit(list(data[0][:n]), data[1][:n].to_numpy())
     mean, std = model.predict(list(data[0][n:]), return_std=True)
     np.testing.assert_allclose(table["prediction"], mean, rtol=1e-6)
@@ -49,6 +52,50 @@ def test_predict_and_campaign_give_the_same_numbers(data, tmp_path):
     assert table["id"].tolist() == expected["id"].tolist()
     for name in ("prediction", "std"):
         np.testing.assert_allclose(table[name], expected[name], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--recipe", "composition"],
+        pytest.param(["--weights", "formation_energy_1800"], marks=pytest.mark.network),
+    ],
+)
+def test_three_commands_give_the_same_numbers(data, tmp_path, options):
+    """``predict``, ``screen`` and ``campaign`` on one table of labels and one folder."""
+    (tmp_path / "new").mkdir()
+    (tmp_path / "known").mkdir()
+    rows = ["file,energy"]
+    for k, (id_, structure) in enumerate(data[0][:45].items()):
+        folder = "known" if k < 30 else "new"
+        structure.to(str(tmp_path / folder / f"{id_}.vasp"), fmt="poscar")
+        if k < 30:
+            rows.append(f"known/{id_}.vasp,{float(data[1][id_])!r}")
+    (tmp_path / "train.csv").write_text("\n".join(rows))
+    train = ["--train", tmp_path / "train.csv", "--unit", "eV", *options]
+    run("predict", tmp_path / "new", *train, "--out", tmp_path / "predict.csv")
+    run("screen", tmp_path / "new", "--below", -1, *train, "--out", tmp_path / "screen.csv")
+    pool = ["--pool", tmp_path / "new", "--labelled", tmp_path / "train.csv"]
+    run("campaign", "init", tmp_path / "c", *pool, "--target", "energy", "--unit", "eV", *options)
+    run("campaign", "predict", tmp_path / "c", "--out", tmp_path / "campaign.csv")
+    run("screen", tmp_path / "c", "--below", -1, "--out", tmp_path / "odds.csv")
+    names = ["prediction", "std", "lower", "upper", "df"]
+    tables = {
+        name: pd.read_csv(tmp_path / f"{name}.csv").set_index("id")
+        for name in ("predict", "screen", "campaign", "odds")
+    }
+    expected = tables["predict"]
+    assert len(expected) == 15
+    for name in ("screen", "campaign"):
+        found = tables[name].loc[expected.index, names]
+        pd.testing.assert_frame_equal(found, expected[names], rtol=1e-5)
+    odds = [tables[name].loc[expected.index, "p_meets"] for name in ("screen", "odds")]
+    np.testing.assert_allclose(*odds, rtol=1e-4, atol=1e-9)
+
+
+def run(*arguments):
+    result = CliRunner().invoke(main, list(map(str, arguments)))
+    assert result.exit_code == 0, result.output
 
 
 def test_what_is_suggested_has_the_predictions_of_predict(data, tmp_path):

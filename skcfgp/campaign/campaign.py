@@ -228,9 +228,9 @@ class Campaign(CampaignReader):
         Parameters
         ----------
         results : str, Path, dict, Series or list of Result, default=None
-            Values by id, or a CSV with a column ``id``; the values, as ``value``, under the name of
-            the target or as the only other column; optionally ``unit`` and ``failed``, a reason why
-            there is no value.
+            Values by id, or a CSV with a column ``id`` or ``file``; the values, under the name of
+            the target, as ``value`` or as the only other column; optionally ``unit`` and
+            ``failed``, a reason why there is no value.
         id, value : str and float, default=None
             One label, instead of `results`.
         unit : str, default=None

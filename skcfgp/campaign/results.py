@@ -1,17 +1,22 @@
 """Labels as they come from a laboratory: read row by row, each with its line, and checked."""
 
 import math
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-from ..structures.ids import IdFinder
+from ..structures.ids import KEYS, IdFinder
+from ..structures.keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS
 from ..structures.tables import Refusal, read_table
 
 __all__ = ["RefusedRowsError", "Result", "TellResult", "check_results", "read_results"]
 
-ID_COLUMNS = ("id", "material_id")
-OTHER_COLUMNS = {*ID_COLUMNS, "unit", "failed", "formula", "prediction", "std", "cost"}
-OTHER_COLUMNS |= {"file", "path", "structure"}
+#: Columns that name the crystal of a row, the first one first.
+NAMES = (*KEYS, *PATH_KEYS)
+
+#: Columns that are none of values, also those of the tables that a campaign writes.
+NOT_VALUES = {*NAMES, *MATERIAL_KEYS, *FORMULA_KEYS, "unit", "failed", "label_std", "cost", "split"}
+NOT_VALUES |= {"prediction", "std", "lower", "upper", "df", "status", "arm", "reason", "error"}
 
 #: Larger values mark what is missing, and the fourth powers that a choice needs overflow.
 LARGEST = 1e30
@@ -77,8 +82,8 @@ class RefusedRowsError(ValueError):
 def read_results(path, target):
     """Read a CSV of results; return them and the `Refusal` of each line that is not a row.
 
-    Columns are ``id``; the values, as ``value``, under the name of the target or as the only other
-    column; optionally ``unit`` and ``failed``, a reason why there is no value.
+    Columns are ``id`` (or ``file``); the values, under the name of the target, as ``value`` or as
+    the only other column; optionally ``unit`` and ``failed``, a reason why there is no value.
     """
     path = Path(path)
     rows, refused = read_table(path)
@@ -87,9 +92,14 @@ def read_results(path, target):
     if not rows:
         return [], refused
     columns = list(rows[0][1])
-    id_column = next((name for name in ID_COLUMNS if name in columns), None)
+    id_column = next((name for name in NAMES if name in columns), None)
     if id_column is None:
-        raise ValueError(f"{path}: expected a column 'id', got the columns {columns}.")
+        raise ValueError(f"{path}: expected a column 'id' or 'file', got the columns {columns}.")
+    if any(row.get("label_std") for _, row in rows):
+        warnings.warn(
+            f"{path}: a campaign does not use the column 'label_std'; all labels count alike.",
+            stacklevel=4,
+        )
     value_column = find_value_column(path, columns, target)
     return [result_of_row(line, row[id_column], row, value_column) for line, row in rows], refused
 
@@ -102,16 +112,16 @@ def result_of_row(line, id_, row, value_column):
 
 def find_value_column(path, columns, target):
     """Find the column of values; None if there is only ``failed``."""
-    for name in ("value", target):
+    for name in (target, "value"):
         if name in columns:
             return name
-    others = [name for name in columns if name not in OTHER_COLUMNS]
+    others = [name for name in columns if name not in NOT_VALUES]
     if len(others) == 1:
         return others[0]
     if not others and "failed" in columns:
         return None
     raise ValueError(
-        f"{path}: expected a column 'value' or {target!r} with the values, got the columns "
+        f"{path}: expected a column {target!r} or 'value' with the values, got the columns "
         f"{columns}."
     )
 

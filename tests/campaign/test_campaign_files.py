@@ -107,6 +107,26 @@ def test_labels_as_large_as_can_be_are_workable(campaign, crystals, tmp_path):
     campaign.report(tmp_path / "report.html")
 
 
+def test_one_form_of_a_table_of_labels(campaign, tmp_path):
+    """By file; the column of the target counts; columns that a campaign writes are no values."""
+    path = write(
+        tmp_path / "r.csv", "file,std,value,energy\nruns/c3.cif,0.1,9,1.5\nc4.vasp,0.1,9,2\n"
+    )
+    assert campaign.tell(path).labelled == ["c3", "c4"]
+    assert campaign.state().labels["c3"] == 1.5
+    path = write(tmp_path / "s.csv", "id,label_std,energy\nc5,0.1,1.5\n")
+    with pytest.warns(UserWarning, match="does not use the column 'label_std'"):
+        assert campaign.tell(path).labelled == ["c5"]
+
+
+def test_an_export_with_values_filled_in_can_be_told(campaign, tmp_path):
+    table = campaign.export()
+    table.loc[table["id"] == "c7", "value"] = -3.25
+    table[table["id"].isin(["c0", "c7"])].to_csv(tmp_path / "e.csv", index=False)
+    told = campaign.tell(tmp_path / "e.csv")
+    assert (told.labelled, told.repeated) == (["c7"], ["c0"])
+
+
 def test_a_unit_goes_for_the_rows_of_a_file_that_have_none(campaign, tmp_path):
     path = write(tmp_path / "r.csv", "id,value,unit\nc2,1,\nc3,1,eV/atom\n")
     with pytest.raises(RefusedRowsError, match="line 2: c2: the unit is 'kJ/mol'"):
@@ -128,8 +148,8 @@ def test_how_spreadsheets_write(campaign, tmp_path, text):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"name,value\nc3,1\n", "expected a column 'id'"),
-        (b"id,a,b\nc3,1,2\n", "expected a column 'value' or 'energy'"),
+        (b"name,value\nc3,1\n", "expected a column 'id' or 'file'"),
+        (b"id,a,b\nc3,1,2\n", "expected a column 'energy' or 'value'"),
         (b"id,id\nc3,1\n", "two columns have one name"),
         (b"id,value\n", "holds no results"),
         (b"", "holds no results"),

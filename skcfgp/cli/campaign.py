@@ -61,6 +61,8 @@ def _opened(command):
 )
 @click.option(
     "--labelled",
+    "--train",
+    "labelled",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="CSV of known labels, if there are any: 'id' or 'file', and the values.",
 )

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from .bounds import check_regular, read_bounded
 from .delimited import read_delimited
+from .ids import own_id
 from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
 
 __all__ = ["Refusal", "is_table_file", "read_table"]
@@ -179,8 +180,6 @@ def _rows_of_frame(frame, name=None):
 
 def _rows_of_records(records, name):
     """Give all records the same columns, in the order in which they first come, and an id."""
-    from .ids import own_id
-
     columns, rows, refused = {}, [], []
     for number, (line, label, record) in enumerate(records):
         if is_missing(label):

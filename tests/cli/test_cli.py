@@ -345,6 +345,8 @@ def test_an_option_has_one_short_form_in_every_command():
                 if name.startswith("--"):
                     short = {opt for opt in option.opts if not opt.startswith("--")}
                     forms.setdefault(name, {})[command] = short
+    assert set(forms["--train"]) == set(forms["--labelled"])
+    assert {"predict", "screen", "campaign init"} <= set(forms["--train"])
     for name, by_command in forms.items():
         assert len(set(map(frozenset, by_command.values()))) == 1, (name, by_command)
 

@@ -121,7 +121,7 @@ def read_labelled(
             refused.append(Refusal(row.line, row.id, str(error)))
     refused.sort(key=lambda refusal: (refusal.line is None, refusal.line or 0))
     if len(taken) < 2:
-        shown = "; ".join(str(refusal).rstrip(".") for refusal in refused[:10])
+        shown = "; ".join(_by_reason(refused)[:10])
         raise ValueError(
             f"{name}: expected at least 2 labelled crystals, got {len(taken)}"
             + (f"; {len(refused)} rows cannot be used: {shown}." if refused else ".")
@@ -145,6 +145,17 @@ def read_labelled(
         repeated,
         _doubts(rows, y),
     )
+
+
+def _by_reason(refused):
+    """Write refusals as text, each reason once, with the first row that has it."""
+    rows = {}
+    for refusal in refused:
+        rows.setdefault(refusal.reason, []).append(refusal)
+    return [
+        str(first).rstrip(".") + (f" (and {len(more)} rows more)" if more else "")
+        for first, *more in rows.values()
+    ]
 
 
 def _with_crystals_of(pool, source, formulas):
@@ -213,7 +224,8 @@ def _contradiction(first, known, value):
 def _digest(crystal):
     if isinstance(crystal, Crystal):
         return structure_digest(crystal)
-    return crystal.fractional_composition.formula
+    total = sum(crystal.values())
+    return frozenset((key.Z, round(amount / total, 9)) for key, amount in crystal.items())
 
 
 def _doubts(rows, y):

@@ -9,7 +9,7 @@ __all__ = ["bounded_lines", "check_count", "check_regular", "limit", "read_bound
 #: crystals of a file that is read whole, and bytes of such a file, expanded if compressed.
 LIMITS = {
     "SKCFGP_MAX_SITES": 10_000,
-    "SKCFGP_MAX_NEIGHBOURS": 1_000_000,
+    "SKCFGP_MAX_NEIGHBOURS": 500_000,
     "SKCFGP_MAX_VOLUME": 10_000_000,
     "SKCFGP_MAX_CRYSTALS": 1_000_000,
     "SKCFGP_MAX_BYTES": 2**29,

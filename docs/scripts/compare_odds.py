@@ -5,10 +5,9 @@
 For each fit of ``compare_distributions.py`` with the errors of the neighbours: the probability that
 a crystal of the test set is above the 5, 10, 50 and 90 % quantile of the training labels; its Brier
 score, the mean squared difference from 1 where the crystal is and 0 where it is not; its
-reliability, the mean absolute difference between the mean probability and the share of crystals
-above, over bins of the probability that hold equal numbers of crystals, weighted by these; the
-number of crystals that are expected where the condition is improbable (below 5 %), beside the
-number found there. Writes a row for each fit and threshold to ``odds_comparison.csv`` and prints
+reliability gap, the mean absolute difference between the mean probability and the share of crystals
+above, over bins of equal numbers of crystals; and where the probability is below 5 % or above 95 %,
+the number of crystals that are on the other side, beside the number expected. Writes a row for each fit and threshold to ``odds_comparison.csv`` and prints
 means.
 """
 
@@ -24,7 +23,7 @@ from skcfgp.calibration import condition_probability, expected_counts
 
 QUANTILES = (0.05, 0.1, 0.5, 0.9)
 METHODS = ("student_t", "std_scaling")
-#: Probability of the condition, or of its contrary, that counts as small.
+#: Probability of the condition, or of its contrary, below which the answer seems clear.
 SMALL = 0.05
 
 
@@ -39,10 +38,8 @@ def reliability(probability, meets, n_bins=10):
 def measure(distribution, y, threshold):
     """Return scores of the probability of a label above a threshold."""
     probability, meets = condition_probability(distribution, above=threshold), y > threshold
-    clear = np.minimum(probability, 1 - probability) < SMALL
-    # Where the answer seems clear, what is missed is what is on the other side.
     wrong = np.minimum(probability, 1 - probability)
-    surprise = meets != (probability > 0.5)
+    clear, surprise = wrong < SMALL, meets != (probability > 0.5)
     return {
         "Brier": np.mean((probability - meets) ** 2),
         "reliability": reliability(probability, meets),

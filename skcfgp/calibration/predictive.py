@@ -38,6 +38,9 @@ def predict_distribution(model, X):
     ------
     TypeError
         If the model does not return a standard deviation.
+    InvalidStructureError
+        If a crystal cannot be used, whatever ``on_error`` of a `skcfgp.models.CrystalPipeline` is:
+        a distribution has no entry for it.
 
     Examples
     --------

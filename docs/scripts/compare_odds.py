@@ -7,8 +7,8 @@ a crystal of the test set is above the 5, 10, 50 and 90 % quantile of the traini
 score, the mean squared difference from 1 where the crystal is and 0 where it is not; its
 reliability gap, the mean absolute difference between the mean probability and the share of crystals
 above, over bins of equal numbers of crystals; and where the probability is below 5 % or above 95 %,
-the number of crystals that are on the other side, beside the number expected. Writes a row for each fit and threshold to ``odds_comparison.csv`` and prints
-means.
+the number of crystals that are on the other side, beside the number expected. Writes a row for each
+fit and threshold to ``odds_comparison.csv`` and prints means.
 """
 
 import argparse

@@ -99,7 +99,7 @@ def predict_with_std(estimator, X):
         raise TypeError(
             "TransformedTargetRegressor cannot return a standard deviation: it transforms the mean "
             "back and nothing else. For a change of scale use normalize_y=True of the Gaussian "
-            "process; for another (a logarithm) transform y before fit, and stay in that unit."
+            "process; for another (a logarithm) skcfgp.calibration.MonotoneTargetRegressor."
         )
     try:
         prediction = estimator.predict(X, return_std=True)

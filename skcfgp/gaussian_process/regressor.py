@@ -36,8 +36,7 @@ SMALLEST_STD = 1e-100
 class GaussianProcessRegressor(SklearnGPR):
     """Gaussian process regression with the Laplacian kernel by default, and `partial_fit`.
 
-    A scikit-learn ``GaussianProcessRegressor`` in every other respect: the same parameters, fitted
-    attributes and results.
+    A scikit-learn ``GaussianProcessRegressor`` in every other respect.
 
     Parameters
     ----------
@@ -83,8 +82,7 @@ class GaussianProcessRegressor(SklearnGPR):
     label_std_ : ndarray of shape (n_samples,)
         Standard error of each label that was given as `y_std`, in the unit of y; 0 without it.
     noise_ : ndarray of shape (n_samples,)
-        Variance of the noise on each label, in the unit of ``y_train_`` squared: ``alpha``, and
-        ``label_std_`` squared.
+        Variance of the noise on each label, both kinds, in the unit of ``y_train_`` squared.
     new_noise_ : float
         Variance of the noise on a label to come: ``alpha`` as it was at `fit`, or its mean.
     kernel_ : kernel instance

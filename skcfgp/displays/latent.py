@@ -1,7 +1,6 @@
 """`LatentMapDisplay`: a two-dimensional map of the latent vectors."""
 
 import numpy as np
-from sklearn.manifold import TSNE
 
 from ..calibration.common import check_column
 from ._base import Display, axis_label
@@ -85,6 +84,8 @@ class LatentMapDisplay(Display):
         -------
         LatentMapDisplay
         """
+        from sklearn.manifold import TSNE
+
         y = check_column("y", y)
         Z = np.asarray(Z, dtype=float)
         if Z.ndim != 2 or len(Z) != len(y):

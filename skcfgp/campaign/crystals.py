@@ -15,7 +15,7 @@ from ..structures.files import is_poscar, structure_files
 from ..structures.ids import IdFinder, Name, all_ids, own_id
 from ..structures.tables import Refusal
 from .damage import DamagedCampaignError, feature_rows
-from .results import Result, check_results, find_value_column, result_of_row
+from .results import Result, check_results, find_value_column, result_of_row, warn_of_unused
 from .state import State
 
 __all__ = [
@@ -138,6 +138,7 @@ def read_labelled(source, pool, target, unit):
         if not rows and not refused:
             raise ValueError(f"{path} holds no labels.")
         value_column = find_value_column(path, columns, target) if rows else None
+        warn_of_unused(path, columns)
         for row in rows:
             if row.crystal is not None:
                 pool.append(row.id, row.crystal, row.fields, row.line)

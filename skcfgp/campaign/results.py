@@ -95,13 +95,18 @@ def read_results(path, target):
     id_column = next((name for name in NAMES if name in columns), None)
     if id_column is None:
         raise ValueError(f"{path}: expected a column 'id' or 'file', got the columns {columns}.")
-    if any(row.get("label_std") for _, row in rows):
-        warnings.warn(
-            f"{path}: a campaign does not use the column 'label_std'; all labels count alike.",
-            stacklevel=4,
-        )
+    warn_of_unused(path, columns)
     value_column = find_value_column(path, columns, target)
     return [result_of_row(line, row[id_column], row, value_column) for line, row in rows], refused
+
+
+def warn_of_unused(path, columns):
+    """Warn of a column of standard errors."""
+    if "label_std" in columns:
+        warnings.warn(
+            f"{path}: a campaign does not use the column 'label_std'; all labels count alike.",
+            stacklevel=5,
+        )
 
 
 def result_of_row(line, id_, row, value_column):

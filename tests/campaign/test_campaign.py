@@ -601,6 +601,9 @@ def test_a_campaign_of_an_older_version_goes_on(tmp_path):
         np.testing.assert_allclose([p[name] for p in picks], expected, rtol=1e-6)
     campaign.tell({p["id"]: 0.0 for p in picks})
     assert len(campaign.predict()) == 4
+    assert campaign.add({"new": load_formation_energy(split="test").structures[0]})[0] == ["new"]
+    assert len(campaign.predict()) == 5
+    assert campaign.status()["outlook"] is None
     campaign.report(tmp_path / "report.html")
 
 

@@ -399,3 +399,20 @@ def test_a_table_that_cannot_be_written_leaves_what_was_there(campaign, tmp_path
         signal.signal(signal.SIGXFSZ, handler)
     assert (out / name).read_text() == before
     assert [path.name for path in out.iterdir()] == [name]
+
+
+def test_links_that_lead_nowhere_are_passed_over_and_counted(crystals, tmp_path):
+    pool = tmp_path / "pool"
+    pool.mkdir()
+    crystals[0][0].to(str(pool / "good.vasp"), fmt="poscar")
+    for link, to in (
+        ("itself.cif", "itself.cif"),
+        ("a.cif", "b.cif"),
+        ("b.cif", "a.cif"),
+        ("up", "."),
+    ):
+        (pool / link).symlink_to(to)
+    options = {"target": "e", "unit": "eV", "recipe": "composition"}
+    with pytest.warns(UserWarning, match="4 of 5 files were passed over"):
+        campaign = Campaign.init(tmp_path / "campaign", pool, **options)
+    assert campaign.state().ids == ["good"]

@@ -32,6 +32,7 @@ def rounds(gp, X, y, n):
     """Query and teach, n times: the definition."""
     learner = ActiveLearner(gp, max_std)
     learner.X_training, learner.y_training = gp.X_train_, gp.y_train_
+    learner.selected = np.zeros(len(gp.X_train_), dtype=bool)
     left, indices, std = np.arange(len(X)), [], []
     for _ in range(n):
         index, x, score = learner.query(X[left], return_metrics=True)

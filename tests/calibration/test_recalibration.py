@@ -476,8 +476,9 @@ def test_crystals(crystals, cv):
     calibrated = pickle.loads(pickle.dumps(calibrated))
     lower, upper = calibrated.predict_interval(structures[:5])
     assert (lower < upper).all()
-    learner = ActiveLearner(calibrated)
+    learner = ActiveLearner(calibrated, refit_growth=np.inf)
     learner.X_training, learner.y_training = structures[30:], y[30:]
+    learner.selected = np.zeros(30, dtype=bool)
     learner.teach(structures[:2], y[:2])
     assert learner.estimator.n_calibration_ == 30
     assert len(learner.estimator.estimator_[-1].X_train_) == 32

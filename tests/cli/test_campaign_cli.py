@@ -193,7 +193,7 @@ def test_more_crystals(begun, lab, crystals):
         (["status", "nowhere"], "there is no campaign in nowhere"),
         (["suggest", "{}", "-n", "100"], "the pool has 20 crystals left"),
         (["suggest", "{}", "-n", "0"], "the pool has 20 crystals left"),
-        (["tell", "{}", "nothing.csv"], "No such file"),
+        (["tell", "{}", "nothing.csv"], "there is no file nothing.csv"),
         (["release", "{}", "c05"], "neither pending nor failed, but labelled"),
         (["undo", "{}"], "there is no tell to undo"),
         (["export", "{}", "--out", "table.xlsx"], "must end in .csv or .json"),

@@ -18,7 +18,8 @@ from skcfgp.query import integrated_variance, max_std, random_sampling
 
 pool = load_formation_energy(split="pool", structures="arrays")
 test = load_formation_energy(split="test", structures="arrays")
-features, gp = make_cfgp("formation_energy_1800")
+model = make_cfgp("formation_energy_1800")
+features, gp = model[:-1], model[-1]
 Z = features.fit_transform(np.r_[pool.structures, test.structures])
 y = np.r_[pool.target, test.target]
 

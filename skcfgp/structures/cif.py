@@ -46,6 +46,7 @@ XYZ = tuple(f"atom_site_fract_{axis}" for axis in "xyz")
 
 #: Symbols and labels of molecules, of which the hydrogens have no coordinates.
 GROUPS = re.compile(r"(O-?H\d?|H2O|Wat|NH\d|CH\d)", re.IGNORECASE)
+GROUP_LABEL = re.compile(rf"{GROUPS.pattern}(?![A-Za-z])", re.IGNORECASE)
 
 
 def read_cif(text):
@@ -121,16 +122,18 @@ def _settings(block, lattice):
     check_group(operations)
     if not fits_cell(operations, lattice):
         raise ValueError("its cell does not have the symmetry of the operations that it lists.")
-    return [operations], len(operations) > 1 or not _names_another_group(block, lattice)
+    if magnetic is not None and len(operations) > 1:
+        return [operations], True
+    return [operations], not _names_larger_group(block, lattice, len(distinct(operations)))
 
 
-def _names_another_group(block, lattice):
-    """Whether a block with the identity as its one operation names a group of more."""
+def _names_larger_group(block, lattice, n):
+    """Whether a block that lists `n` operations names a group of more, as with a centring."""
     hall, symbol, number = block.name(HALL), block.name(SYMBOL), block.integer(NUMBER)
     if hall is None and symbol is None and number is None:
         return False
     try:
-        return min(map(len, named_settings(hall, symbol, number, lattice))) > 1
+        return min(map(len, named_settings(hall, symbol, number, lattice))) > n
     except ValueError:
         return False
 
@@ -188,8 +191,10 @@ def _symbol(kind, label, where, block):
     told = kind is not None and kind not in NULLS
     if not told and (label is None or label in NULLS):
         raise ValueError(f"{where} has neither a type symbol nor a label.")
+    formula = parse_formula(block.one("chemical_formula_sum"))
     text = kind if told else label
-    if GROUPS.fullmatch(re.sub(r"\d*$", "", text) if not told else text):
+    begins = None if told or formula is not None else GROUP_LABEL.match(text)
+    if begins or GROUPS.fullmatch(re.sub(r"\d*$", "", text) if not told else text):
         raise ValueError(f"{where} is {text!r}, of which the hydrogens have no coordinates.")
     letters = re.match(r"[A-Za-z]*", text)[0]
     if told:
@@ -200,9 +205,10 @@ def _symbol(kind, label, where, block):
     if letters in NUMBERS and letters != "T":  # T is silicon or aluminium in a zeolite
         return letters
     possible = {letters[:2].title(), letters[:1].upper()} & (set(NUMBERS) - {"T"})
-    if (formula := parse_formula(block.one("chemical_formula_sum"))) is not None:
+    if formula is not None:
         possible &= {"D", *formula}
-    if len(possible) != 1:
+    # Without a formula nothing would show that Vac1 is no vanadium, and Ow1 a water.
+    if len(possible) != 1 or (formula is None and possible != {letters.title()}):
         raise ValueError(
             f"the label {label!r} does not tell its element; add _atom_site_type_symbol."
         )
@@ -248,6 +254,7 @@ def _check_complete(crystal, formula, block):
     units = block.value(block.one("cell_formula_units_z"), "the number of formula units", 0.0)
     if formula is None or abs(sum(formula.values()) * units - len(crystal)) > 0.01 * len(crystal):
         raise ValueError(
-            "it does not tell its symmetry, so its sites may be all atoms of the cell or not. Add "
-            "the operations as _space_group_symop_operation_xyz; 'x,y,z' alone if they are all."
+            "it does not tell its symmetry, or fewer operations than its space group has, so its "
+            "sites may be all atoms of the cell or not. Add the operations as "
+            "_space_group_symop_operation_xyz; 'x,y,z' alone if they are all."
         )

@@ -102,6 +102,10 @@ def _rows(content):
         return _rows_of_table(content)
     if isinstance(content.get("data"), list) and {"meta", "links"} & set(content):
         return [(own_id(entry), entry) for entry in content["data"]]
+    if isinstance(content.get("data"), dict) and {"meta", "links"} & set(content):
+        return [(own_id(content["data"]), content["data"])]  # an OPTIMADE answer of one entry
+    if "errors" in content and "meta" in content:
+        raise ValueError("it is an answer of OPTIMADE that tells errors, and has no crystals.")
     if RECORD & set(content) or {"numbers", "positions"} <= set(content):
         return [(own_id(content), content)]
     if content and not any(isinstance(value, dict | str) for value in content.values()):

@@ -1,10 +1,12 @@
 """Crystals from the records of databases: entries of OPTIMADE, and records of JARVIS."""
 
+from collections import Counter
 from numbers import Real
 
 import numpy as np
 
-from .crystal import Crystal
+from .crystal import ELEMENTS, Crystal
+from .formulas import agree, formula_text, parse_formula
 from .sites import ADVICE, check_periodic, isotopes_of, site_number
 
 __all__ = ["crystal_from_jarvis", "crystal_from_optimade"]
@@ -42,6 +44,7 @@ def crystal_from_optimade(attributes, id_=None):
     _check_features(attributes)
     try:
         kinds = {str(kind["name"]): kind for kind in attributes["species"]}
+        twice = [kind for kind in attributes["species"] if kind != kinds[str(kind["name"])]]
         names = list(map(str, attributes["species_at_sites"]))
         lattice = np.array(attributes["lattice_vectors"], dtype=float)
         positions = np.array(attributes["cartesian_site_positions"], dtype=float)
@@ -57,7 +60,10 @@ def crystal_from_optimade(attributes, id_=None):
         )
     if unknown := sorted(set(names) - set(kinds)):
         raise ValueError(f"the species {unknown[0]!r} of a site is not among its species.")
+    if twice:
+        raise ValueError(f"two of its species have the name {twice[0]['name']!r:.40}.")
     numbers = {name: _species_number(kinds[name]) for name in dict.fromkeys(names)}
+    _check_formula(names, numbers, attributes)
     properties = isotopes_of([s for name in names for s in _isotope(kinds[name])])
     if id_ is not None:
         properties["material_id"] = id_
@@ -69,14 +75,37 @@ def crystal_from_jarvis(record):
     names = ("lattice_mat", "coords", "elements")
     if missing := [name for name in names if not isinstance(record.get(name), list | tuple)]:
         raise ValueError(f"its atoms, in the form of JARVIS, have no {' and no '.join(missing)}.")
+    cartesian = _cartesian(record)
     try:
         lattice, points = (np.array(record[name], dtype=float) for name in names[:2])
-        coords = np.linalg.solve(lattice.T, points.T).T if record.get("cartesian") else points
+        coords = np.linalg.solve(lattice.T, points.T).T if cartesian else points
     except (TypeError, ValueError) as error:
         raise ValueError(f"its atoms are not those of a crystal ({error}).") from error
     symbols = [str(symbol).strip() for symbol in record["elements"]]
     numbers = {symbol: site_number([(symbol, 1)], "an atom") for symbol in dict.fromkeys(symbols)}
     return Crystal(lattice, coords, [numbers[s] for s in symbols], isotopes_of(symbols))
+
+
+def _cartesian(record):
+    """Tell whether the coordinates are in angstrom, or fractions."""
+    told = record.get("cartesian")
+    if told in (True, False):
+        return bool(told)
+    raise ValueError(f"its atoms must tell 'cartesian' as true or false, got {told!r:.40}.")
+
+
+def _check_formula(names, numbers, attributes):
+    """Refuse sites that are not those of the reduced formula."""
+    text = attributes.get("chemical_formula_reduced")
+    if not isinstance(text, str) or not text.strip():
+        return
+    found = Counter(ELEMENTS[numbers[name]].symbol for name in names)
+    formula = parse_formula(text)
+    if formula is not None and not agree(found, formula):
+        raise ValueError(
+            f"its chemical_formula_reduced is {text!r:.60}, and its sites are "
+            f"{formula_text(found)!r:.60}. Correct one of them."
+        )
 
 
 def _check_features(attributes):

@@ -141,7 +141,7 @@ def _row_symbols(rest):
         if match is None or match[0] not in NUMBERS or match[0] == "T":
             return None
         symbols.append(match[0])
-    return symbols
+    return None if set(symbols) == {"F"} else symbols  # a flag, or fluorine
 
 
 def _are_counts(words):

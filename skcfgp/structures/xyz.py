@@ -26,7 +26,7 @@ def read_xyz(text):
             if isinstance(frame, ValueError):
                 raise frame
             info = _info(frame[0])
-            id_ = own_id(info)
+            id_ = own_id({key: v for key, v in info.items() if v.lower() not in ("none", "nan")})
             yield id_, _crystal(info, frame[1:])
         except ValueError as error:
             yield id_, error
@@ -74,7 +74,9 @@ def _info(comment):
     found = {}
     for match in _PAIR.finditer(comment):
         value = next((group for group in match.groups()[1:] if group is not None), "T")
-        found[match[1].strip("\"'")] = re.sub(r"\\(.)", r"\1", value)
+        name, value = match[1].strip("\"'"), re.sub(r"\\(.)", r"\1", value)
+        if found.setdefault(name, value) != value:
+            raise ValueError(f"its second line tells {name} twice, with different values.")
     return found
 
 
@@ -88,7 +90,7 @@ def _crystal(info, rows):
     check_periodic(_flags(named.get("pbc", "T T T")))
     check_occupancies(_json(info.get("occupancy")))
     properties = named.get("properties", "species:S:1:pos:R:3")
-    columns, width = _columns(properties)
+    columns, width, numbered = _columns(properties)
     symbols, points = [], []
     for position, line in enumerate(rows):
         words = line.split()
@@ -107,15 +109,20 @@ def _crystal(info, rows):
         coords = np.linalg.solve(cell.T, np.transpose(points)).T
     except np.linalg.LinAlgError:
         raise ValueError(f"its cell has no volume: {cell.tolist()}.") from None
-    numbers = {symbol: _number(symbol) for symbol in set(symbols)}
+    numbers = {symbol: _number(symbol, numbered) for symbol in set(symbols)}
     names = [s.capitalize() for s in symbols]
     return Crystal(cell, coords, [numbers[s] for s in symbols], isotopes_of(names))
 
 
-def _number(symbol):
+def _number(symbol, numbered):
     """Return the atomic number of a symbol in any case, or of the number itself."""
     if symbol.isascii() and symbol.isdigit() and 0 < int(symbol[:4]) < 119:
-        return int(symbol)
+        if numbered:
+            return int(symbol)
+        raise ValueError(
+            f"its species are numbers, such as {symbol}, which may be those of elements or only "
+            "count the kinds of atoms. Write symbols, or Z:I:1 instead of species:S:1."
+        )
     name = symbol.capitalize()
     if name not in NUMBERS:
         raise ValueError(f"{symbol[:40]!r} is not an element.")
@@ -123,9 +130,9 @@ def _number(symbol):
 
 
 def _columns(properties):
-    """Find the columns of symbols and of coordinates, and count all."""
+    """Find the columns of symbols and coordinates, count all; tell if symbols are numbers."""
     parts = properties.split(":")
-    found, width = {}, 0
+    found, width, numbered = {}, 0, False
     names = {"species": "species", "symbols": "species", "z": "species", "numbers": "species"}
     names |= {"pos": "pos", "positions": "pos"}
     try:
@@ -134,6 +141,7 @@ def _columns(properties):
             if kind not in ("S", "R", "I", "L") or not 0 < int(count) < 1000:
                 raise ValueError(name)
             if what is not None and int(count) == {"species": 1, "pos": 3}[what]:
+                numbered |= what == "species" and what not in found and kind == "I"
                 found.setdefault(what, width)
             width += int(count)
     except ValueError:
@@ -142,7 +150,7 @@ def _columns(properties):
         raise ValueError(
             f"Properties must tell species and pos, as 'species:S:1:pos:R:3', got {properties!r}."
         )
-    return found, width
+    return found, width, numbered
 
 
 def _flags(text):

@@ -103,6 +103,9 @@ def with_column(name, *values):
          "two different space groups"),
         (SALT.replace("data_x", "data_x\n_space_group_name_H-M_alt 'F m -3 m'"),
          "does not tell its symmetry"),
+        (SALT.replace("data_x", "data_x\n_space_group_name_H-M_alt 'F m -3 m'\n"
+                      "_chemical_formula_sum 'Na Cl'\n_cell_formula_units_Z 4")
+         .replace("x,y,z", "x,y,z\n-x,-y,-z"), "fewer operations than its space group has"),
         (SALT.replace("a 4.1", "a 4,1"), "_cell_length_a must be a number, got '4,1'"),
         (SALT.replace("_cell_length_a 4.1\n", ""), "_cell_length_a is missing"),
         (SALT.replace("a 4.1", "a 4.1\n_cell_length_a 4.2"), "_cell_length_a is given twice"),
@@ -110,6 +113,12 @@ def with_column(name, *values):
         (SALT.replace("0 0 0", "0 ? 0"), "the site Na1 has no coordinates"),
         (SALT.replace("_fract_x", "_Cartn_x"), "no fractional coordinates: _atom_site_fract_x"),
         (SALT.replace("Cl1", "CA1"), "the label 'CA1' does not tell its element"),
+        (SALT.replace("Cl1", "Wat(1)"), "'Wat(1)', of which the hydrogens"),
+        (SALT.replace("Cl1", "H2O(1)"), "'H2O(1)', of which the hydrogens"),
+        (SALT.replace("Cl1", "OH1A"), "'OH1A', of which the hydrogens"),
+        (SALT.replace("Cl1", "Vac1"), "the label 'Vac1' does not tell its element"),
+        (SALT.replace("Cl1", "Du1"), "the label 'Du1' does not tell its element"),
+        (SALT.replace("Cl1", "Ph1"), "the label 'Ph1' does not tell its element"),
         (SALT.replace("Na1", "T1"), "the label 'T1' does not tell its element"),
         (SALT.replace("data_x", "data_x\n_chemical_formula_sum Na Cl"), "put quotes around"),
         (SALT.replace("data_x", "data_x\n_chemical_formula_sum 'Na Q7'"), "'Na Q7' cannot be read"),
@@ -131,6 +140,7 @@ def test_what_is_left_open_or_contradicts_itself_is_refused(text, reason):
 
 def test_labels_and_types_tell_the_element():
     assert only(SALT.replace("Cl1", "O1A")).composition.formula == "Na1 O1"
+    assert only(SALT.replace("Cl1", "MG1")).composition.formula == "Na1 Mg1"
     carbon = SALT.replace("Cl1", "CA1").replace("data_x", "data_x\n_chemical_formula_sum 'C Na'")
     assert only(carbon).composition.formula == "Na1 C1"
     assert only(with_column("type_symbol", "Na1+", "CL1-")).composition.formula == "Na1 Cl1"

@@ -14,6 +14,7 @@ from pymatgen.io.vasp import Poscar
 
 from skcfgp.structures import Crystal, check_structures, crystal_from_optimade, structure_digest
 from skcfgp.structures.checking import as_crystal
+from skcfgp.structures.documents import read_json
 from skcfgp.structures.vasp import read_poscar
 from skcfgp.structures.xyz import read_xyz
 
@@ -73,6 +74,9 @@ def test_the_elements_of_vasp_4(salt_of_two):
         assert structure_digest(read_poscar(untold.replace("c\n", f"{comment}\n"))) == salt_of_two
     rows = untold.replace("0 0 0\n.5 .5 .5", "0 0 0 Na\n.5 .5 .5 Cl")
     assert structure_digest(read_poscar(rows)) == salt_of_two
+    flags = untold.replace("0 0 0\n.5 .5 .5", "0 0 0 F\n.5 .5 .5 F")  # not fluorine
+    with pytest.raises(ValueError, match="its elements are not in the file"):
+        read_poscar(flags)
     for comment in ("relaxed", "Na", "Na2 Cl2", "Na Cl K", "Na Q"):
         with pytest.raises(ValueError, match="its elements are not in the file"):
             read_poscar(untold.replace("c\n", f"{comment}\n"))
@@ -109,6 +113,8 @@ def test_what_is_wrong_with_a_poscar(old, new, reason):
         ('"\nNa', '" Properties=pos:R:3\nNa', "Properties must tell species and pos"),
         ('"\nNa', '" Properties=species:S:1:pos:R:3:f:R:3\nNa', "atom 1 has 4 values"),
         ('"\nNa', '" occupancy="none"\nNa', "occupancy cannot be read"),
+        ('"\nNa', '" Lattice="9 0 0 0 9 0 0 0 9"\nNa', "tells Lattice twice"),
+        ("Na 0 0 0", "1 0 0 0", "its species are numbers, such as 1"),
         ("Na 0 0 0", "Na 0 0", "atom 1 has 3 values"),
         ("Na 0 0 0", "Na 0 0 O", "coordinates of atom 1 must be numbers"),
         ("Na 0", "Xx 0", "'Xx' is not an element"),
@@ -134,6 +140,32 @@ def test_the_id_of_a_frame_is_text():
     text = XYZ.replace('4.1"', '4.1" material_id=007 note="id=x"')
     ((id_, _),) = read_xyz(text)
     assert id_ == "007"
+    for none in ("None", "nan"):
+        ((id_, _),) = read_xyz(XYZ.replace('4.1"', f'4.1" material_id={none}'))
+        assert id_ is None
+
+
+def test_atomic_numbers_in_a_frame(salt_of_two):
+    text = XYZ.replace('4.1"', '4.1" Properties=Z:I:1:pos:R:3')
+    ((_, crystal),) = read_xyz(text.replace("Na", "11").replace("Cl", "17"))
+    assert structure_digest(crystal) == salt_of_two
+
+
+def test_the_coordinates_of_jarvis_are_fractions_only_if_it_says_so(salt_of_two):
+    atoms = {"lattice_mat": CUBE, "coords": HALF, "elements": ["Na", "Cl"], "cartesian": False}
+    assert structure_digest(as_crystal({"atoms": atoms})) == salt_of_two
+    for told in ("False", None):
+        with pytest.raises(ValueError, match="'cartesian' as true or false"):
+            as_crystal({"atoms": atoms | {"cartesian": told}})
+
+
+def test_an_answer_of_one_entry_has_its_id():
+    attributes = dict(doors({"Na": 1.0}))["OPTIMADE"]
+    answer = {"data": {"id": "o-1", "attributes": attributes}, "meta": {}}
+    ((id_, entry),) = read_json(json.dumps(answer))
+    assert (id_, as_crystal(entry).composition.formula) == ("o-1", "Na1 Cl1")
+    with pytest.raises(ValueError, match="tells errors"):
+        read_json('{"errors": [{"status": "500"}], "meta": {}}')
 
 
 @pytest.mark.parametrize("opener", [gzip, bz2, lzma])
@@ -164,6 +196,9 @@ def test_encodings(encoding, tmp_path, salt_of_two):
 
 CUBE = (4.1 * np.eye(3)).tolist()
 HALF = [[0, 0, 0], [0.5, 0.5, 0.5]]
+
+
+SPECIES = [{"name": name, "chemical_symbols": ["Na"], "concentration": [1]} for name in ("s", "Cl")]
 
 
 def doors(occupants, pbc=(True, True, True)):
@@ -251,6 +286,8 @@ def test_hydrogen_is_said_to_be_what_it_was():
         ({"nsites": 6}, "nsites 6"),
         ({"species_at_sites": ["s", "s", "Cl"]}, "2 cartesian_site_positions, 3 species_at_sites"),
         ({"species_at_sites": ["s", "K"]}, "'K' of a site is not among"),
+        ({"chemical_formula_reduced": "Cl2Na"}, "chemical_formula_reduced is 'Cl2Na'"),
+        ({"species": [*SPECIES, {"name": "s", "chemical_symbols": ["K"]}]}, "the name 's'"),
         ({"nperiodic_dimensions": 2}, "not periodic"),
     ],
 )

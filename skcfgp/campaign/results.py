@@ -122,6 +122,11 @@ def find_value_column(path, columns, target):
             return name
     others = [name for name in columns if name not in NOT_VALUES]
     if len(others) == 1:
+        warnings.warn(
+            f"{path}: there is no column {target!r} or 'value'; the only other column, "
+            f"{others[0]!r}, is taken for it.",
+            stacklevel=5,
+        )
         return others[0]
     if not others and "failed" in columns:
         return None

@@ -12,10 +12,11 @@ _TOKEN = re.compile(
       | \#[^\n]*
       | '(?P<single>[^\n]*?)'(?=\s|\Z)
       | "(?P<double>[^\n]*?)"(?=\s|\Z)
+      | (?P<open>['"][^\n]*)  # a quote that the line does not close
       | (?P<plain>\S+)""",
     re.VERBOSE | re.MULTILINE,
 )
-_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?:\(\d*\)?)?")
+_NUMBER = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)(?:\(\d*\)?)?")
 
 
 class Block:
@@ -80,7 +81,7 @@ class Block:
             return default
         match = _NUMBER.fullmatch(text)
         if match is None:
-            raise ValueError(f"{what} must be a number, got {text!r}.")
+            raise ValueError(f"{what} must be a number, got {_short(text)}.")
         return float(match[1])
 
     def _value(self, name):

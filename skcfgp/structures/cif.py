@@ -44,6 +44,9 @@ SYMBOL = ("space_group_name_h_m_alt", "symmetry_space_group_name_h_m", "space_gr
 NUMBER = ("space_group_it_number", "symmetry_int_tables_number")
 XYZ = tuple(f"atom_site_fract_{axis}" for axis in "xyz")
 
+#: Characters of a label; the format has allowed 75.
+LONGEST = 80
+
 #: Symbols and labels of molecules, of which the hydrogens have no coordinates.
 GROUPS = re.compile(r"(O-?H\d?|H2O|Wat|NH\d|CH\d)", re.IGNORECASE)
 GROUP_LABEL = re.compile(rf"{GROUPS.pattern}(?![A-Za-z])", re.IGNORECASE)
@@ -193,8 +196,10 @@ def _symbol(kind, label, where, block):
         raise ValueError(f"{where} has neither a type symbol nor a label.")
     formula = parse_formula(block.one("chemical_formula_sum"))
     text = kind if told else label
+    if len(text) > LONGEST:
+        raise ValueError(f"{text[:LONGEST]!r}... of a site is too long for a label or an element.")
     begins = None if told or formula is not None else GROUP_LABEL.match(text)
-    if begins or GROUPS.fullmatch(re.sub(r"\d*$", "", text) if not told else text):
+    if begins or GROUPS.fullmatch(text if told else text.rstrip("0123456789")):
         raise ValueError(f"{where} is {text!r}, of which the hydrogens have no coordinates.")
     letters = re.match(r"[A-Za-z]*", text)[0]
     if told:

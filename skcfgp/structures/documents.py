@@ -9,11 +9,21 @@ import json
 from .bounds import check_count
 from .dictionaries import ase_json_rows
 from .ids import own_id
+from .keys import FORMULA_KEYS
 
 __all__ = ["read_json", "read_json_lines"]
 
 #: Keys of an object that is one record.
-RECORD = {"lattice", "structure", "lattice_mat", "lattice_vectors", "atoms", "attributes", "cif"}
+RECORD = {
+    *FORMULA_KEYS,
+    "lattice",
+    "structure",
+    "lattice_mat",
+    "lattice_vectors",
+    "atoms",
+    "attributes",
+    "cif",
+}
 
 
 class _Object(dict):

@@ -112,7 +112,7 @@ def read_structure_text(text):
     """Read the crystals in a text of JSON, CIF, POSCAR or extended XYZ, as they are in a file."""
     if text.lstrip().startswith(("{", "[")):
         kind = "json"
-    elif re.search(r"^\s*(data_|loop_|_cell_)", text, re.MULTILINE | re.IGNORECASE):
+    elif re.search(r"^[^\S\n]*(data_|loop_|_cell_)", text, re.MULTILINE | re.IGNORECASE):
         kind = "cif"
     elif re.match(r"\s*\d+[ \t]*\n.*Lattice", text):
         kind = "xyz"

@@ -37,6 +37,12 @@ def write(path, text):
     return path
 
 
+def test_a_column_of_another_name_is_said_to_be_taken(campaign, tmp_path):
+    path = write(tmp_path / "results.csv", "id,shear\nc2,1.5\n")
+    with pytest.warns(UserWarning, match="the only other column, 'shear', is taken for it"):
+        assert campaign.tell(path).labelled == ["c2"]
+
+
 def test_every_kind_of_mistake_is_refused_by_its_line_and_the_good_rows_are_kept(
     campaign, tmp_path
 ):

@@ -161,3 +161,30 @@ def test_a_line_of_a_pool_is_bounded(tmp_path, monkeypatch):
     for read in (lambda pool: list(pool.chunks(9)), lambda pool: pool.count()):
         with pytest.raises(ValueError, match="SKCFGP_MAX_BYTES"):
             read(Pool(tmp_path / "x.jsonl"))
+
+
+MANY = 30_000
+
+CIF = "data_x\n" + "".join(f"_cell_length_{axis} 4\n" for axis in "abc")
+CIF += "loop_\n_symmetry_equiv_pos_as_xyz\nx,y,z\nloop_\n_atom_site_label\n_atom_site_type_symbol\n"
+CIF += "".join(f"_atom_site_fract_{axis}\n" for axis in "xyz")
+
+LONG = {
+    "quotes.cif": "data_x\n_x\n" + " 'x" * MANY,
+    "label.cif": f"{CIF}{'1' * MANY}a . 0 0 0\n",
+    "type.cif": f"{CIF}Na Na{'1' * MANY}a 0 0 0\n",
+    "coordinate.cif": f"{CIF}Na Na {'1' * MANY}a 0 0\n",
+    "braces.xyz": "1\n" + "a={ " * MANY + "\nNa 0 0 0\n",
+    "brackets.xyz": "1\n" + "a=[ " * MANY + "\nNa 0 0 0\n",
+    "lines.json": json.dumps({"structure": "x" + " \n" * 4 * MANY}),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_long_text_is_refused_at_once(tmp_path, name):
+    """Each was read again from every one of its characters."""
+    (tmp_path / name).write_text(LONG[name])
+    start = time.perf_counter()
+    (failure,) = check_structures([tmp_path / name], on_error="nan").failures
+    assert time.perf_counter() - start < 2
+    assert len(failure.reason) < 1000

@@ -164,6 +164,7 @@ def test_an_answer_of_one_entry_has_its_id():
     answer = {"data": {"id": "o-1", "attributes": attributes}, "meta": {}}
     ((id_, entry),) = read_json(json.dumps(answer))
     assert (id_, as_crystal(entry).composition.formula) == ("o-1", "Na1 Cl1")
+    assert read_json('{"id": "a", "formula": "NaCl"}') == [("a", {"id": "a", "formula": "NaCl"})]
     with pytest.raises(ValueError, match="tells errors"):
         read_json('{"errors": [{"status": "500"}], "meta": {}}')
 

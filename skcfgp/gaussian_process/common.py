@@ -1,10 +1,13 @@
-"""Helpers for masks of rows and for the steps of a ``Pipeline``."""
+"""Helpers for masks of rows, the scale of labels and the steps of a ``Pipeline``."""
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils import column_or_1d
 
-__all__ = ["check_mask", "last_step", "last_step_input"]
+__all__ = ["check_mask", "label_scale", "last_step", "last_step_input"]
+
+#: Labels whose standard deviation is this part of the largest are equal but for rounding.
+ROUNDING = 10 * np.finfo(float).eps
 
 
 def check_mask(name, mask, n_samples):
@@ -18,6 +21,15 @@ def check_mask(name, mask, n_samples):
     if not mask.any():
         raise ValueError(f"{name} marks no row: at least one of {n_samples} must be True.")
     return np.flatnonzero(mask)
+
+
+def label_scale(y):
+    """Return the standard deviation of each target; 1 where the labels are equal but for rounding.
+
+    That depends on their size: labels of 1e-19 J differ as much as the same in eV.
+    """
+    std = np.std(y, axis=0)
+    return np.where(std <= ROUNDING * np.abs(y).max(axis=0), 1.0, std)
 
 
 def last_step(model):

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .cholesky import GrowingCholesky
 from .chunking import in_chunks
+from .common import label_scale
 from .regressor import GaussianProcessRegressor
 
 __all__ = ["PoolPosterior", "as_process"]
@@ -272,8 +273,7 @@ class PoolPosterior:
         if not (len(self._given) and self.gp.normalize_y):
             return self.gp.y_mean_[0], self.gp.y_scale_[0]
         y = np.concatenate([self.gp.targets_[: self.n_labels], self._given])
-        scale = np.std(y)
-        return np.mean(y), 1.0 if scale < 10 * np.finfo(float).eps else scale
+        return np.mean(y), float(label_scale(y))
 
     def _covariance(self, rows, columns):
         X, n = self.X_pool, self._n_streamed

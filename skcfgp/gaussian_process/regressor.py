@@ -21,6 +21,7 @@ from .checks import (
 )
 from .cholesky import GrowingCholesky
 from .chunking import in_chunks
+from .common import label_scale
 from .covariance import covariance_of
 from .objectives import Objective, leave_one_out, log_marginal_likelihood
 from .prediction import mean_of, predict_prior, predict_rows
@@ -386,9 +387,8 @@ class GaussianProcessRegressor(SklearnGPR):
         n_targets = y.shape[1] if y.ndim > 1 else 1
         self.y_mean_, self.y_scale_ = np.zeros(n_targets), np.ones(n_targets)
         if self.normalize_y:
-            std = np.std(y, axis=0)
             self.y_mean_ = np.ravel(np.mean(y, axis=0))
-            self.y_scale_ = np.ravel(np.where(std < 10 * np.finfo(float).eps, 1.0, std))
+            self.y_scale_ = np.ravel(label_scale(y))
         self.y_train_ = (y - self.y_mean_) / self.y_scale_
         self.noise_ = noise + (self.label_std_ / self.y_scale_[0]) ** 2
 

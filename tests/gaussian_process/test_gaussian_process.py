@@ -386,3 +386,22 @@ def test_a_parameter_set_after_fit_changes_nothing():
     assert gp.log_marginal_likelihood(theta) == lml
     gp.partial_fit(X[40:], y[40:])
     np.testing.assert_array_equal(gp.noise_, np.full(60, 0.1))
+
+
+@pytest.mark.parametrize("unit", [1e-40, 1.602e-19, 1e12])
+def test_normalised_labels_may_have_any_unit(unit):
+    """The elementary charge as well: labels in J are small, and not equal."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 2))
+    y = np.sin(X).sum(axis=1)
+    gp = GaussianProcessRegressor(Laplacian() + WhiteKernel(1e-2), normalize_y=True)
+    expected = np.array(clone(gp).fit(X[:30], y[:30]).predict(X[30:], return_std=True))
+    found = np.array(clone(gp).fit(X[:30], unit * y[:30]).predict(X[30:], return_std=True))
+    np.testing.assert_allclose(found / unit, expected, rtol=1e-6)
+
+
+def test_labels_that_are_equal_but_for_rounding_have_the_scale_1():
+    X, y = np.arange(30.0)[:, None], np.full(30, 1e5 / 3)
+    y[::2] = np.nextafter(y[::2], np.inf)
+    gp = GaussianProcessRegressor(normalize_y=True, optimizer=None).fit(X, y)
+    assert gp.y_scale_[0] == 1.0

@@ -25,6 +25,12 @@ __all__ = [
 
 SIGNS = {"max": 1.0, "min": -1.0}
 
+#: Logarithm of a density below which its tail is computed as a logarithm.
+FAR = -500.0
+
+#: Terms of a series, at most.
+MAX_TERMS = 10_000
+
 
 def expected_improvement(learner, X_pool, n_instances=1, *, mode="max", X_pending=None, costs=None):
     """Choose the points whose labels are expected to exceed the best label by the most.
@@ -315,16 +321,17 @@ def log_cdf(z, df=None):
     """Logarithm of the probability of less than z, standard normal or of a t distribution."""
     if df is None:
         return special.log_ndtr(z)
-    with np.errstate(divide="ignore"):
-        return np.log(special.stdtr(df, z))
+    cdf, (far, log_pdf, ratio, _) = special.stdtr(df, z), _far_below(z, df)
+    return np.where(far, log_pdf + np.log(ratio), np.log(np.where(far, 1.0, cdf)))
 
 
 def log_excess(z, df=None):
     """Logarithm of E[max(z + t, 0)] for t that is standard normal or has a t distribution."""
     if df is not None:
-        pdf = stats.t.pdf(z, df)
-        excess = z * special.stdtr(df, z) + (df + z * z) / (df - 1) * pdf
-        return np.log(np.maximum(excess, np.finfo(float).tiny))
+        far, log_pdf, ratio, rest = _far_below(z, df)
+        excess = z * special.stdtr(df, z) + rest * np.exp(log_pdf)
+        log_far = log_pdf + np.log(np.where(far, rest + z * ratio, 1.0))
+        return np.where(far, log_far, np.log(np.where(far, 1.0, excess)))
     low = np.minimum(z, -1.0)
     # With Mills' ratio R, pdf(z) + z cdf(z) = pdf(z) (1 + z R), and 1 + z R -> 1 / z^2.
     ratio = 1.0 + low * np.sqrt(np.pi / 2) * special.erfcx(-low / np.sqrt(2))
@@ -334,3 +341,24 @@ def log_excess(z, df=None):
     high = np.maximum(z, -1.0)
     pdf = np.exp(-0.5 * high**2) / np.sqrt(2 * np.pi)
     return np.where(z < -1.0, log_low, np.log(pdf + high * special.ndtr(high)))
+
+
+def _far_below(z, df):
+    """Tell where the density of a t distribution nearly underflows below 0.
+
+    Also returned are its logarithm, cdf / pdf there (1 elsewhere), and (df + z^2) / (df - 1). The
+    ratio is a hypergeometric series in df / (df + z^2), which is clearly less than 1 so far out.
+    """
+    z, df = np.broadcast_arrays(np.asarray(z, dtype=float), df)
+    log_pdf = stats.t.logpdf(z, df)
+    far = (log_pdf < FAR) & (z < 0)
+    x, nu = (df / (df + z * z))[far], df[far]
+    term, total = np.ones_like(x), np.ones_like(x)
+    for k in range(MAX_TERMS):
+        if not np.any(term > np.finfo(float).eps * total):
+            break
+        term = term * x * (nu + 1 + 2 * k) / (nu + 2 + 2 * k)
+        total = total + term
+    ratio = np.ones_like(z)
+    ratio[far] = -z[far] / nu * total
+    return far, log_pdf, ratio, (df + z * z) / (df - 1)

@@ -11,7 +11,8 @@ from .common import check_features, follow, innermost, last_step_of, target_scal
 
 __all__ = ["Belief"]
 
-#: Scales below this share of the largest are raised to it, so that z-scores exist.
+#: Scales below this share of the largest, or of the largest distance from the best label, are
+#: raised to it, so that z-scores exist.
 SMALLEST = 1e-12
 
 
@@ -91,7 +92,8 @@ class Belief:
     def std(self):
         """Scale of each label, > 0, in the unit that is learnt."""
         std = self.raw_std * self._factor
-        return np.maximum(std, max(SMALLEST * std.max(), np.finfo(float).tiny))
+        largest = max(std.max(), np.abs(self.mean - self.best).max())
+        return np.maximum(std, SMALLEST * (largest or 1.0))
 
     @property
     def best(self):

@@ -61,6 +61,38 @@ def test_logarithm_far_below_the_best():
     np.testing.assert_allclose(values[z < -100], asymptotic[z < -100], rtol=1e-6)
 
 
+@pytest.mark.parametrize("df", [1.1, 3.0, 300.0, 2e4])
+@pytest.mark.parametrize("logarithm", [log_excess, log_cdf])
+def test_logarithms_of_a_t_distribution_tell_points_far_below_apart(df, logarithm):
+    z = -np.logspace(0, 8, 3000)
+    values = logarithm(z, np.full(3000, df))
+    assert np.isfinite(values).all()
+    assert (np.diff(values) < 0).all()
+    far = z < -1e6  # the density is C |z|^-(df + 1), C being its value there
+    ratio = {log_cdf: -z / df, log_excess: z**2 / df / (df - 1)}[logarithm]
+    expected = stats.t.logpdf(z, df) + np.log(ratio)
+    np.testing.assert_allclose(values[far], expected[far], rtol=1e-6)
+
+
+class Certain(ExtraTreesRegressor):
+    """A model whose standard deviation is 0 everywhere."""
+
+    def predict(self, X, return_std=False):
+        mean = super().predict(X)
+        return (mean, np.zeros(len(mean))) if return_std else mean
+
+
+@pytest.mark.parametrize("strategy", WITH_LEVEL)
+def test_certainty_everywhere(strategy):
+    model = Certain(n_estimators=5, random_state=0)
+    learner = ActiveLearner(model, X_training=TRAIN, y_training=Y[:20])
+    indices, scores = strategy(learner, POOL, 50)
+    assert len(set(indices)) == 50
+    assert np.isfinite(scores).all()
+    if strategy in EXACT:
+        assert learner.predict(POOL)[indices[0]] == learner.predict(POOL).max()
+
+
 @pytest.mark.parametrize("cls", [GaussianProcessRegressor, SklearnGPR])
 @pytest.mark.parametrize("mode", ["max", "min"])
 def test_formulas(cls, mode):

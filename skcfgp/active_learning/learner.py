@@ -2,6 +2,7 @@
 
 import numpy as np
 from modAL.models import ActiveLearner as _ModALActiveLearner
+from sklearn import get_config
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import has_fit_parameter
 
@@ -213,7 +214,7 @@ class ActiveLearner(_ModALActiveLearner):
     def _tell_selected(self, selected, bootstrap):
         """Return the fit parameters that tell the last step which rows a query chose."""
         model, prefix = last_step(self.estimator), ""
-        if model is not self.estimator:
+        if model is not self.estimator and not get_config()["enable_metadata_routing"]:
             prefix = f"{self.estimator.steps[-1][0]}__"
         takes = selected.any() and not bootstrap and has_fit_parameter(model, "selected")
         return {f"{prefix}selected": selected} if takes else {}

@@ -133,7 +133,7 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     """
 
     __metadata_request__predict = {"return_std": True}  # noqa: RUF012
-    __metadata_request__fit = {"y_std": True}  # noqa: RUF012
+    __metadata_request__fit = {"y_std": True, "selected": True}  # noqa: RUF012
 
     def __init__(
         self, estimator=None, *, method="std_scaling", n_neighbors=None, cv=5, n_jobs=None

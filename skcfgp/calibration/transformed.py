@@ -74,7 +74,7 @@ class MonotoneTargetRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
     """
 
     __metadata_request__predict = {"return_std": True}  # noqa: RUF012
-    __metadata_request__fit = {"y_std": True}  # noqa: RUF012
+    __metadata_request__fit = {"y_std": True, "selected": True}  # noqa: RUF012
 
     def __init__(self, regressor=None, *, func=np.log10, inverse_func=exp10):
         self.regressor = regressor

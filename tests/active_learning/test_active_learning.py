@@ -4,11 +4,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from modAL.models import CommitteeRegressor
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from skcfgp import ActiveLearner, CompositionFeaturizer, GaussianProcessRegressor, MEGNetFeaturizer
+from skcfgp import (
+    ActiveLearner,
+    CalibratedRegressor,
+    CompositionFeaturizer,
+    GaussianProcessRegressor,
+    MEGNetFeaturizer,
+)
+from skcfgp.calibration import MonotoneTargetRegressor
 from skcfgp.features.store import memory
 from skcfgp.kernels import Laplacian
 from skcfgp.query import max_std, plan, random_sampling
@@ -258,3 +267,24 @@ def test_loop_by_crystals(formation_energy, monkeypatch, container):
     np.testing.assert_allclose(
         learner.predict(container(X[left])), vectors.predict(Z[left]), atol=1e-8
     )
+
+
+@pytest.mark.parametrize("log_target", [False, True])
+def test_a_calibrated_pipeline_is_told_what_was_selected_with_metadata_routing(log_target):
+    X, y = data()
+    gp_ = CalibratedRegressor(gp(), method="student_t", cv="leave_one_out")
+    gp_ = MonotoneTargetRegressor(gp_) if log_target else gp_
+    learners = []
+    for routing in (False, True):
+        with config_context(enable_metadata_routing=routing):
+            model = make_pipeline(StandardScaler(), clone(gp_))
+            learner = ActiveLearner(
+                model, X_training=X[:40], y_training=y[:40] + 10, refit_growth=1.0
+            )
+            learner.teach(X[40:50], y[40:50] + 10)
+            learner.fit(learner.X_training, learner.y_training, selected=learner.selected)
+            learners.append(learner)
+    predictions = [learner.predict(X, return_std=True) for learner in learners]
+    np.testing.assert_array_equal(*predictions)
+    last = learners[1].estimator[-1]
+    assert getattr(last, "regressor_", last).n_calibration_ == 40

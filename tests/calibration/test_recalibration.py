@@ -340,9 +340,8 @@ def test_fit_parameters_reach_every_fit():
         for cv_ in (cv, "prefit"):
             model = CalibratedRegressor(piped.fit(X, y), cv=cv_).fit(X, y)
             assert np.isfinite(model.predict_interval(X)).all()
-        assert routed.get_metadata_routing().consumes("fit", ["sample_weight", "selected"]) == {
-            "sample_weight"
-        }
+        routing = routed.get_metadata_routing()
+        assert routing.consumes("fit", ["sample_weight", "groups"]) == {"sample_weight"}
 
 
 def test_selected_rows_are_learnt_but_not_calibrated_on():

@@ -241,7 +241,7 @@ def level_set(learner, X_pool, n_instances=1, *, level, width=1.96, X_pending=No
     n_instances : int, default=1
     level : float or sequence of floats
         The border, in the unit of y. Of several, such as both ends of a range, the nearest to m
-        counts.
+        counts. One that no label can have, such as 0 where a logarithm is learnt, does not count.
     width : float, default=1.96
         Weight of the scale, > 0.
     X_pending : array-like of shape (n_pending, ...), default=None
@@ -268,7 +268,14 @@ def level_set(learner, X_pool, n_instances=1, *, level, width=1.96, X_pending=No
         raise ValueError(f"width must be positive, got {width!r}.")
 
     def score(belief, cost):
-        borders = belief.sign * belief.learnt(levels)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            borders = belief.sign * np.asarray(belief.learnt(levels))
+        borders = borders[np.isfinite(borders)]
+        if not len(borders):
+            raise ValueError(
+                f"no label can be below the level {level!r}: what is learnt of a label, such as its "
+                "logarithm, does not exist there. Give a level that labels can have."
+            )
         distance = np.abs(np.subtract.outer(belief.mean, borders)).min(axis=1)
         return per_cost(width * belief.std - distance, cost)
 

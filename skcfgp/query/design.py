@@ -222,12 +222,14 @@ def _prior(estimator, X, spread):
     if not is_quick(kernel):
         kernel = Laplacian()
     some = np.unique(np.linspace(0, len(X) - 1, N_FOR_LENGTHS).astype(int))
-    theta = covariance_of(kernel, X[some]).start(1.0)
+    found = theta = covariance_of(kernel, X[some]).start(1.0)
     names = [h.name for h in kernel.hyperparameters if not h.fixed]
     noisy = np.array([name.endswith("noise_level") for name in names])
-    theta = theta + np.log(spread) * np.array([name.endswith("length_scale") for name in names])
-    theta = theta - np.log(spread) * noisy
-    kernel = kernel.clone_with_theta(np.clip(theta, *kernel.bounds.T))
+    lengths = np.array([name.endswith("length_scale") for name in names])
+    theta = np.clip(theta - np.log(spread) * noisy, *kernel.bounds.T)
+    # Not within bounds, which are for a search: this is what the features say.
+    theta[lengths] = found[lengths] + np.log(spread)
+    kernel = kernel.clone_with_theta(theta)
     alpha = 1e-10 if noisy.any() else NOISE / spread
     return GaussianProcessRegressor(kernel, alpha=alpha, optimizer=None)
 

@@ -149,6 +149,16 @@ def test_several_levels():
     assert index[0] == np.argmax(std - distance)
 
 
+def test_levels_that_no_label_can_have():
+    model = MonotoneTargetRegressor(GaussianProcessRegressor(Laplacian(), optimizer=None))
+    learner = ActiveLearner(model, X_training=TRAIN, y_training=np.exp(Y[:20]))
+    expected = level_set(learner, POOL, 5, level=1.2)
+    for level in ([0.0, 1.2], [-3.0, 1.2]):
+        np.testing.assert_array_equal(level_set(learner, POOL, 5, level=level), expected)
+    with pytest.raises(ValueError, match=r"no label can be below the level -1\.0"):
+        level_set(learner, POOL, 5, level=-1.0)
+
+
 @pytest.mark.parametrize("strategy", EXACT)
 def test_smallest_is_largest_of_the_negative(strategy):
     smallest = strategy(learner_of(), POOL, 4, mode="min")

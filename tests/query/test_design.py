@@ -162,3 +162,13 @@ def test_what_cannot_be_designed(options, message):
         initial_design(X, **options)
     with pytest.raises(ValueError, match="pool is empty"):
         initial_design(X[:0])
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e9])
+def test_the_unit_of_the_features_does_not_matter(unit):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    for estimator in (None, GaussianProcessRegressor(Laplacian() + WhiteKernel())):
+        expected, gain = initial_design(X, 6, estimator=estimator)
+        found, same = initial_design(unit * X, 6, estimator=estimator)
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_allclose(same, gain, rtol=1e-6)

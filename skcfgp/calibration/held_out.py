@@ -28,7 +28,8 @@ def by_folds(estimator, X, y, **options):
 def leave_one_out(gp):
     """Predict the rows of a fitted process, each from all others, as ``predict`` would.
 
-    The noise of the label, which ``predict`` leaves out too, is taken from the variance.
+    Equal rows are left out together: a crystal that is listed twice is no error of 0. The noise of
+    the label, which ``predict`` leaves out too, is taken from the variance.
     """
     if not isinstance(gp, GaussianProcessRegressor):
         raise ValueError(
@@ -36,7 +37,7 @@ def leave_one_out(gp):
             f"{type(gp).__name__}. Set cv to a number of folds; in a Pipeline make the calibration "
             "the last step: make_pipeline(..., CalibratedRegressor(GaussianProcessRegressor()))."
         )
-    mean, std = gp.predict_leave_one_out()
+    mean, std = gp.predict_leave_one_out(equal_together=True)
     return mean, np.sqrt(np.maximum(std**2 - gp.noise_ * gp.y_scale_**2, 0.0))
 
 

@@ -88,10 +88,20 @@ def log_marginal_likelihood(y, dual, diagonal_of_L):
     return -0.5 * np.sum(y * dual) - n_targets * half_log_det  # Alg 2.1, page 19, line 7
 
 
-def leave_one_out(factor, y):
-    """Predict each label from all others: mean, and standard deviation with noise."""
+def leave_one_out(factor, y, groups=()):
+    """Predict each label from all others: mean, and standard deviation with noise.
+
+    The rows of each of the `groups` are left out together.
+    """
     # Sundararajan, Keerthi (2001); Eq. 5.12
     inverse, _ = lapack.dtrtri(factor.L, lower=1)
     variance = 1.0 / np.einsum("ij,ij->j", inverse, inverse)
     scale = variance if y.ndim == 1 else variance[:, None]
-    return y - factor.solve_both(y) * scale, np.sqrt(variance)
+    whitened = factor.solve(y)
+    mean = y - factor.solve_transposed(whitened) * scale
+    for rows in groups:  # the same with the block of the rows in place of the diagonal
+        Q, R = np.linalg.qr(inverse[:, rows])
+        root = np.linalg.inv(R)
+        mean[rows] = y[rows] - root @ (Q.T @ whitened)
+        variance[rows] = np.einsum("ij,ij->i", root, root)
+    return mean, np.sqrt(variance)

@@ -23,6 +23,7 @@ from .cholesky import GrowingCholesky
 from .chunking import in_chunks
 from .common import label_scale
 from .covariance import covariance_of
+from .equal_rows import equal_rows
 from .objectives import Objective, leave_one_out, log_marginal_likelihood
 from .prediction import mean_of, predict_prior, predict_rows
 from .search import find_hyperparameters
@@ -344,8 +345,14 @@ class GaussianProcessRegressor(SklearnGPR):
         objective = Objective(covariance, self.y_train_, self.noise_)
         return objective(theta) if eval_gradient else objective.value(theta)
 
-    def predict_leave_one_out(self):
+    def predict_leave_one_out(self, equal_together=False):
         """Predict each label that was learnt from all others, with these hyper-parameters.
+
+        Parameters
+        ----------
+        equal_together : bool, default=False
+            Whether rows that are equal but for rounding are left out together. A row that was
+            learnt twice is predicted by its copy otherwise, which tells nothing about others.
 
         Returns
         -------
@@ -355,7 +362,8 @@ class GaussianProcessRegressor(SklearnGPR):
             Standard deviation of the label, noise included, in the unit of y.
         """
         check_is_fitted(self, "alpha_")
-        mean, std = leave_one_out(self.factor_, self.y_train_)  # Eq. (5.12)
+        groups = equal_rows(self.kernel_, self.X_train_) if equal_together else ()
+        mean, std = leave_one_out(self.factor_, self.y_train_, groups)  # Eq. (5.12)
         std = np.multiply.outer(std, self.y_scale_).reshape(mean.shape)
         return mean * self.y_scale_ + self.y_mean_, std
 

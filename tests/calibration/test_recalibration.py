@@ -11,6 +11,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
+from sklearn.gaussian_process.kernels import WhiteKernel
 from sklearn.linear_model import BayesianRidge
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, ShuffleSplit, cross_val_score
 from sklearn.neighbors import KNeighborsRegressor
@@ -481,3 +482,18 @@ def test_crystals(crystals, cv):
     learner.teach(structures[:2], y[:2])
     assert learner.estimator.n_calibration_ == 30
     assert len(learner.estimator.estimator_[-1].X_train_) == 32
+
+
+@pytest.mark.parametrize("jitter", [0.0, 1e-9])
+def test_rows_that_are_listed_twice_do_not_make_certain_of_others(jitter):
+    """The copy of a row predicts it without error, which tells nothing about a new one."""
+    X, y = data()
+    copies = X[:40] + jitter * np.random.default_rng(0).normal(size=X[:40].shape)
+    process = GaussianProcessRegressor(Laplacian(2.0, 3.0) + WhiteKernel(1e-4), optimizer=None)
+    model = CalibratedRegressor(process, method="student_t", n_neighbors=20, cv="leave_one_out")
+    once = clone(model).fit(X[:40], y[:40])
+    twice = clone(model).fit(np.r_[X[:40], copies], np.r_[y[:40], y[:40]])
+    np.testing.assert_allclose(twice.z_scores_[:40], twice.z_scores_[40:], rtol=1e-4)
+    ratio = twice.predict(X[40:], return_std=True)[1] / once.predict(X[40:], return_std=True)[1]
+    assert ratio.min() > 0.5
+    assert ratio.max() < 2

@@ -405,3 +405,18 @@ def test_labels_that_are_equal_but_for_rounding_have_the_scale_1():
     y[::2] = np.nextafter(y[::2], np.inf)
     gp = GaussianProcessRegressor(normalize_y=True, optimizer=None).fit(X, y)
     assert gp.y_scale_[0] == 1.0
+
+
+def test_equal_rows_are_left_out_together():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 3)), rng.normal(size=43)
+    X = np.concatenate([X, X[:10] + 1e-9, X[:3]])
+    gp = GaussianProcessRegressor(Laplacian(2.0, 3.0) + WhiteKernel(0.1), optimizer=None)
+    mean, std = gp.fit(X, y).predict_leave_one_out(equal_together=True)
+    for row in (0, 7, 20, 42):
+        others = np.abs(X - X[row]).max(axis=1) > 1e-6
+        expected = clone(gp).fit(X[others], y[others]).predict(X[[row]], return_std=True)
+        np.testing.assert_allclose([mean[row], std[row]], np.ravel(expected), rtol=1e-6)
+    far = GaussianProcessRegressor(optimizer=None).fit([[1.0], [2.0], [3.0], [1e9]], y[:4])
+    found = far.predict_leave_one_out(equal_together=True)  # the last one stretches the column
+    np.testing.assert_array_equal(found, far.predict_leave_one_out())

@@ -273,8 +273,8 @@ def level_set(learner, X_pool, n_instances=1, *, level, width=1.96, X_pending=No
         borders = borders[np.isfinite(borders)]
         if not len(borders):
             raise ValueError(
-                f"no label can be below the level {level!r}: what is learnt of a label, such as its "
-                "logarithm, does not exist there. Give a level that labels can have."
+                f"no label can be below the level {level!r}: what is learnt, such as a logarithm, "
+                "does not exist there. Give a level that labels can have."
             )
         distance = np.abs(np.subtract.outer(belief.mean, borders)).min(axis=1)
         return per_cost(width * belief.std - distance, cost)

@@ -30,6 +30,9 @@ PROPERTIES = ("energy_per_atom", "bulk_modulus", "volume_per_atom")
 #: Crystals that one job of `n_jobs` takes, with a calculator of its own.
 CHUNK = 20
 
+#: Energies that differ by this part of their size are equal.
+FLAT = 1e-12
+
 _GPA = 160.2176634  # of one eV per cubic angstrom (CODATA 2018)
 
 
@@ -239,8 +242,10 @@ def _estimate(calculator, crystal, strains):
         if not np.isfinite(energies).all():
             return f"the calculator gives energies that are not finite: {energies}."
         curvature, slope, _ = np.polyfit(strains, energies, 2)
-        minimum = 1.0 - slope / (2.0 * curvature)  # in units of the volume given
-        if curvature <= 0 or minimum <= 0:
+        flat = np.ptp(energies) <= FLAT * np.abs(energies).max()  # atoms out of reach of each other
+        # In units of the volume given.
+        minimum = 0.0 if flat or curvature <= 0 else 1.0 - slope / (2.0 * curvature)
+        if minimum <= 0:
             return (
                 "the energy has no minimum as a function of the volume: "
                 f"{dict(zip(strains, np.round(energies, 4).tolist(), strict=True))} eV/atom."

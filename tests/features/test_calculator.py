@@ -188,6 +188,7 @@ def test_crystals_that_the_calculator_does_not_take_are_named(salt):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
+        ({"curvature": 0.0}, "no minimum as a function of the volume"),
         ({"curvature": -0.1}, "no minimum as a function of the volume"),
         ({"minimum": -60.0}, "no minimum as a function of the volume"),
         ({"energy": np.nan}, "an energy of nan"),

@@ -14,7 +14,12 @@ __all__ = [
     "explain_not_positive_definite",
     "refuse_crystals",
     "warn_conflicting_labels",
+    "warn_large_label_std",
 ]
+
+#: Ratio of typical standard error and standard deviation of the labels that does not come by chance
+#: with this number of labels, even if they are nothing but noise.
+LARGE, MANY = 3.0, 12
 
 #: Variance of the noise, relative to that of the labels, that is too small to explain a conflict.
 NEGLIGIBLE_NOISE = 1e-6
@@ -66,6 +71,19 @@ def check_label_std(y_std, y):
     return y_std
 
 
+def warn_large_label_std(y_std, y):
+    """Warn if the labels scatter much less than their standard errors say."""
+    typical, scatter = np.median(y_std), np.std(y)
+    if len(y) >= MANY and typical > LARGE * scatter:
+        warnings.warn(
+            f"the labels scatter much less (standard deviation {scatter:.3g}) than their standard "
+            f"errors y_std say (median {typical:.3g}), and the standard deviations of predictions "
+            "will be too small. Is y_std in the unit of y?",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
 def check_targets(y, n_targets, learnt):
     """Refuse labels whose number of targets differs from the parameter or the labels learnt."""
     seen = y.shape[1] if y.ndim > 1 else 1
@@ -109,13 +127,15 @@ def warn_conflicting_labels(gp, n_new=None):
     if len(size) == len(X):
         return
     group = group.ravel()  # numpy 2.0 gives it another shape
-    mean = np.stack([np.bincount(group, column) / size for column in Y.T], axis=1)
-    excess = np.abs(Y - mean[group]).max(axis=1)
     # A kernel called with two arguments leaves out the noise of a WhiteKernel.
     white = gp.kernel_.diag(X[:1])[0] - gp.kernel_(X[:1], X[:1])[0, 0]
     noise = max(white, 0.0) + noise
+    weight = 1.0 / (noise + 1e-10 * np.var(gp.y_train_) + np.finfo(float).tiny)
+    total = np.bincount(group, weight)
+    mean = np.stack([np.bincount(group, weight * column) / total for column in Y.T], axis=1)
+    excess = np.abs(Y - mean[group]).max(axis=1)
     rounding = ROUNDING * np.max(np.abs(gp.targets_) / gp.y_scale_)
-    contradicted = (excess > rounding) & (
+    contradicted = (excess > np.maximum(rounding, 3 * np.sqrt(noise))) & (
         noise < np.maximum(NEGLIGIBLE_NOISE * np.var(gp.y_train_), 1e-4 * excess**2)
     )
     if contradicted.any():

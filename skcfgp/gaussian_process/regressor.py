@@ -18,6 +18,7 @@ from .checks import (
     explain_not_positive_definite,
     refuse_crystals,
     warn_conflicting_labels,
+    warn_large_label_std,
 )
 from .cholesky import GrowingCholesky
 from .chunking import in_chunks
@@ -199,6 +200,7 @@ class GaussianProcessRegressor(SklearnGPR):
         X, y = self._check_X_y(X, y, reset=True)
         self.X_train_ = np.copy(X) if self.copy_X_train else X
         noise, self.label_std_ = check_noise(self.alpha, len(y)), check_label_std(y_std, y)
+        warn_large_label_std(self.label_std_, y)
         self.new_noise_ = float(np.mean(self.alpha))
         self._noise_per_row = np.size(self.alpha) > 1
         self._set_targets(y, noise)

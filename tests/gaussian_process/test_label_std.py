@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.gaussian_process.kernels import WhiteKernel
 from sklearn.linear_model import BayesianRidge
@@ -164,3 +165,20 @@ def test_what_is_no_standard_error_is_refused(y, y_std, message):
 def test_a_regressor_that_does_not_take_it_is_named():
     with pytest.raises(TypeError, match=r"BayesianRidge\.fit does not take y_std"):
         CalibratedRegressor(BayesianRidge()).fit(X, Y, y_std=Y_STD)
+
+
+def test_standard_errors_in_another_unit_are_noticed():
+    with pytest.warns(UserWarning, match=r"Is y_std in the unit of y\?"):
+        gp().fit(X, Y, y_std=1000 * Y_STD)
+    noise = np.random.default_rng(0).normal(size=(200, 12))
+    for y in noise:  # nothing but noise, and no warning
+        gp().fit(X[:12], y, y_std=np.ones(12))
+
+
+def test_a_second_measurement_with_a_large_error_contradicts_nothing():
+    rows, y = np.concatenate([X, X[:1]]), np.append(Y, Y[0] + 300)
+    gp(alpha=1e-10).fit(rows, y, y_std=np.append(np.zeros(60), 200.0))
+    with pytest.warns(ConvergenceWarning, match="2 rows of X are equal"):
+        gp(alpha=1e-10).fit(rows, y)
+    with pytest.warns(ConvergenceWarning, match="1 rows of X are equal"):
+        gp(alpha=1e-10).fit(rows, y, y_std=np.append(np.zeros(60), 0.1))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .io import escaped
+from .keys import is_missing
 
 __all__ = ["IdFinder", "Name", "all_ids", "is_number", "own_id", "stem"]
 
@@ -110,6 +111,8 @@ def _clashes(ids):
 
 def _ladder(name, row):
     """Yield the possible ids of a row, the shortest first."""
+    if is_missing(name.label):
+        name = name._replace(label=None)
     within = name.own if name.own is not None else name.position
     if name.label is not None and not is_number(name.label):
         label = str(name.label)

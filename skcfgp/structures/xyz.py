@@ -6,7 +6,7 @@ import re
 import numpy as np
 
 from .crystal import Crystal
-from .ids import own_id
+from .ids import KEYS, own_id
 from .sites import NUMBERS, check_occupancies, check_periodic, isotopes_of, site_number
 
 __all__ = ["read_xyz"]
@@ -74,7 +74,10 @@ def _info(comment):
     """Parse the second line of a frame to texts by name."""
     found = {}
     for match in _PAIR.finditer(comment):
-        value = next((group for group in match.groups()[1:] if group is not None), "T")
+        value = next((group for group in match.groups()[1:] if group is not None), None)
+        if value is None and match[1] in KEYS:  # ASE writes an id of None so
+            continue
+        value = "T" if value is None else value
         name, value = match[1].strip("\"'"), re.sub(r"\\(.)", r"\1", value)
         if found.setdefault(name, value) != value:
             raise ValueError(f"its second line tells {name} twice, with different values.")

@@ -78,6 +78,11 @@ def test_crystals_of_one_id_are_all_kept():
     assert iron.properties == {}
 
 
+def test_a_label_that_is_missing_is_no_id(salt):
+    for missing in (None, float("nan"), ""):
+        assert check_structures(pd.Series([salt, salt], ["a", missing])).ids.tolist() == ["a", 1]
+
+
 def test_a_file_is_found_by_each_of_its_names():
     find = IdFinder(["mp-87", "mp-88.cif", "x/POSCAR", "y/POSCAR", "Fe/Ni"])
     for asked in ("mp-87", "mp-87.cif", "dir/mp-87.cif.gz"):

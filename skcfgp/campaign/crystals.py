@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..structures.compositions import NEEDS_STRUCTURE
 from ..structures.crystal_tables import read_crystals
 from ..structures.dictionaries import crystal_from_dictionary
 from ..structures.files import is_poscar, structure_files
@@ -61,6 +62,10 @@ class Pool:
 
     def refuse(self, id_, reason, line=None):
         """List what cannot be used."""
+        if reason == NEEDS_STRUCTURE:  # whatever the recipe
+            reason = (
+                "it is a formula without a structure, which a campaign needs. Give the crystal."
+            )
         self.refused.append(Refusal(line, str(id_), " ".join(reason.split())))
 
     def refuse_rows(self, reasons):
@@ -120,7 +125,8 @@ def _read_files(paths, pool):
     _append_found(pool, _check(known))  # another POSCAR is there already
     for path in tables:
         table = read_crystals(path)
-        pool.refused += table.refused
+        for refusal in table.refused:
+            pool.refuse(refusal.id, refusal.reason, refusal.line)
         for row in table.rows:
             pool.append(row.id, row.crystal, row.fields, row.line)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .io import escaped
-from .keys import is_missing
 
 __all__ = ["IdFinder", "Name", "all_ids", "is_number", "own_id", "stem"]
 
@@ -111,7 +110,7 @@ def _clashes(ids):
 
 def _ladder(name, row):
     """Yield the possible ids of a row, the shortest first."""
-    if is_missing(name.label):
+    if isinstance(name.label, Real) and name.label != name.label:  # NaN is no id
         name = name._replace(label=None)
     within = name.own if name.own is not None else name.position
     if name.label is not None and not is_number(name.label):

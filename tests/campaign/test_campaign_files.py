@@ -43,6 +43,14 @@ def test_a_column_of_another_name_is_said_to_be_taken(campaign, tmp_path):
         assert campaign.tell(path).labelled == ["c2"]
 
 
+def test_a_formula_is_refused_in_the_words_of_a_campaign(tmp_path):
+    path = write(tmp_path / "pool.csv", "id,formula\na,NaCl\n")
+    (refusal,) = read_pool([path]).refused
+    assert str(refusal) == (
+        "line 2: a: it is a formula without a structure, which a campaign needs. Give the crystal."
+    )
+
+
 def test_every_kind_of_mistake_is_refused_by_its_line_and_the_good_rows_are_kept(
     campaign, tmp_path
 ):

@@ -17,7 +17,7 @@ from pymatgen.core import Lattice
 
 from .blocks import NULLS, cif_blocks
 from .bounds import check_count
-from .crystal import Crystal
+from .crystal import ELEMENTS, Crystal
 from .formulas import agree, formula_text, parse_formula
 from .sites import NUMBERS, isotopes_of, site_number
 from .symmetry import (
@@ -75,6 +75,7 @@ def _crystal(block):
         try:
             crystal = _expanded(lattice, points, numbers, symbols, operations)
             _check_formula(crystal, formula)
+            _check_moieties(crystal, formula, block)
         except ValueError as error:
             problems.append(error)
         else:
@@ -251,6 +252,18 @@ def _check_formula(crystal, formula):
         raise ValueError(
             f"its sum formula is {formula_text(formula)!r}, and its sites are "
             f"{formula_text(found)!r}. Add the atoms that are missing, or correct the formula."
+        )
+
+
+def _check_moieties(crystal, formula, block):
+    """Without a sum formula: refuse sites that lack an element of the formula by moieties."""
+    moieties = None if formula is not None else block.one("chemical_formula_moiety")
+    told = {NUMBERS[s] for s in re.findall(r"[A-Z][a-z]?", moieties or "") if s in NUMBERS}
+    if missing := told - set(crystal.atomic_numbers.tolist()):
+        symbols = ", ".join(ELEMENTS[number].symbol for number in sorted(missing))
+        raise ValueError(
+            f"no site is {symbols}, which its _chemical_formula_moiety {moieties!r:.60} has. Add "
+            "the atoms that are missing."
         )
 
 

@@ -41,6 +41,8 @@ def read_poscar(text):
             f"it has {n} atoms, by the counts {counts}, and further coordinates in line "
             f"{row + n + 1}."
         )
+    if row + n < len(lines) and "configuration" in " ".join(lines[row + n][1:]).lower():
+        raise ValueError(f"it has a further configuration in line {row + n + 1}; write one a file.")
     rest = [line[3:] for line in lines[row : row + n]]
     names = _names(symbols, counts, comment, _row_symbols(rest))
     cell = cell * factors

@@ -123,6 +123,8 @@ def with_column(name, *values):
         (SALT.replace("data_x", "data_x\n_chemical_formula_sum Na Cl"), "put quotes around"),
         (SALT.replace("data_x", "data_x\n_chemical_formula_sum 'Na Q7'"), "'Na Q7' cannot be read"),
         (SALT.replace("data_x", "data_x\n_chemical_formula_sum 'Na1.5 Cl'"), "are 'Na Cl'"),
+        (SALT.replace("data_x", "data_x\n_chemical_formula_moiety 'Na Cl, 2(H2 O)'"),
+         "no site is H, O, which its _chemical_formula_moiety"),
         (SALT.replace("x,y,z", "x,y,z\n_cell_wave_vector_seq_id 1"), "modulated"),
         (with_column("type_symbol", "Na", "OH"), "'OH', of which the hydrogens"),
         (with_column("type_symbol", "Na", "'0.5Cl + 0.5Br'"), "which is not an element"),

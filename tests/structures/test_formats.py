@@ -92,6 +92,11 @@ def test_the_elements_of_vasp_4(salt_of_two):
         ("Na Cl", "Na Q", "Q is not an element"),
         ("Direct\n", "", "line 8 must be 'Direct' or 'Cartesian'"),
         ("1 1\n", "1 3\n", "4 atoms, by the counts, and 3 lines"),
+        (
+            ".5 .5 .5\n",
+            ".5 .5 .5\nDirect configuration= 2\n0 0 0\n.4 .4 .4\n",
+            "a further configuration in line 11",
+        ),
         ("1 1\n", "1 0\n", "further coordinates in line 10"),
         (".5 .5 .5", ".5 .5", "line 10 must be coordinates"),
         ("0 0 0\n.5 .5 .5", "0 0 0 Na\n.5 .5 .5 K", "atom 2 is Cl by line 6 and K by the rows"),

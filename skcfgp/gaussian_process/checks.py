@@ -130,7 +130,7 @@ def warn_conflicting_labels(gp, n_new=None):
     # A kernel called with two arguments leaves out the noise of a WhiteKernel.
     white = gp.kernel_.diag(X[:1])[0] - gp.kernel_(X[:1], X[:1])[0, 0]
     noise = max(white, 0.0) + noise
-    weight = 1.0 / (noise + 1e-10 * np.var(gp.y_train_) + np.finfo(float).tiny)
+    weight = 1.0 / (noise + 1e-16 * np.var(gp.y_train_) + np.finfo(float).tiny)
     total = np.bincount(group, weight)
     mean = np.stack([np.bincount(group, weight * column) / total for column in Y.T], axis=1)
     excess = np.abs(Y - mean[group]).max(axis=1)

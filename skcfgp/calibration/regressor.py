@@ -69,7 +69,7 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         Split that gives the z-scores; every row must be predicted once. An integer splits in the
         order of the rows: pass ``KFold(5, shuffle=True)`` if they are sorted. "leave_one_out" fits
         once and takes the exact leave-one-out predictions of a `skcfgp.GaussianProcessRegressor`
-        with the hyper-parameters of that fit. "prefit" takes the estimator as it is, and all rows
+        with the hyper-parameters of that fit, where equal rows are left out together. "prefit" takes the estimator as it is, and all rows
         given to `fit` must be new to it. So does a ``FrozenEstimator``.
     n_jobs : int, default=None
         Number of folds that are fitted at once.
@@ -198,9 +198,7 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         std = std if y_std is None else np.hypot(std, y_std)
         z = z_scores(y, mean, std)
         self.local_scale_ = None
-        if self.n_neighbors is not None:
-            if len(z) < 2:
-                raise ValueError(f"n_neighbors needs at least 2 samples, got n_samples = {len(z)}.")
+        if self.n_neighbors is not None and len(z) > 1:  # a single row has no neighbour
             self.local_scale_ = LocalScale(X, z, self.n_neighbors)
             z = z / self.local_scale_()
         self.z_scores_ = z = z[exchangeable_rows(len(z), selected, unseen)]

@@ -25,6 +25,9 @@ __all__ = [
 
 SIGNS = {"max": 1.0, "min": -1.0}
 
+#: With 1 degree of freedom, after a first label, a t distribution has no mean; with these it has.
+LEAST_DF = 1.01
+
 #: Logarithm of a density below which its tail is computed as a logarithm.
 FAR = -500.0
 
@@ -328,14 +331,16 @@ def log_cdf(z, df=None):
     """Logarithm of the probability of less than z, standard normal or of a t distribution."""
     if df is None:
         return special.log_ndtr(z)
-    cdf, (far, log_pdf, ratio, _) = special.stdtr(df, z), _far_below(z, df)
+    cdf, (far, log_pdf, ratio) = special.stdtr(df, z), _far_below(z, df)
     return np.where(far, log_pdf + np.log(ratio), np.log(np.where(far, 1.0, cdf)))
 
 
 def log_excess(z, df=None):
     """Logarithm of E[max(z + t, 0)] for t that is standard normal or has a t distribution."""
     if df is not None:
-        far, log_pdf, ratio, rest = _far_below(z, df)
+        df = np.maximum(df, LEAST_DF)
+        far, log_pdf, ratio = _far_below(z, df)
+        rest = (df + np.square(z)) / (df - 1)
         excess = z * special.stdtr(df, z) + rest * np.exp(log_pdf)
         log_far = log_pdf + np.log(np.where(far, rest + z * ratio, 1.0))
         return np.where(far, log_far, np.log(np.where(far, 1.0, excess)))
@@ -353,8 +358,8 @@ def log_excess(z, df=None):
 def _far_below(z, df):
     """Tell where the density of a t distribution nearly underflows below 0.
 
-    Also returned are its logarithm, cdf / pdf there (1 elsewhere), and (df + z^2) / (df - 1). The
-    ratio is a hypergeometric series in df / (df + z^2), which is clearly less than 1 so far out.
+    Also returned are its logarithm, and cdf / pdf there (1 elsewhere): a hypergeometric series in
+    df / (df + z^2), which is clearly less than 1 so far out.
     """
     z, df = np.broadcast_arrays(np.asarray(z, dtype=float), df)
     log_pdf = stats.t.logpdf(z, df)
@@ -368,4 +373,4 @@ def _far_below(z, df):
         total = total + term
     ratio = np.ones_like(z)
     ratio[far] = -z[far] / nu * total
-    return far, log_pdf, ratio, (df + z * z) / (df - 1)
+    return far, log_pdf, ratio

@@ -6,7 +6,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skcfgp import CalibratedRegressor, GaussianProcessRegressor
-from skcfgp.calibration import negative_log_likelihood
+from skcfgp.calibration import FewScoresWarning, negative_log_likelihood
 from skcfgp.calibration.z_scores import PRIOR, LocalScale
 from skcfgp.kernels import Laplacian
 
@@ -168,9 +168,17 @@ def test_errors_say_what_to_do():
         CalibratedRegressor(pipe, n_neighbors=5).fit(X, y)
     with pytest.raises(ValueError, match=r"got Pipeline\..*the last step: make_pipeline"):
         CalibratedRegressor(pipe, cv="leave_one_out").fit(X, y)
-    fitted = process().fit(X, y)
-    with pytest.raises(ValueError, match="at least 2 samples, got n_samples = 1"):
-        CalibratedRegressor(fitted, n_neighbors=3, cv="prefit").fit(X[:1], y[:1])
+
+
+@pytest.mark.parametrize("method", ["student_t", "std_scaling", "isotonic", "conformal"])
+def test_a_first_label_gives_a_wide_distribution(method):
+    """It has no neighbours, and no error; a loop that begins without labels comes by."""
+    X, y = data()
+    options = {"method": method, "n_neighbors": 20, "cv": "leave_one_out"}
+    gp = GaussianProcessRegressor(Laplacian(1.0, 2.0), normalize_y=True, optimizer=None)
+    with pytest.warns(FewScoresWarning):
+        model = CalibratedRegressor(gp, **options).fit(X[:1], y[:1] + 10)
+    assert (model.predict(X[1:], return_std=True)[1] >= 0.9 * (y[0] + 10)).all()
 
 
 def test_models_of_crystals_are_told_where_the_calibration_belongs(salt):

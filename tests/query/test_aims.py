@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 
 from skcfgp import ActiveLearner, CalibratedRegressor, GaussianProcessRegressor
-from skcfgp.calibration import MonotoneTargetRegressor
+from skcfgp.calibration import FewScoresWarning, MonotoneTargetRegressor
 from skcfgp.kernels import Laplacian
 from skcfgp.models import ExtraTreesRegressor
 from skcfgp.query import (
@@ -336,3 +336,16 @@ def test_the_optimizer_of_modal_finds_the_largest_label(strategy):
         optimizer.teach(row, Y[left[index]])
         left = np.delete(left, index)
     assert optimizer.get_max()[1] == Y.max()
+
+
+@pytest.mark.parametrize("strategy", [*WITH_LEVEL, partial(thompson_sampling, random_state=0)])
+def test_a_single_label_is_enough(strategy):
+    gp = GaussianProcessRegressor(Laplacian(1.5, 2.0), alpha=1e-3, normalize_y=True)
+    calibrated = CalibratedRegressor(gp, method="student_t", n_neighbors=20, cv="leave_one_out")
+    learner = ActiveLearner(calibrated, strategy)
+    with pytest.warns(FewScoresWarning):
+        learner.teach(TRAIN[:1], Y[:1])
+    assert (learner.predict(POOL, return_std=True)[1] >= 0.9 * abs(Y[0])).all()
+    indices, scores = strategy(learner, POOL, 3)
+    assert len(set(indices)) == 3
+    assert np.isfinite(scores).all()

@@ -69,8 +69,9 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         Split that gives the z-scores; every row must be predicted once. An integer splits in the
         order of the rows: pass ``KFold(5, shuffle=True)`` if they are sorted. "leave_one_out" fits
         once and takes the exact leave-one-out predictions of a `skcfgp.GaussianProcessRegressor`
-        with the hyper-parameters of that fit, where equal rows are left out together. "prefit" takes the estimator as it is, and all rows
-        given to `fit` must be new to it. So does a ``FrozenEstimator``.
+        with the hyper-parameters of that fit, where equal rows are left out together. "prefit"
+        takes the estimator as it is, and all rows given to `fit` must be new to it. So does a
+        ``FrozenEstimator``.
     n_jobs : int, default=None
         Number of folds that are fitted at once.
 
@@ -188,7 +189,7 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             wide then: those of the estimator or wider.
         """
         self._check_params()
-        y = validate_data(self, X="no_validation", y=y, y_numeric=True)
+        y = validate_data(self, X="no_validation", y=y, y_numeric=True).astype(float)
         if y_std is not None:
             y_std = check_label_std(y_std, y)
             if self._score_source() != "prefit":

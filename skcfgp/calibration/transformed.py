@@ -13,6 +13,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
+from ..gaussian_process.checks import check_label_std
 from ..gaussian_process.common import last_step, last_step_input
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from .common import check_probability
@@ -109,12 +110,12 @@ class MonotoneTargetRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
             If a label has no finite ``func(y)``, such as one that is not positive for a logarithm,
             or `func` and `inverse_func` are not strictly monotone and inverse to each other.
         """
-        y = validate_data(self, X="no_validation", y=y, y_numeric=True)
+        y = validate_data(self, X="no_validation", y=y, y_numeric=True).astype(float)
         z, dz = self._transform(y)
         self.increasing_ = bool(np.all(dz > 0))
         routed = self._route(fit_params)
         if y_std is not None:
-            routed = routed | {"y_std": np.abs(dz) * np.asarray(y_std, dtype=float)}
+            routed = routed | {"y_std": np.abs(dz) * check_label_std(y_std, y)}
         if selected is not None and has_fit_parameter(last_step(self._base()), "selected"):
             routed = routed | {"selected": selected}
         self.regressor_ = clone(self._base()).fit(X, z, **routed)
@@ -203,8 +204,9 @@ class MonotoneTargetRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         """
         if not hasattr(self, "regressor_"):
             return self.fit(X, y, y_std=y_std)
-        z, dz = self._transform(np.asarray(y, dtype=float))
-        known = {} if y_std is None else {"y_std": np.abs(dz) * np.asarray(y_std, dtype=float)}
+        y = np.asarray(y, dtype=float)
+        z, dz = self._transform(y)
+        known = {} if y_std is None else {"y_std": np.abs(dz) * check_label_std(y_std, y)}
         features = last_step_input(self.regressor_, X)
         last_step(self.regressor_).partial_fit(features, z, **known)
         return self

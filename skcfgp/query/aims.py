@@ -26,7 +26,7 @@ __all__ = [
 SIGNS = {"max": 1.0, "min": -1.0}
 
 #: With 1 degree of freedom, after a first label, a t distribution has no mean; with these it has.
-LEAST_DF = 1.01
+LEAST_DF = 1 + 1e-6
 
 #: Logarithm of a density below which its tail is computed as a logarithm.
 FAR = -500.0

@@ -8,6 +8,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from ..calibration import CalibratedRegressor
 from ..gaussian_process import PoolPosterior, as_process
 from .common import check_features, follow, innermost, last_step_of, target_scale_of, unwrap
+from .design import count
 
 __all__ = ["Belief"]
 
@@ -32,6 +33,7 @@ class Belief:
         self.learnt, increasing = target_scale_of(learner)
         self.sign = sign = sign if increasing else -sign
         self.posterior, self._supposed, self.df = None, -np.inf, None
+        X_pending = X_pending if X_pending is not None and count(X_pending) else None
         if isinstance(model, SklearnGPR):
             self._follow(learner, as_process(model), features, X_pending)
             labels = self.posterior.gp.targets_

@@ -243,3 +243,23 @@ def test_what_cannot_be_learnt_is_refused_by_row():
             MonotoneTargetRegressor(process(), func=func, inverse_func=inverse).fit(X[8:], y[8:])
     with pytest.raises(ValueError, match="between 0 and 1"):
         model.predict_interval(X, 90)
+
+
+@pytest.mark.parametrize(("wrong", "message"), [(-np.ones(20), "got -1 in"), ([1.0], "must be 20")])
+def test_standard_errors_are_refused_in_the_unit_of_y(wrong, message):
+    X, y = np.linspace(0, 1, 20)[:, None], np.linspace(10, 20, 20)
+    model = MonotoneTargetRegressor(GaussianProcessRegressor(alpha=0.1, optimizer=None))
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y, y_std=wrong)
+    model.fit(X[:10], y[:10])
+    with pytest.raises(ValueError, match=message.replace("20", "10")):
+        model.partial_fit(X[10:], y[10:], y_std=wrong[:10])
+
+
+def test_labels_as_text():
+    """As the csv module reads them."""
+    X, y = np.linspace(0, 1, 20)[:, None], np.linspace(10, 20, 20)
+    gp = GaussianProcessRegressor(alpha=0.1, optimizer=None)
+    for model in (MonotoneTargetRegressor(gp), CalibratedRegressor(gp, cv="leave_one_out")):
+        expected = clone(model).fit(X, y).predict(X)
+        np.testing.assert_array_equal(model.fit(X, [str(v) for v in y]).predict(X), expected)

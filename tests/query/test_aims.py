@@ -349,3 +349,9 @@ def test_a_single_label_is_enough(strategy):
     indices, scores = strategy(learner, POOL, 3)
     assert len(set(indices)) == 3
     assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("strategy", [*WITH_LEVEL, partial(thompson_sampling, random_state=0)])
+def test_nothing_may_be_pending(strategy):
+    found = strategy(learner_of(), POOL, 3, X_pending=POOL[:0])
+    np.testing.assert_array_equal(found, strategy(learner_of(), POOL, 3))

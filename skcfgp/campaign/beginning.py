@@ -8,15 +8,16 @@ __all__ = ["add_crystals", "begin"]
 
 def begin(store, pool, labelled, settings):
     """Begin a campaign; see `Campaign.init`."""
-    from .crystals import check_labelled, costs_of, insert_crystals, read_labelled, read_pool
-    from .model import compute_features
+    from .crystals import check_labelled, costs_of, read_labelled, read_pool
+    from .keeping import insert_crystals
+    from .model import compute_features, takes_formulas
 
     check_settings(settings)
     if store.path.exists():  # raises now, and not after the work
         with store.writing(create=True):
             pass
     check_writable(store.path)
-    crystals, labels = read_pool(pool), {}
+    crystals, labels = read_pool(pool, formulas=takes_formulas(settings)), {}
     if labelled is not None:
         labels = read_labelled(labelled, crystals, settings["target"], settings["unit"])
     costs = costs_of(crystals, settings["cost"])
@@ -37,12 +38,13 @@ def begin(store, pool, labelled, settings):
 
 def add_crystals(store, pool, settings):
     """Add crystals to the pool; see `Campaign.add`."""
-    from .crystals import costs_of, insert_crystals, read_pool
-    from .model import check_network, compute_features
+    from .crystals import costs_of, read_pool
+    from .keeping import insert_crystals
+    from .model import check_network, compute_features, takes_formulas
 
     with store.reading() as ledger:
         known = ledger.ids
-    crystals = read_pool(pool, known)
+    crystals = read_pool(pool, known, formulas=takes_formulas(settings))
     costs = costs_of(crystals, settings["cost"])
     features, _, digest = compute_features(crystals, settings)
     check_network(settings, digest)

@@ -94,8 +94,10 @@ class Campaign(CampaignReader):
         pool : DataFrame, list of paths or other crystals
             DataFrame with a column ``structure``; or list of files and folders, among them CSV
             files with a column ``file`` of paths relative to the CSV, or ``structure`` of CIF or
-            JSON text; or whatever else `skcfgp.structures.check_structures` takes. Crystals that
-            cannot be used are listed in ``state().refused``.
+            JSON text; or whatever else `skcfgp.structures.check_structures` takes. With the recipe
+            "composition" a crystal may be a formula without a structure: a ``Composition``, text,
+            or a column ``formula`` or ``composition`` of a table. Crystals that cannot be used are
+            listed in ``state().refused``.
         target, unit : str
             Name and unit of the property.
         labelled : str, Path, Series or dict, default=None
@@ -192,7 +194,8 @@ class Campaign(CampaignReader):
         n : int, default=1
             Number of crystals.
         out : str or Path, default=None
-            Folder for input files of calculations.
+            Folder for input files of calculations, and a table of the batch. A formula has no
+            file, and stands in the table alone.
         fmt : {"cif", "poscar"}, default="cif"
             Format of these files.
         anyway : bool, default=False

@@ -1,6 +1,5 @@
-"""The crystals of a campaign: read from files and tables, and kept in its file."""
+"""The crystals of a campaign, as they come in from files and tables."""
 
-import json
 import math
 import re
 import unicodedata
@@ -8,25 +7,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from pymatgen.core import Composition
 
-from ..structures.compositions import NEEDS_STRUCTURE
+from ..structures.compositions import is_formula
 from ..structures.crystal_tables import read_crystals
-from ..structures.dictionaries import crystal_from_dictionary
-from ..structures.files import is_poscar, structure_files
+from ..structures.files import is_poscar, is_structure_file, structure_files
 from ..structures.ids import IdFinder, Name, all_ids, own_id
+from ..structures.keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
 from ..structures.tables import Refusal
-from .damage import DamagedCampaignError, feature_rows
 from .results import Result, check_results, find_value_column, result_of_row, warn_of_unused
 from .state import State
 
 __all__ = [
     "Pool",
     "check_labelled",
-    "insert_crystals",
+    "costs_of",
     "numbers_of",
     "read_labelled",
     "read_pool",
-    "read_structures",
 ]
 
 TABLES = (".csv", ".csv.txt")
@@ -37,7 +35,10 @@ LARGEST_COST = 1e30
 
 @dataclass
 class Pool:
-    """Crystals that can be used, and why the others cannot; `taken` are ids of crystals before."""
+    """Crystals that can be used, and why the others cannot; `taken` are ids of crystals before.
+
+    With `formulas` a crystal may be a ``Composition``, of which no structure is known.
+    """
 
     ids: list = field(default_factory=list)
     structures: list = field(default_factory=list)
@@ -46,6 +47,7 @@ class Pool:
     taken: set = field(default_factory=set)
     refused_labels: list = field(default_factory=list)
     find: IdFinder = field(default_factory=lambda: IdFinder(()))  # among the ids before
+    formulas: bool = False
 
     def append(self, id_, structure, columns=None, line=None):
         """Add a crystal; its id becomes text, and one that is there already is refused."""
@@ -62,10 +64,6 @@ class Pool:
 
     def refuse(self, id_, reason, line=None):
         """List what cannot be used."""
-        if reason == NEEDS_STRUCTURE:  # whatever the recipe
-            reason = (
-                "it is a formula without a structure, which a campaign needs. Give the crystal."
-            )
         self.refused.append(Refusal(line, str(id_), " ".join(reason.split())))
 
     def refuse_rows(self, reasons):
@@ -92,41 +90,59 @@ def _is_name(id_):
     )
 
 
-def read_pool(source, known=()):
+def read_pool(source, known=(), *, formulas=False):
     """Read crystals into a `Pool`; `known` are ids that are taken.
 
     The source is a DataFrame with a column ``structure``; or a list of files and folders, among
-    them tables of crystals in CSV files; or whatever else `check_structures` takes.
+    them tables of crystals in CSV files; or whatever else `check_structures` takes. With `formulas`
+    a crystal may be a formula, in a column ``formula`` or ``composition`` of a table.
     """
-    from ..structures import Structures
-
-    pool = Pool(taken=set(known), find=IdFinder(known))
+    pool = Pool(taken=set(known), find=IdFinder(known), formulas=formulas)
     if isinstance(source, str | Path):
         source = [source]
-    if hasattr(source, "columns") and "structure" in source.columns:
-        _read_frame(source, pool)
+    if (column := _crystal_column(source)) is not None:
+        _read_frame(source, column, pool)
     elif isinstance(source, list | tuple) and all(isinstance(s, str | Path) for s in source):
-        _read_files([Path(path).expanduser() for path in source], pool)
+        _read_files([s if _is_formula(s) else Path(s).expanduser() for s in source], pool)
     else:
-        _append_found(pool, source if isinstance(source, Structures) else _check(source))
+        _append_found(pool, _check(source, pool))
     return pool
+
+
+def _crystal_column(source):
+    """Return the column of a DataFrame that holds the crystals, where it has others beside it."""
+    columns = getattr(source, "columns", ())
+    if "structure" in columns:
+        return "structure"
+    if not hasattr(source, "iloc") or {*MATERIAL_KEYS, *PATH_KEYS} & set(columns):
+        return None
+    return next((name for name in FORMULA_KEYS if name in columns), None)
+
+
+def _is_formula(item):
+    """Tell a formula from the name of a file; a ``Path`` is the latter."""
+    if not is_formula(item):
+        return False
+    return not is_structure_file(Path(item)) and not Path(item).expanduser().exists()
 
 
 def _read_files(paths, pool):
     """Read files, folders and tables of crystals; the ids of all files are told apart together."""
     tables, files = [], []
     for path in paths:
-        if path.name.lower().endswith(TABLES):
+        if isinstance(path, str):  # a formula
+            files.append(path)
+        elif path.name.lower().endswith(TABLES):
             tables.append(path)
         else:
             files += structure_files(path) if path.is_dir() else [path]
-    known = {str(path): path for path in files if path.name in pool.taken and is_poscar(path)}
-    _append_found(pool, _check([path for path in files if str(path) not in known]))
-    _append_found(pool, _check(known))  # another POSCAR is there already
+    poscars = [path for path in files if isinstance(path, Path) and is_poscar(path)]
+    known = {str(path): path for path in poscars if path.name in pool.taken}
+    _append_found(pool, _check([path for path in files if str(path) not in known], pool))
+    _append_found(pool, _check(known, pool))  # another POSCAR is there already
     for path in tables:
-        table = read_crystals(path)
-        for refusal in table.refused:
-            pool.refuse(refusal.id, refusal.reason, refusal.line)
+        table = read_crystals(path, formulas=pool.formulas)
+        pool.refused += table.refused
         for row in table.rows:
             pool.append(row.id, row.crystal, row.fields, row.line)
 
@@ -140,7 +156,7 @@ def read_labelled(source, pool, target, unit):
     """
     if isinstance(source, str | Path):
         path, results = Path(source), []
-        columns, rows, refused = read_crystals(path, pool.taken)
+        columns, rows, refused = read_crystals(path, pool.taken, formulas=pool.formulas)
         if not rows and not refused:
             raise ValueError(f"{path} holds no labels.")
         value_column = find_value_column(path, columns, target) if rows else None
@@ -165,17 +181,22 @@ def read_labelled(source, pool, target, unit):
     return new
 
 
-def _read_frame(frame, pool):
+def _read_frame(frame, column, pool):
     rows = frame.to_dict("records")
     named = zip(map(own_id, rows), frame.index, strict=True)
     ids = all_ids([Name(label if own is None else None, own) for own, label in named])
     for id_, row in zip(ids, rows, strict=True):
-        _append_one(pool, id_, row.pop("structure"), row)
+        item = row.pop(column)
+        if is_missing(item):
+            item = None
+        elif column in FORMULA_KEYS:
+            item = {column: item}
+        _append_one(pool, id_, item, row)
 
 
 def _append_one(pool, id_, item, columns):
     """Add the crystal of a row; a file that is named there must hold exactly one."""
-    found = _check([item])
+    found = _check([item], pool)
     if len(found.ids) != 1:
         pool.refuse(id_, f"{item} holds {len(found.ids)} crystals; one is needed")
     elif found.failures:
@@ -193,10 +214,10 @@ def _append_found(pool, found):
             pool.append(id_, structure)
 
 
-def _check(source):
+def _check(source, pool):
     from ..structures import check_structures
 
-    return check_structures(source, on_error="nan")
+    return check_structures(source, on_error="nan", formulas=pool.formulas)
 
 
 def costs_of(pool, cost):
@@ -207,6 +228,14 @@ def costs_of(pool, cost):
     if cost is None:
         return dict.fromkeys(pool.ids, 1.0)
     if match := re.fullmatch(r"nsites(?:\^|\*\*)(\d+(?:\.\d+)?)", cost.replace(" ", "")):
+        pool.refuse_rows(
+            {
+                row: f"a formula has no number of sites, which the cost {cost!r} needs; give a "
+                "column of costs"
+                for row, crystal in enumerate(pool.structures)
+                if isinstance(crystal, Composition)
+            }
+        )
         power, sizes = float(match[1]), np.array([len(crystal) for crystal in pool.structures])
         if sizes.size and power * math.log(sizes.max()) > math.log(LARGEST_COST):
             raise ValueError(
@@ -271,61 +300,3 @@ def check_labelled(pool, labels):
         reasons = {refusal.id: refusal.reason for refusal in pool.refused}
         text = f"{len(lost)} labelled crystals cannot be used; the first is {lost[0]}: "
         raise ValueError(text + reasons[lost[0]])
-
-
-def insert_crystals(connection, event, pool, costs, features, first=0):
-    """Write crystals that came in with an event, from position `first` on."""
-    from ..structures import structure_digest
-
-    rows = zip(pool.ids, pool.structures, features.astype("<f8"), strict=True)
-    for position, (id_, crystal, vector) in enumerate(rows, first):
-        formula, digest = crystal.composition.reduced_formula, structure_digest(crystal)
-        row = (position, id_, event, formula, len(crystal), costs[id_], digest)
-        connection.execute("INSERT INTO crystals VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        text = json.dumps(crystal.to_structure().as_dict(), default=_plain, separators=(",", ":"))
-        connection.execute("INSERT INTO structures VALUES (?, ?)", (position, text))
-        connection.execute("INSERT INTO features VALUES (?, ?)", (position, vector.tobytes()))
-
-
-def _plain(value):
-    """Turn what JSON does not know, in the bookkeeping of a structure, into what it does."""
-    for method in ("tolist", "as_dict"):
-        if hasattr(value, method):
-            return getattr(value, method)()
-    return str(value)
-
-
-def read_structures(ledger, ids):
-    """Read the structures of some ids, as a list of pymatgen's ``Structure``."""
-    query = "SELECT structure FROM structures JOIN crystals USING (position) WHERE id = ?"
-    found = []
-    for id_ in ids:
-        row = ledger.connection.execute(query, [id_]).fetchone()
-        try:
-            if row is None:
-                raise ValueError("it is missing")
-            found.append(crystal_from_dictionary(json.loads(row[0])).to_structure())
-        except (TypeError, ValueError, RecursionError) as error:
-            where = f"the structure of {id_!r}"
-            raise DamagedCampaignError(ledger.path, where, str(error).rstrip(".")) from error
-    return found
-
-
-def read_arrays(ledger):
-    """Read the features, of shape (n_crystals, n_features), and the costs."""
-    execute = ledger.connection.execute
-    vectors = [v for (v,) in execute("SELECT vector FROM features ORDER BY position")]
-    costs = [c for (c,) in execute("SELECT cost FROM crystals ORDER BY position")]
-    features = feature_rows(ledger.path, ledger.ids, vectors)
-    for id_, cost in zip(ledger.ids, costs, strict=True):
-        if not isinstance(cost, float) or not cost > 0:
-            problem = f"it must be a positive number, got {cost!r}"
-            raise DamagedCampaignError(ledger.path, f"the cost of {id_!r}", problem)
-    return features, np.array(costs)
-
-
-def details(connection):
-    """Read ``formula``, ``n_sites``, ``cost`` and ``digest`` of each crystal, by id, in order."""
-    names = ("formula", "n_sites", "cost", "digest")
-    query = f"SELECT id, {', '.join(names)} FROM crystals ORDER BY position"
-    return {id_: dict(zip(names, row, strict=True)) for id_, *row in connection.execute(query)}

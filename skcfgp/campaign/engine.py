@@ -12,8 +12,8 @@ from functools import cached_property
 import numpy as np
 
 from .choosing import choose, draw, strategy_of
-from .crystals import read_arrays
 from .goals import outlook, parse_goal
+from .keeping import read_arrays
 from .model import choose_kernel, make_model, one_blas_thread
 from .monitoring import expected_error, measured_gain
 from .prediction import Predictor

@@ -2,11 +2,14 @@
 
 An id may be longer than a file name can be, or equal to another one but for what a file name cannot
 hold. So the names come from a table over all ids of the campaign, and each batch has a table
-``batch-N.csv`` of its ids and files, where N is the number of the event.
+``batch-N.csv`` of its ids and files, where N is the number of the event. A formula without a
+structure has no file, and stands in the table alone.
 """
 
 import re
 import warnings
+
+from pymatgen.core import Composition
 
 from ..structures.io import atomic_write, csv_text
 
@@ -55,11 +58,15 @@ class Batch:
         self.rows, self.texts = [], {}
 
     def add(self, name, pick, structure):
-        """Add the job of a crystal; return the path of its file."""
-        file = f"{name}.cif" if self.fmt == "cif" else f"{name}/POSCAR"
-        self.rows.append({"id": pick["id"], "file": file, "formula": pick["formula"]})
-        self.texts[self.folder / file] = job_text(structure, pick["id"], self.fmt)
-        return self.folder / file
+        """Add the job of a crystal; return the path of its file, None for a formula."""
+        row = {"id": pick["id"], "formula": pick["formula"]}
+        self.rows.append(row)
+        if isinstance(structure, Composition):
+            return None
+        row["file"] = f"{name}.cif" if self.fmt == "cif" else f"{name}/POSCAR"
+        path = self.folder / row["file"]
+        self.texts[path] = job_text(structure, pick["id"], self.fmt)
+        return path
 
     def write(self):
         """Write the files and their table; a file with another content is not replaced."""
@@ -69,7 +76,8 @@ class Batch:
             return
         for path, text in self.texts.items():
             write_job(path, text)
-        text, n = csv_text(pd.DataFrame(self.rows)), 1
+        names = ["id", "file", "formula"] if self.texts else ["id", "formula"]
+        text, n = csv_text(pd.DataFrame(self.rows, columns=names)), 1
         path = self.folder / f"batch-{self.number}.csv"
         while path.exists() and not _holds(path, text):  # of another campaign, or filled in
             n += 1

@@ -22,6 +22,7 @@ __all__ = [
     "make_model",
     "one_blas_thread",
     "searched_kernel",
+    "takes_formulas",
 ]
 
 #: With fewer labels the lengths are median distances, and nothing is searched for.
@@ -41,6 +42,11 @@ def make_model(settings, calibrated=False):
     named = {name: settings.get(name, ()) for name in ("estimates", "columns")}
     options = {"recipe": recipe, "groups": groups, "calibrated": calibrated, "random_state": 0}
     return make_cfgp(settings["weights"], **options, **named)
+
+
+def takes_formulas(settings):
+    """Tell whether the model of a campaign needs no structure."""
+    return settings["recipe"] == "composition" and "goal" in settings  # older ones know the cell
 
 
 def compute_features(pool, settings):

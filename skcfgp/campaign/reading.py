@@ -194,9 +194,10 @@ class CampaignReader:
 
         Returns
         -------
-        pymatgen.core.Structure
+        pymatgen.core.Structure or pymatgen.core.Composition
+            The latter if it came in as a formula.
         """
-        from .crystals import read_structures
+        from .keeping import read_structures
 
         with self.store.reading() as ledger:
             if id not in ledger.ids:

@@ -6,10 +6,11 @@ import re
 from importlib.resources import files
 
 import numpy as np
+from pymatgen.core import Composition
 
 from ..structures.io import atomic_write
-from .crystals import read_structures
 from .goals import best_so_far
+from .keeping import read_structures
 from .prequential import alarm, compared, pit_values
 from .settings import versions
 from .tables import export_table
@@ -143,10 +144,12 @@ def _forecast(engine):
 
 
 def _drawable(structure, elements):
-    """Cell, atoms with those on the opposite faces, and bonds between them."""
+    """Cell, atoms with those on the opposite faces, and bonds; None for a formula."""
     from ase.data import covalent_radii
     from ase.data.colors import jmol_colors
 
+    if isinstance(structure, Composition):
+        return None
     coords, symbols = [], []
     for site in structure:
         symbol, z = site.specie.symbol, site.specie.Z

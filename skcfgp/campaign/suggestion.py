@@ -3,8 +3,8 @@
 import math
 from pathlib import Path
 
-from .crystals import details, read_structures
 from .jobs import Batch, job_names
+from .keeping import details, read_structures
 from .monitoring import rules_met
 from .prediction import intervals
 from .settings import versions
@@ -56,7 +56,8 @@ def make_suggestion(ledger, engine, n, out, fmt, anyway):
         batch, names = Batch(Path(out), fmt, state.n_events + 1), job_names(state.ids)
         structures = read_structures(ledger, [pick["id"] for pick in picks])
         for pick, structure in zip(picks, structures, strict=True):
-            pick["file"] = str(batch.add(names[pick["id"]], pick, structure))
+            if (file := batch.add(names[pick["id"]], pick, structure)) is not None:
+                pick["file"] = str(file)
     return picks, met, content, batch
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from ..structures.io import atomic_write, check_writable, csv_text
-from .crystals import details
+from .keeping import details
 from .prediction import intervals
 from .prequential import ALARM_MIN, rescaling
 from .suggestion import check_n

@@ -47,8 +47,8 @@ def _opened(command):
     "--pool",
     multiple=True,
     type=FILES,
-    help="Files or folders of crystals, or CSV files with a column 'file'; may be given several "
-    "times.",
+    help="Files or folders of crystals, or CSV files with a column 'file', or with --recipe "
+    "composition 'formula'; may be given several times.",
 )
 @click.option("--optimade", metavar="URL", help="OPTIMADE database to read instead of --pool.")
 @click.option("--filter", "question", default="", help="OPTIMADE filter, for --optimade.")
@@ -219,7 +219,17 @@ def suggest(opened, n, out, fmt, anyway, as_json):
     if picks[0]["std"] is None:
         click.echo("A model needs two labels; until there are ten, the choice follows a design.")
     if out is not None:
-        click.echo(f"wrote {len(picks)} files to {out}, and a table of them")
+        click.echo(_what_was_written(picks, out))
+
+
+def _what_was_written(picks, out):
+    """Say what a suggestion wrote: no file can be written for a formula."""
+    n_files = sum("file" in pick for pick in picks)
+    n_formulas = len(picks) - n_files
+    if not n_formulas:
+        return f"wrote {n_files} files to {out}, and a table of them"
+    written = f"wrote {n_files} files and a table" if n_files else "wrote a table"
+    return f"{written} to {out}; {n_formulas} are formulas, without a structure to write"
 
 
 @campaign.command()

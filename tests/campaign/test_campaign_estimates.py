@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from skcfgp import CompositionFeaturizer, MEGNetFeaturizer
 from skcfgp.campaign import Campaign
-from skcfgp.campaign.crystals import read_arrays
+from skcfgp.campaign.keeping import read_arrays
 from skcfgp.cli import main
 
 NAME = "formation_energy_1800"

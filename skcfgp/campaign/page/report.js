@@ -297,7 +297,8 @@ function choose(i, tr) {
   viewer.zoom = 1;
   document.querySelectorAll("tr.chosen").forEach((row) => row.classList.remove("chosen"));
   if (tr) tr.classList.add("chosen");
-  byId("crystal-name").textContent = `${data.queue[i].id}, ${data.queue[i].formula}`;
+  byId("crystal-name").textContent = `${data.queue[i].id}, ${data.queue[i].formula}` +
+    (viewer.crystal ? "" : " (a formula, without a structure)");
   turn(0.5, 0.35);
 }
 

@@ -1,0 +1,91 @@
+"""The crystals of a campaign, as its file keeps them."""
+
+import hashlib
+import json
+
+import numpy as np
+from pymatgen.core import Composition
+
+from ..structures.compositions import formula_of
+from ..structures.dictionaries import crystal_from_dictionary
+from .damage import DamagedCampaignError, feature_rows
+
+__all__ = ["details", "insert_crystals", "read_arrays", "read_structures"]
+
+
+def insert_crystals(connection, event, pool, costs, features, first=0):
+    """Write crystals that came in with an event, from position `first` on."""
+    rows = zip(pool.ids, pool.structures, features.astype("<f8"), strict=True)
+    for position, (id_, crystal, vector) in enumerate(rows, first):
+        formula, n_sites, digest, content = _to_keep(crystal)
+        row = (position, id_, event, formula, n_sites, costs[id_], digest)
+        connection.execute("INSERT INTO crystals VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        text = json.dumps(content, default=_plain, separators=(",", ":"))
+        connection.execute("INSERT INTO structures VALUES (?, ?)", (position, text))
+        connection.execute("INSERT INTO features VALUES (?, ?)", (position, vector.tobytes()))
+
+
+def _to_keep(crystal):
+    """Return formula, number of sites, digest and dictionary; a formula has 0 sites."""
+    from ..structures import structure_digest
+
+    if not isinstance(crystal, Composition):
+        dictionary = crystal.to_structure().as_dict()
+        formula = crystal.composition.reduced_formula
+        return formula, len(crystal), structure_digest(crystal), dictionary
+    amounts = {key.symbol: amount for key, amount in sorted(crystal.items())}
+    total = sum(amounts.values())
+    fractions = [[symbol, round(amount / total, 9)] for symbol, amount in amounts.items()]
+    digest = hashlib.blake2b(json.dumps(fractions).encode(), digest_size=16).hexdigest()
+    return crystal.reduced_formula, 0, digest, {"formula": amounts}
+
+
+def _plain(value):
+    """Turn what JSON does not know, in the bookkeeping of a structure, into what it does."""
+    for method in ("tolist", "as_dict"):
+        if hasattr(value, method):
+            return getattr(value, method)()
+    return str(value)
+
+
+def read_structures(ledger, ids):
+    """Read some ids as pymatgen's ``Structure`` each, or ``Composition`` of a formula."""
+    query = "SELECT structure FROM structures JOIN crystals USING (position) WHERE id = ?"
+    found = []
+    for id_ in ids:
+        row = ledger.connection.execute(query, [id_]).fetchone()
+        try:
+            if row is None:
+                raise ValueError("it is missing")
+            content = json.loads(row[0])
+            if "formula" in content:
+                found.append(formula_of(content["formula"]))
+            else:
+                found.append(crystal_from_dictionary(content).to_structure())
+        except (TypeError, ValueError, RecursionError) as error:
+            where = f"the structure of {id_!r}"
+            raise DamagedCampaignError(ledger.path, where, str(error).rstrip(".")) from error
+    return found
+
+
+def read_arrays(ledger):
+    """Read the features, of shape (n_crystals, n_features), and the costs."""
+    execute = ledger.connection.execute
+    vectors = [v for (v,) in execute("SELECT vector FROM features ORDER BY position")]
+    costs = [c for (c,) in execute("SELECT cost FROM crystals ORDER BY position")]
+    features = feature_rows(ledger.path, ledger.ids, vectors)
+    for id_, cost in zip(ledger.ids, costs, strict=True):
+        if not isinstance(cost, float) or not cost > 0:
+            problem = f"it must be a positive number, got {cost!r}"
+            raise DamagedCampaignError(ledger.path, f"the cost of {id_!r}", problem)
+    return features, np.array(costs)
+
+
+def details(connection):
+    """Read ``formula``, ``n_sites``, ``cost`` and ``digest`` of each crystal, by id, in order.
+
+    A formula without a structure has no ``n_sites``.
+    """
+    names = ("formula", "n_sites", "cost", "digest")
+    query = "SELECT id, formula, NULLIF(n_sites, 0), cost, digest FROM crystals ORDER BY position"
+    return {id_: dict(zip(names, row, strict=True)) for id_, *row in connection.execute(query)}

@@ -1,6 +1,7 @@
 """How crystals come into a campaign: when it begins, and later."""
 
 from ..structures.io import check_writable
+from .prequential import std_of
 from .settings import check_settings, versions
 
 __all__ = ["add_crystals", "begin"]
@@ -26,7 +27,10 @@ def begin(store, pool, labelled, settings):
     check_labelled(crystals, labels)
     content = {
         "settings": settings,
-        "labelled": [{"id": id_, "value": value} for id_, value in labels.items()],
+        "labelled": [
+            {"id": id_, "value": value} | std_of(id_, crystals.label_std)
+            for id_, value in labels.items()
+        ],
         "refused": _listed(crystals.refused),
         "refused_labels": [refusal._asdict() for refusal in crystals.refused_labels],
         "versions": versions(),

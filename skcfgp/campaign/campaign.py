@@ -8,7 +8,7 @@ from .beginning import add_crystals, begin
 from .monitoring import StoppedError
 from .prequential import alarm, compare
 from .reading import CampaignReader
-from .results import RefusedRowsError, Result, TellResult, check_results, read_results
+from .results import RefusedRowsError, Result, TellResult, check_results, read_results, results_of
 from .store import Store
 
 __all__ = ["Campaign"]
@@ -100,10 +100,11 @@ class Campaign(CampaignReader):
             listed in ``state().refused``.
         target, unit : str
             Name and unit of the property.
-        labelled : str, Path, Series or dict, default=None
-            Labels that are known: values by id; or a CSV with a column ``id``, one of values and,
-            for crystals that are not in the pool, a column ``file``. Those that cannot be used are
-            listed in ``state().refused_labels``.
+        labelled : str, Path, Series, dict or list of Result, default=None
+            Labels that are known: values by id; or a CSV with a column ``id``, one of values, if
+            wanted ``label_std`` of their standard errors and, for crystals that are not in the
+            pool, a column ``file``. Those that cannot be used are listed in
+            ``state().refused_labels``.
         recipe : {"recommended", "paper", "paper values", "composition"}, default="recommended"
             Model: one of `skcfgp.make_cfgp`, or ``"composition"``, which needs no network.
         weights : str or Path, default="Eform_MP_2019"
@@ -225,21 +226,27 @@ class Campaign(CampaignReader):
             raise StoppedError(f"the campaign has come to its end: {'; '.join(met)}.")
         return picks
 
-    def tell(self, results=None, *, id=None, value=None, unit=None, replace=False, source=None):
+    def tell(
+        self, results=None, *, id=None, value=None, std=None, unit=None, replace=False, source=None
+    ):
         """Take in labels, in any order, some at a time, and the same ones again.
 
         Parameters
         ----------
         results : str, Path, dict, Series or list of Result, default=None
             Values by id, or a CSV with a column ``id`` or ``file``; the values, under the name of
-            the target, as ``value`` or as the only other column; optionally ``unit`` and
-            ``failed``, a reason why there is no value.
+            the target, as ``value`` or as the only other column; optionally ``label_std``, their
+            standard errors, ``unit`` and ``failed``, a reason why there is no value.
         id, value : str and float, default=None
             One label, instead of `results`.
+        std : float, dict or Series, default=None
+            Standard error of the label, in the unit of the target; by id if `results` are values by
+            id. The models give a label less weight, the larger it is, and predict the value without
+            this error.
         unit : str, default=None
             Unit of the values that come without one; it is compared with that of the campaign.
         replace : bool, default=False
-            Whether a value may take the place of another one.
+            Whether a value or standard error may take the place of another one.
         source : str, default=None
             Origin of the labels, for the history.
 
@@ -250,19 +257,22 @@ class Campaign(CampaignReader):
         Raises
         ------
         RefusedRowsError
-            If rows are refused: a conflicting value, a wrong unit, NaN, an unknown id. The other
-            rows were taken in; its ``told`` says which.
+            If rows are refused: a conflicting value, a wrong unit, NaN, a standard error that is
+            negative or not finite, an unknown id. The other rows were taken in; its ``told`` says
+            which.
         """
         refused = []
         if (results is None) == (id is None):
             raise ValueError("give either results or id and value.")
         if id is not None:
-            results = {id: value}
-        if isinstance(results, str | Path):
+            results, std = {id: value}, {id: std}
+        if hasattr(results, "items"):
+            results = results_of(results, std)
+        elif std is not None:
+            raise ValueError("std is for values by id; a file has a column 'label_std' for it.")
+        elif isinstance(results, str | Path):
             source = source or str(results)
             results, refused = read_results(results, self.settings["target"])
-        elif hasattr(results, "items"):
-            results = [Result(None, str(id_), value) for id_, value in results.items()]
         results = [result._replace(unit=result.unit or unit) for result in results]
         return self._tell(results, refused, replace, source)
 
@@ -286,12 +296,14 @@ class Campaign(CampaignReader):
 
     def _tell(self, results, refused, replace, source):
         with self.store.writing() as ledger:
-            new, failed, repeated, more = check_results(results, ledger.state, replace)
-            content = compare(ledger, new, failed, source)
-            if new or failed:
+            found = check_results(results, ledger.state, replace)
+            content = compare(ledger, found, source)
+            if found.labels or found.failed:
                 ledger.append("tell", content)
-        refused = sorted([*refused, *more], key=lambda r: -1 if r.line is None else r.line)
-        told = TellResult(list(new), list(failed), repeated, refused, alarm(content["estimates"]))
+        refused = [*refused, *found.refused]
+        refused.sort(key=lambda r: -1 if r.line is None else r.line)
+        new, failed = list(found.labels), list(found.failed)
+        told = TellResult(new, failed, found.repeated, refused, alarm(content["estimates"]))
         if refused:
             raise RefusedRowsError(told)
         return told

@@ -15,7 +15,7 @@ from ..structures.files import is_poscar, is_structure_file, structure_files
 from ..structures.ids import IdFinder, Name, all_ids, own_id
 from ..structures.keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
 from ..structures.tables import Refusal
-from .results import Result, check_results, find_value_column, result_of_row, warn_of_unused
+from .results import check_results, find_value_column, result_of_row, results_of
 from .state import State
 
 __all__ = [
@@ -46,6 +46,7 @@ class Pool:
     refused: list = field(default_factory=list)
     taken: set = field(default_factory=set)
     refused_labels: list = field(default_factory=list)
+    label_std: dict = field(default_factory=dict)  # standard errors of labels, by id
     find: IdFinder = field(default_factory=lambda: IdFinder(()))  # among the ids before
     formulas: bool = False
 
@@ -151,8 +152,9 @@ def read_labelled(source, pool, target, unit):
     """Read the labels that are known at the beginning, as values by id.
 
     The source is a CSV with ids, values and, where the crystals are not in the pool, crystals,
-    which are added to it; or values by id. What cannot be used is listed in
-    ``pool.refused_labels``; if nothing can, an error names it.
+    which are added to it; or values by id; or a list of `Result`. Standard errors of the values are
+    in ``pool.label_std``. What cannot be used is listed in ``pool.refused_labels``; if nothing can,
+    an error names it.
     """
     if isinstance(source, str | Path):
         path, results = Path(source), []
@@ -160,25 +162,25 @@ def read_labelled(source, pool, target, unit):
         if not rows and not refused:
             raise ValueError(f"{path} holds no labels.")
         value_column = find_value_column(path, columns, target) if rows else None
-        warn_of_unused(path, columns)
         for row in rows:
             if row.crystal is not None:
                 pool.append(row.id, row.crystal, row.fields, row.line)
             results.append(result_of_row(row.line, row.id, row.fields, value_column))
     else:
         path, refused = "labelled", []
-        results = [Result(None, str(id_), value) for id_, value in source.items()]
+        results = results_of(source) if hasattr(source, "items") else list(source)
     reasons = {r.id: r.reason for r in pool.refused if r.id not in pool.taken}
     refused += [Refusal(r.line, r.id, reasons[r.id]) for r in results if r.id in reasons]
     results = [result for result in results if result.id not in reasons]
-    new, failed, _, more = check_results(results, State(ids=pool.ids, settings={"unit": unit}))
-    refused += more
-    refused += [Refusal(None, id_, f"it has failed: {reason}") for id_, reason in failed.items()]
-    if refused and not new:
+    found = check_results(results, State(ids=pool.ids, settings={"unit": unit}))
+    failed = [Refusal(None, id_, f"it has failed: {why}") for id_, why in found.failed.items()]
+    refused += [*found.refused, *failed]
+    if refused and not found.labels:
         lines = "\n".join(f"  {refusal}" for refusal in refused[:20])
         raise ValueError(f"{path}: {len(refused)} rows cannot be used:\n{lines}")
     pool.refused_labels = sorted(refused, key=lambda r: -1 if r.line is None else r.line)
-    return new
+    pool.label_std = found.label_std
+    return found.labels
 
 
 def _read_frame(frame, column, pool):

@@ -20,6 +20,7 @@ __all__ = ["DamagedCampaignError", "check_order", "event_content", "feature_rows
 REAL, MAYBE = "a finite number", "a finite number or null"
 PAIR, TEXT, MAYBE_TEXT = "two finite numbers", "a text", "a text or null"
 WHOLE, RULE, GOAL = "a whole number", "a rule to stop", "a goal"
+ERROR = "a positive finite number"
 
 _CURVE = {"n_labels": WHOLE, "max_std": MAYBE, "mean_std": MAYBE}
 _GAIN = {
@@ -43,6 +44,8 @@ _ESTIMATE = {
 }
 _OUTLOOK = {"expected_gain": REAL, "p_better?": REAL, "expected_left?": REAL}
 _COMPARISON = {"prediction": REAL, "std": REAL, "arm": MAYBE_TEXT, "df?": MAYBE}
+_COMPARISON |= {"label_std?": ERROR}
+_LABEL = {"id": TEXT, "value": REAL, "label_std?": ERROR}
 _REFUSED = [{"name": TEXT, "reason": TEXT}]
 _NEIGHBOUR = {"id": TEXT, "value": REAL, "distance": REAL}
 
@@ -68,7 +71,7 @@ CONTENTS = {
             "standardise": bool,
             "network_digest": MAYBE_TEXT,
         },
-        "labelled": [{"id": TEXT, "value": REAL}],
+        "labelled": [_LABEL],
         "refused": _REFUSED,
         "refused_labels?": [{"line": MAYBE, "id": TEXT, "reason": TEXT}],
     },
@@ -92,7 +95,7 @@ CONTENTS = {
         "df?": MAYBE,
     },
     "tell": {
-        "rows": [{"id": TEXT, "value": REAL, "comparison": (_COMPARISON, None)}],
+        "rows": [_LABEL | {"comparison": (_COMPARISON, None)}],
         "failed": [{"id": TEXT, "reason": TEXT}],
         "estimates": (_ESTIMATE, "*"),
     },
@@ -235,6 +238,7 @@ _IS = {
     TEXT: lambda value: isinstance(value, str),
     MAYBE_TEXT: lambda value: value is None or isinstance(value, str),
     PAIR: lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_real, value)),
+    ERROR: lambda value: _is_real(value) and value > 0,
     WHOLE: lambda value: isinstance(value, int) and not isinstance(value, bool),
     RULE: lambda value: isinstance(value, str) and stored_rule(value) is not None,
     GOAL: _is_goal,

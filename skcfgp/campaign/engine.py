@@ -83,6 +83,18 @@ class Engine:
         return self.state.settings["random_state"] % 2**32  # older versions took larger ones
 
     @cached_property
+    def y(self):
+        """All labels, in the order of arrival."""
+        return np.array([*self.state.labels.values()], dtype=float)
+
+    @cached_property
+    def y_std(self):
+        """Standard errors of all labels, 0 where there is none; None if no label has one."""
+        if not self.state.label_std:
+            return None
+        return np.array([self.state.label_std.get(id_, 0.0) for id_ in self.state.labels])
+
+    @cached_property
     def learner(self):
         """An `ActiveLearner` that has learnt all labels."""
         from ..active_learning import ActiveLearner
@@ -93,10 +105,10 @@ class Engine:
             learner = ActiveLearner(gp)
             learner.X_training = self.X[rows] if rows else None
             return learner
-        y = np.array(list(self.state.labels.values()), dtype=float)
-        kernel = choose_kernel(gp, self.X, rows, y, settings["recipe"], self.fits)
+        recipe, y_std = settings["recipe"], self.y_std
+        kernel = choose_kernel(gp, self.X, rows, self.y, recipe, self.fits, y_std)
         gp.set_params(kernel=kernel, optimizer=None)
-        return ActiveLearner(gp, X_training=self.X[rows], y_training=y)
+        return ActiveLearner(gp).fit(self.X[rows], self.y, y_std=y_std)
 
     @cached_property
     @one_blas_thread()
@@ -114,8 +126,8 @@ class Engine:
         """The model of the predictions; None without labels, and in campaigns of older versions."""
         if self.goal is None or not self.can_predict:
             return None
-        rows, y = self.rows(self.state.labels), np.array([*self.state.labels.values()], dtype=float)
-        return Predictor(self.features, rows, y, self.state.settings, self.fits)
+        rows, settings = self.rows(self.state.labels), self.state.settings
+        return Predictor(self.features, rows, self.y, settings, self.fits, self.y_std)
 
     @property
     def df(self):
@@ -153,7 +165,11 @@ class Engine:
             return learner, 1.0
         learner = copy.deepcopy(self.learner)
         learner.teach(self.X[rows], self.gp.predict(self.X[rows]))
-        return learner, self.gp.y_scale_[0] / learner.estimator.y_scale_[0]
+        unit = self.gp.y_scale_[0] / learner.estimator.y_scale_[0]
+        if self.y_std is not None:  # the noise stays what it was in the unit of the process
+            y_std = np.concatenate([self.y_std / unit, np.zeros(len(rows))])
+            learner.fit(learner.X_training, learner.y_training, y_std=y_std)
+        return learner, unit
 
     @cached_property
     @one_blas_thread()
@@ -245,11 +261,12 @@ class Engine:
     def gain(self):
         """Measure the gain over random choice; see `measured_gain`."""
         arms = {None: [], "strategy": [], "random": []}
-        y = np.full(len(self.row), np.nan)
+        y, y_std = np.full(len(self.row), np.nan), np.zeros(len(self.row))
         for id_, value in self.state.labels.items():
             arms[self.state.arms.get(id_)].append(self.row[id_])
-            y[self.row[id_]] = value
-        return measured_gain(self.gp, self.X, y, arms[None], arms["strategy"], arms["random"])
+            y[self.row[id_]], y_std[self.row[id_]] = value, self.state.label_std.get(id_, 0.0)
+        arms = arms[None], arms["strategy"], arms["random"]
+        return measured_gain(self.gp, self.X, y, *arms, y_std=y_std)
 
     def _neighbours(self, rows):
         """Nearest labelled crystals of each row: id, value and distance in kernel lengths.

@@ -25,8 +25,10 @@ __all__ = [
     "takes_formulas",
 ]
 
-#: With fewer labels the lengths are median distances, and nothing is searched for.
-MIN_SEARCH = 20
+#: With fewer labels the lengths are median distances, and nothing is searched for. From ten labels
+#: on the search by leave-one-out predictions has the smaller errors, see docs/active_learning.rst;
+#: so it begins where the design of the first labels ends.
+MIN_SEARCH = 10
 
 #: A search on more labels takes them evenly from all.
 MAX_SEARCH = 800
@@ -96,8 +98,8 @@ def searched_labels(n_labels):
     """Return the number of first labels on which the hyper-parameters are found; 0 for no search.
 
     >>> from skcfgp.campaign.model import searched_labels
-    >>> [searched_labels(n) for n in (19, 20, 21, 22, 100)]
-    [0, 20, 20, 22, 94]
+    >>> [searched_labels(n) for n in (9, 10, 20, 21, 22, 100)]
+    [0, 10, 20, 20, 22, 94]
     """
     if n_labels < MIN_SEARCH:
         return 0
@@ -121,33 +123,37 @@ def one_blas_thread():
         yield
 
 
-def choose_kernel(gp, X, rows, y, recipe, fits):
+def choose_kernel(gp, X, rows, y, recipe, fits, y_std=None):
     """Return the kernel of a process with its hyper-parameters, given labels of rows of `X`.
 
-    `fits` holds hyper-parameters that were found before; what is found now is added to it.
+    `y_std` are standard errors of the labels; `fits` holds hyper-parameters that were found before,
+    and what is found now is added to it.
     """
     if not gp.kernel.theta.size:
         return gp.kernel
     if not (m := searched_labels(len(y))):
         return gp.kernel.clone_with_theta(_scale_of_data(gp.kernel, X))
     some = slice(0, m, math.ceil(m / MAX_SEARCH))
-    content = json.dumps([list(X.shape), rows[:m], y[:m].tolist(), recipe])
-    return _searched(gp, X[rows[some]], y[some], content, fits)
+    content = [list(X.shape), rows[:m], y[:m].tolist(), recipe]
+    if y_std is not None:
+        content, y_std = [*content, y_std[:m].tolist()], y_std[some]
+    return _searched(gp, X[rows[some]], y[some], y_std, content, fits)
 
 
-def searched_kernel(gp, X, y, recipe, fits):
+def searched_kernel(gp, X, y, recipe, fits, y_std=None):
     """Return the kernel of a process as its own search finds it on all labels; see above."""
     if not gp.kernel.theta.size:
         return gp.kernel
-    return _searched(gp, X, y, json.dumps(["all", X.tolist(), y.tolist(), recipe]), fits)
+    known = [] if y_std is None else [y_std.tolist()]
+    return _searched(gp, X, y, y_std, ["all", X.tolist(), y.tolist(), recipe, *known], fits)
 
 
-def _searched(gp, X, y, content, fits):
-    key = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+def _searched(gp, X, y, y_std, content, fits):
+    key = hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
     if (theta := _theta(fits.get(key), gp.kernel)) is None:
         from sklearn import clone
 
-        theta = clone(gp).fit(X, y).kernel_.theta
+        theta = clone(gp).fit(X, y, y_std=y_std).kernel_.theta
         fits[key] = json.dumps(theta.tolist())
     return gp.kernel.clone_with_theta(theta)
 

@@ -37,14 +37,14 @@ class Rule(NamedTuple):
         return f"{self.quantity} {sign} {repr(self.limit).removesuffix('.0')}"  # every digit
 
 
-def measured_gain(gp, X, y, start, strategy, random, *, n_folds=5, random_state=0):
+def measured_gain(gp, X, y, start, strategy, random, *, y_std=None, n_folds=5, random_state=0):
     """Measure what the strategy gained over random choice, with equally many labels of each.
 
     One process learns the labels at the start and those drawn at random, except for a fold of them;
     another one learns the labels at the start and equally many that the strategy chose. Both
     predict the fold, so that fold by fold every label drawn at random is predicted by both. The
-    hyper-parameters are those of `gp`. `start`, `strategy` and `random` are rows of `X` and `y`, in
-    the order of arrival.
+    hyper-parameters are those of `gp`. `start`, `strategy` and `random` are rows of `X`, `y` and
+    the standard errors `y_std`, in the order of arrival.
 
     The result has ``gain`` (mean of the absolute errors with random labels minus that with chosen
     ones, in the unit of y, positive where the strategy is better), ``interval`` (95 %, by bootstrap
@@ -58,6 +58,7 @@ def measured_gain(gp, X, y, start, strategy, random, *, n_folds=5, random_state=
     if min(len(random), len(strategy)) < 2 * n_folds:
         return None
     rng = check_random_state(random_state)
+    y_std = np.zeros(len(y)) if y_std is None else y_std
     fixed = clone(gp).set_params(kernel=gp.kernel_, optimizer=None)
     order = rng.permutation(len(random))
     errors = []
@@ -66,7 +67,7 @@ def measured_gain(gp, X, y, start, strategy, random, *, n_folds=5, random_state=
         taught = [row for row in random if row not in set(held_out)]
         n_taught = min(len(taught), len(strategy))
         predictions = [
-            clone(fixed).fit(X[rows], y[rows]).predict(X[held_out])
+            clone(fixed).fit(X[rows], y[rows], y_std=y_std[rows]).predict(X[held_out])
             for rows in ([*start, *taught[:n_taught]], [*start, *strategy[:n_taught]])
         ]
         errors.append(np.abs(predictions - y[held_out]))

@@ -28,10 +28,12 @@ class Predictor:
     settings : dict
     fits : dict
         Hyper-parameters that were found before; what is found now is added to it.
+    y_std : ndarray of shape (n_labels,), default=None
+        Standard errors of the labels.
     """
 
-    def __init__(self, features, rows, y, settings, fits):
-        self._rows, self._y = rows, y
+    def __init__(self, features, rows, y, settings, fits, y_std=None):
+        self._rows, self._y, self._y_std = rows, y, y_std
         self._settings, self._fits = settings, fits
         self.X = features
         if settings["standardise"]:
@@ -48,12 +50,12 @@ class Predictor:
         settings, X = self._settings, self.X[self._rows]
         model = make_model(settings, calibrated=True)[-1]
         gp = model.estimator
-        kernel = searched_kernel(gp, X, self._y, settings["recipe"], self._fits)
+        kernel = searched_kernel(gp, X, self._y, settings["recipe"], self._fits, self._y_std)
         model.set_params(estimator__kernel=kernel, estimator__optimizer=None)
         with warnings.catch_warnings():
             # At the beginning labels are few; the error bars are wide then, as the docs say.
             warnings.simplefilter("ignore", FewScoresWarning)
-            return ActiveLearner(model, X_training=X, y_training=self._y)
+            return ActiveLearner(model).fit(X, self._y, y_std=self._y_std)
 
     @property
     def df(self):

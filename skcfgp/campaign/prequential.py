@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-__all__ = ["ALARM_MIN", "alarm", "compare", "compared", "pit_values", "rescaling"]
+__all__ = ["ALARM_MIN", "alarm", "compare", "compared", "pit_values", "rescaling", "std_of"]
 
 #: Number of labels with a prediction from which there can be an alarm.
 ALARM_MIN = 20
@@ -22,12 +22,24 @@ CRITICAL = 5.991
 LEVELS = (0.5, 0.8, 0.95)
 
 
-def compare(ledger, new, failed, source=None):
+def std_of(id_, label_std):
+    """Return the field of an event that has the standard error of a label, where there is one."""
+    return {"label_std": label_std[id_]} if label_std.get(id_) else {}
+
+
+def compare(ledger, checked, source=None):
     """Compare checked labels with the predictions on record; return the content of a `tell`."""
-    state = ledger.state
-    found = {id_: None if id_ in state.labels else _on_record(ledger, id_) for id_ in new}
+    state, new, failed, label_std = ledger.state, checked.labels, checked.failed, checked.label_std
+    found = {}
+    for id_ in new:  # a label that replaces another one may have another standard error
+        known = state.comparisons.get(id_) if id_ in state.labels else _on_record(ledger, id_)
+        if known is not None:
+            known = {key: value for key, value in known.items() if key != "label_std"}
+            known |= std_of(id_, label_std)
+        found[id_] = known
     rows = [
         {"id": id_, "value": value, "was": state.labels.get(id_), "comparison": found[id_]}
+        | std_of(id_, label_std)
         for id_, value in new.items()
     ]
     comparisons = state.comparisons | {id_: c for id_, c in found.items() if c is not None}
@@ -62,10 +74,16 @@ def _on_record(ledger, id_):
 def compared(comparisons, labels, arm="all"):
     """Return labels, predictions, standard deviations and degrees of freedom as an array.
 
+    The standard deviations are those of a label: with its own standard error, where there is one.
     Infinite degrees of freedom are those of a Gaussian. None if there are no such labels.
     """
     rows = [
-        (labels[id_], c["prediction"], c["std"], c.get("df") or math.inf)
+        (
+            labels[id_],
+            c["prediction"],
+            math.hypot(c["std"], c.get("label_std", 0.0)),
+            c.get("df") or math.inf,
+        )
         for id_, c in comparisons.items()
         if arm in ("all", c["arm"]) and c["std"] > 0
     ]

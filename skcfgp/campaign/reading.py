@@ -83,9 +83,9 @@ class CampaignReader:
         Returns
         -------
         pandas.DataFrame
-            Columns ``id``, ``formula``, ``status``, ``value``, ``prediction``, ``std``, ``lower``
-            and ``upper`` (of a labelled crystal what was on record before its label), ``unit``,
-            ``arm``, ``cost``, ``reason``.
+            Columns ``id``, ``formula``, ``status``, ``value``, ``label_std`` (standard error of the
+            label), ``prediction``, ``std``, ``lower`` and ``upper`` (of a labelled crystal what was
+            on record before its label), ``df``, ``unit``, ``arm``, ``cost``, ``reason``.
         """
         from .engine import Engine
         from .tables import check_table, export_table, write_table

@@ -6,10 +6,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..structures.ids import KEYS, IdFinder
-from ..structures.keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS
+from ..structures.keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
+from ..structures.labels import read_number
 from ..structures.tables import Refusal, read_table
 
-__all__ = ["RefusedRowsError", "Result", "TellResult", "check_results", "read_results"]
+__all__ = [
+    "RefusedRowsError",
+    "Result",
+    "TellResult",
+    "check_results",
+    "find_value_column",
+    "read_results",
+    "result_of_row",
+    "results_of",
+]
 
 #: Columns that name the crystal of a row, the first one first.
 NAMES = (*KEYS, *PATH_KEYS)
@@ -36,6 +46,8 @@ class Result(NamedTuple):
         Unit of the value; None if the row has none.
     failed : str
         Reason why there is no value, or ``""``.
+    label_std : object
+        Standard error of the value, as text or number; ``""`` or None if there is none.
     """
 
     line: int | None
@@ -43,6 +55,17 @@ class Result(NamedTuple):
     value: object
     unit: str | None = None
     failed: str = ""
+    label_std: object = None
+
+
+class Checked(NamedTuple):
+    """What `check_results` found: values, standard errors and reasons by id, ids, and refusals."""
+
+    labels: dict
+    label_std: dict
+    failed: dict
+    repeated: list
+    refused: list
 
 
 class TellResult(NamedTuple):
@@ -83,7 +106,8 @@ def read_results(path, target):
     """Read a CSV of results; return them and the `Refusal` of each line that is not a row.
 
     Columns are ``id`` (or ``file``); the values, under the name of the target, as ``value`` or as
-    the only other column; optionally ``unit`` and ``failed``, a reason why there is no value.
+    the only other column; optionally ``label_std``, standard errors of the values, ``unit`` and
+    ``failed``, a reason why there is no value.
     """
     path = Path(path)
     rows, refused = read_table(path)
@@ -95,24 +119,27 @@ def read_results(path, target):
     id_column = next((name for name in NAMES if name in columns), None)
     if id_column is None:
         raise ValueError(f"{path}: expected a column 'id' or 'file', got the columns {columns}.")
-    warn_of_unused(path, columns)
     value_column = find_value_column(path, columns, target)
     return [result_of_row(line, row[id_column], row, value_column) for line, row in rows], refused
-
-
-def warn_of_unused(path, columns):
-    """Warn of a column of standard errors."""
-    if "label_std" in columns:
-        warnings.warn(
-            f"{path}: a campaign does not use the column 'label_std'; all labels count alike.",
-            stacklevel=5,
-        )
 
 
 def result_of_row(line, id_, row, value_column):
     """Make a `Result` from a row of a CSV, which may lack some columns."""
     unit = row.get("unit") or None
-    return Result(line, id_, row.get(value_column, ""), unit, row.get("failed", ""))
+    value, failed = row.get(value_column, ""), row.get("failed", "")
+    return Result(line, id_, value, unit, failed, row.get("label_std"))
+
+
+def results_of(values, label_std=None):
+    """Make a `Result` of each of some values by id, with their standard errors by id."""
+    label_std = {} if label_std is None else {str(id_): std for id_, std in label_std.items()}
+    results = [
+        Result(None, str(id_), value, label_std=label_std.pop(str(id_), None))
+        for id_, value in values.items()
+    ]
+    if label_std:
+        raise ValueError(f"there is a standard error, and no value, of {sorted(label_std)[0]!r}.")
+    return results
 
 
 def find_value_column(path, columns, target):
@@ -139,10 +166,9 @@ def find_value_column(path, columns, target):
 def check_results(results, state, replace=False):
     """Sort results into new values, new failures, what is known already and what is refused.
 
-    Returns values by id, reasons by id, ids and a list of `Refusal`. With `replace` a value may
-    take the place of another one.
+    With `replace` a value, or its standard error, may take the place of another one.
     """
-    new, failed, repeated, refused = {}, {}, [], []
+    new, label_std, failed, repeated, refused = {}, {}, {}, [], []
     find = IdFinder(state.ids)
     for result in results:
         id_ = find(result.id)
@@ -164,22 +190,24 @@ def check_results(results, state, replace=False):
                 else:
                     failed[result.id] = result.failed
                 continue
-            value = _number(result, state.settings["unit"])
+            value, std = _number(result, state.settings["unit"]), _standard_error(result)
             if result.id in failed:
                 raise ValueError(f"it has failed ({failed[result.id]}) further up, and has a value")
             known = new.get(result.id, state.labels.get(result.id))
-            if known == value:
+            known_std = (label_std if result.id in new else state.label_std).get(result.id, 0.0)
+            if known == value and std in (None, known_std):
                 repeated.append(result.id)
             elif known is not None and (result.id in new or not replace):
-                raise ValueError(
-                    f"the value {value!r} contradicts the known one, {known!r}"
-                    + (", further up" if result.id in new else "; to replace it, use --replace")
-                )
+                what = f"value {value!r} contradicts the known one, {known!r}"
+                if known == value:
+                    what = f"label_std {std!r} contradicts the known one, {known_std!r}"
+                where = ", further up" if result.id in new else "; to replace it, use --replace"
+                raise ValueError(f"the {what}{where}")
             else:
-                new[result.id] = value
+                new[result.id], label_std[result.id] = value, std or 0.0
         except ValueError as error:
             refused.append(Refusal(result.line, result.id, str(error)))
-    return new, failed, repeated, refused
+    return Checked(new, label_std, failed, repeated, refused)
 
 
 def _number(result, unit):
@@ -199,6 +227,16 @@ def _number(result, unit):
             " values as large as this need a larger unit"
         )
     return value
+
+
+def _standard_error(result):
+    """Return the standard error of a value; None if the row has none."""
+    if is_missing(result.label_std):
+        return None
+    number = read_number(result.label_std, "label_std")
+    if number < 0:
+        raise ValueError(f"the label_std {result.label_std!r} is negative")
+    return number
 
 
 def _is_number(value):

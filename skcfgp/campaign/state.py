@@ -23,6 +23,8 @@ class State:
         ``line``, ``id`` and ``reason`` of each label at the beginning that could not be used.
     labels : dict of str to float
         Labels in the unit of the target, in the order in which they arrived.
+    label_std : dict of str to float
+        Standard errors of the labels that have one, in the same unit.
     pending : dict of str to dict
         Suggested crystals that have no label yet: ``time``, ``event``.
     failures : dict of str to str
@@ -37,7 +39,8 @@ class State:
     predicted_df : float or None
         Degrees of freedom of these.
     comparisons : dict of str to dict
-        Labels that had a prediction on record: ``prediction``, ``std``, ``df``, ``arm``.
+        Labels that had a prediction on record: ``prediction``, ``std``, ``df``, ``arm``, and the
+        ``label_std`` of the label, where there is one.
     estimates : dict
         Errors of these predictions, as of the last label.
     n_suggested, n_random : int
@@ -57,6 +60,7 @@ class State:
     refused: list = field(default_factory=list)
     refused_labels: list = field(default_factory=list)
     labels: dict = field(default_factory=dict)
+    label_std: dict = field(default_factory=dict)
     pending: dict = field(default_factory=dict)
     failures: dict = field(default_factory=dict)
     arms: dict = field(default_factory=dict)
@@ -118,7 +122,16 @@ def _init(state, event):
     state.settings = event.content["settings"]
     state.refused += event.content["refused"]
     state.refused_labels += event.content.get("refused_labels", ())
-    state.labels.update((row["id"], row["value"]) for row in event.content["labelled"])
+    for row in event.content["labelled"]:
+        _learn(state, row)
+
+
+def _learn(state, row):
+    """Take in a label and its standard error, in place of those that it may have had."""
+    state.labels[row["id"]] = row["value"]
+    state.label_std.pop(row["id"], None)
+    if "label_std" in row:
+        state.label_std[row["id"]] = row["label_std"]
 
 
 def _add(state, event):
@@ -145,7 +158,7 @@ def _suggest(state, event):
 def _tell(state, event):
     for row in event.content["rows"]:
         id_ = row["id"]
-        state.labels[id_] = row["value"]
+        _learn(state, row)
         state.pending.pop(id_, None)
         state.failures.pop(id_, None)
         if row["comparison"] is not None:
@@ -155,6 +168,7 @@ def _tell(state, event):
         state.failures[id_] = row["reason"]
         state.pending.pop(id_, None)
         state.labels.pop(id_, None)
+        state.label_std.pop(id_, None)
         state.comparisons.pop(id_, None)
     state.estimates = event.content["estimates"]
 

@@ -77,6 +77,7 @@ def export_table(ledger, engine, rescale=False, coverage=0.95):
             "formula": [known[id_]["formula"] for id_ in state.ids],
             "status": [state.status_of(id_) for id_ in state.ids],
             "value": [state.labels.get(id_, np.nan) for id_ in state.ids],
+            "label_std": [state.label_std.get(id_, np.nan) for id_ in state.ids],
             "prediction": mean,
             "std": std,
             "lower": lower,

@@ -38,7 +38,7 @@ def what_happened(event):
     if event.verb == "suggest":
         return f"suggest {', '.join(pick['id'] for pick in content['picks']) or 'nothing: stop'}"
     if event.verb == "tell":
-        parts = [f"{row['id']} = {row['value']!r}" for row in content["rows"]]
+        parts = [_label(row) for row in content["rows"]]
         parts += [f"{row['id']} failed: {row['reason']}" for row in content["failed"]]
         return f"tell {', '.join(parts)}"
     if event.verb == "release":
@@ -46,6 +46,11 @@ def what_happened(event):
     if event.verb == "undo":
         return f"undo event {content['event']}"
     return event.verb
+
+
+def _label(row):
+    text = f"{row['id']} = {row['value']!r}"
+    return f"{text} +- {row['label_std']!r}" if "label_std" in row else text
 
 
 def status_lines(found):

@@ -64,7 +64,8 @@ def _opened(command):
     "--train",
     "labelled",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="CSV of known labels, if there are any: 'id' or 'file', and the values.",
+    help="CSV of known labels, if there are any: 'id' or 'file', the values, and if wanted "
+    "'label_std', their standard errors.",
 )
 @click.option("--target", required=True, help="Name of the property.")
 @click.option("--unit", required=True, help="Unit of its values, such as eV/atom.")
@@ -237,16 +238,17 @@ def _what_was_written(picks, out):
 @click.argument("results", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--id", "id_", help="Id of one crystal, instead of a file.")
 @click.option("--value", type=float, help="Its value.")
+@click.option("--std", type=float, help="Standard error of the value.")
 @click.option("--failed", "failed", help="Id of a crystal that will have no value.")
 @click.option("--reason", help="Why it failed.")
 @click.option("--unit", help="Unit of the values without one; it is checked.")
 @click.option("--replace", is_flag=True, help="Replace known values.")
-def tell(opened, results, id_, value, failed, reason, unit, replace):
+def tell(opened, results, id_, value, std, failed, reason, unit, replace):
     """Take in labels: a CSV with columns id and value, or one by --id and --value.
 
     Rows may come in any order, some at a time, and again. A row that is wrong is refused, with its
-    line; the others are taken in, and the exit code is 1. Optional columns are unit, and failed
-    with a reason.
+    line; the others are taken in, and the exit code is 1. Optional columns are label_std (standard
+    error of the value), unit, and failed with a reason.
     """
     from ..campaign import RefusedRowsError
 
@@ -254,11 +256,14 @@ def tell(opened, results, id_, value, failed, reason, unit, replace):
         raise click.UsageError("give a file, --id with --value, or --failed with --reason.")
     if (id_ is None) != (value is None) or (failed is None) != (reason is None):
         raise click.UsageError("--id goes with --value, and --failed with --reason.")
+    if std is not None and id_ is None:
+        raise click.UsageError("--std goes with --id; a file has a column 'label_std' for it.")
     try:
         if failed is not None:
             told = opened.fail(failed, reason, replace=replace)
         else:
-            told = opened.tell(results, id=id_, value=value, unit=unit, replace=replace)
+            options = {"std": std, "unit": unit, "replace": replace}
+            told = opened.tell(results, id=id_, value=value, **options)
     except RefusedRowsError as error:
         _say_told(error.told)
         raise click.exceptions.Exit(1) from error

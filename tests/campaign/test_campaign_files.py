@@ -129,8 +129,8 @@ def test_one_form_of_a_table_of_labels(campaign, tmp_path):
     assert campaign.tell(path).labelled == ["c3", "c4"]
     assert campaign.state().labels["c3"] == 1.5
     path = write(tmp_path / "s.csv", "id,label_std,energy\nc5,0.1,1.5\n")
-    with pytest.warns(UserWarning, match="does not use the column 'label_std'"):
-        assert campaign.tell(path).labelled == ["c5"]
+    assert campaign.tell(path).labelled == ["c5"]
+    assert campaign.state().label_std == {"c5": 0.1}
 
 
 def test_an_export_with_values_filled_in_can_be_told(campaign, tmp_path):

@@ -54,6 +54,7 @@ def test_predict_and_campaign_give_the_same_numbers(data, tmp_path):
         np.testing.assert_allclose(table[name], expected[name], rtol=1e-5)
 
 
+@pytest.mark.parametrize("with_std", [False, True])
 @pytest.mark.parametrize(
     "options",
     [
@@ -61,16 +62,20 @@ def test_predict_and_campaign_give_the_same_numbers(data, tmp_path):
         pytest.param(["--weights", "formation_energy_1800"], marks=pytest.mark.network),
     ],
 )
-def test_three_commands_give_the_same_numbers(data, tmp_path, options):
-    """``predict``, ``screen`` and ``campaign`` on one table of labels and one folder."""
+def test_three_commands_give_the_same_numbers(data, tmp_path, options, with_std):
+    """``predict``, ``screen`` and ``campaign`` on one table of labels and one folder.
+
+    Also where the labels have standard errors.
+    """
     (tmp_path / "new").mkdir()
     (tmp_path / "known").mkdir()
-    rows = ["file,energy"]
+    rows = ["file,energy" + ",label_std" * with_std]
     for k, (id_, structure) in enumerate(data[0][:45].items()):
         folder = "known" if k < 30 else "new"
         structure.to(str(tmp_path / folder / f"{id_}.vasp"), fmt="poscar")
         if k < 30:
-            rows.append(f"known/{id_}.vasp,{float(data[1][id_])!r}")
+            std = f",{k % 4 / 4}" if with_std else ""
+            rows.append(f"known/{id_}.vasp,{float(data[1][id_])!r}{std}")
     (tmp_path / "train.csv").write_text("\n".join(rows))
     train = ["--train", tmp_path / "train.csv", "--unit", "eV", *options]
     run("predict", tmp_path / "new", *train, "--out", tmp_path / "predict.csv")

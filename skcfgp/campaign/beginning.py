@@ -20,7 +20,8 @@ def begin(store, pool, labelled, settings):
     check_writable(store.path)
     crystals, labels = read_pool(pool, formulas=takes_formulas(settings)), {}
     if labelled is not None:
-        labels = read_labelled(labelled, crystals, settings["target"], settings["unit"])
+        asked = [settings[name] for name in ("target", "unit", "log")]
+        labels = read_labelled(labelled, crystals, *asked)
     costs = costs_of(crystals, settings["cost"])
     features, *found = compute_features(crystals, settings)
     settings["standardise"], settings["network_digest"] = found

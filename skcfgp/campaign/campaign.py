@@ -73,6 +73,7 @@ class Campaign(CampaignReader):
         target,
         unit,
         labelled=None,
+        log=False,
         recipe="recommended",
         weights="Eform_MP_2019",
         estimates=(),
@@ -105,6 +106,11 @@ class Campaign(CampaignReader):
             wanted ``label_std`` of their standard errors and, for crystals that are not in the
             pool, a column ``file``. Those that cannot be used are listed in
             ``state().refused_labels``.
+        log : bool, default=False
+            Whether to learn the decimal logarithm of the labels, for a positive target over orders
+            of magnitude, as ``make_cfgp(log_target=True)`` does. Predictions are medians in the
+            unit; choices, rules to stop and errors are on the scale of the logarithm. A label that
+            is not positive is refused.
         recipe : {"recommended", "paper", "paper values", "composition"}, default="recommended"
             Model: one of `skcfgp.make_cfgp`, or ``"composition"``, which needs no network.
         weights : str or Path, default="Eform_MP_2019"
@@ -150,6 +156,7 @@ class Campaign(CampaignReader):
         settings = {
             "target": str(target),
             "unit": str(unit),
+            "log": log,
             "recipe": recipe,
             "weights": None if recipe == "composition" else str(weights),
             "estimates": [estimates] if isinstance(estimates, str) else list(estimates),
@@ -241,8 +248,7 @@ class Campaign(CampaignReader):
             One label, instead of `results`.
         std : float, dict or Series, default=None
             Standard error of the label, in the unit of the target; by id if `results` are values by
-            id. The models give a label less weight, the larger it is, and predict the value without
-            this error.
+            id. The larger it is, the less weight the models give the label.
         unit : str, default=None
             Unit of the values that come without one; it is compared with that of the campaign.
         replace : bool, default=False
@@ -368,8 +374,10 @@ class Campaign(CampaignReader):
         -------
         pandas.DataFrame
             Columns ``id``, ``formula``, ``status``, ``prediction``, ``std``, ``lower``, ``upper``
-            (ends of the central interval), ``unit``. Two ``std`` hold a label with a probability of
-            95.45 %, as those of a Gaussian do.
+            (ends of the central interval), ``df``, ``unit``. Two ``std`` hold a label with a
+            probability of 95.45 %, as those of a Gaussian do. Where the logarithm is learnt, the
+            prediction is the median, four ``std`` are the width of the interval of 95.45 %, and
+            ``std_log10`` is the standard deviation of the logarithm.
         """
         from .tables import predict_all, record_predictions
 

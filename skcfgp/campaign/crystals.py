@@ -148,7 +148,7 @@ def _read_files(paths, pool):
             pool.append(row.id, row.crystal, row.fields, row.line)
 
 
-def read_labelled(source, pool, target, unit):
+def read_labelled(source, pool, target, unit, log=False):
     """Read the labels that are known at the beginning, as values by id.
 
     The source is a CSV with ids, values and, where the crystals are not in the pool, crystals,
@@ -172,7 +172,7 @@ def read_labelled(source, pool, target, unit):
     reasons = {r.id: r.reason for r in pool.refused if r.id not in pool.taken}
     refused += [Refusal(r.line, r.id, reasons[r.id]) for r in results if r.id in reasons]
     results = [result for result in results if result.id not in reasons]
-    found = check_results(results, State(ids=pool.ids, settings={"unit": unit}))
+    found = check_results(results, State(ids=pool.ids, settings={"unit": unit, "log": log}))
     failed = [Refusal(None, id_, f"it has failed: {why}") for id_, why in found.failed.items()]
     refused += [*found.refused, *failed]
     if refused and not found.labels:

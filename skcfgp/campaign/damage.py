@@ -63,6 +63,7 @@ CONTENTS = {
             "goal?": GOAL,
             "estimates?": [TEXT],
             "columns?": [TEXT],
+            "log?": bool,
             "random_fraction": REAL,
             "cost": MAYBE_TEXT,
             "until": [RULE],

@@ -17,6 +17,7 @@ from .keeping import read_arrays
 from .model import choose_kernel, make_model, one_blas_thread
 from .monitoring import expected_error, measured_gain
 from .prediction import Predictor
+from .scale import learnt, learnt_goal, learnt_std
 
 __all__ = ["MIN_LABELS", "Engine"]
 
@@ -41,7 +42,7 @@ class Engine:
         self.row = {id_: row for row, id_ in enumerate(self.state.ids)}
         #: Campaigns of older versions have none, and go on as they began.
         goal = self.state.settings.get("goal")
-        self.goal = None if goal is None else parse_goal(goal)
+        self.goal = None if goal is None else learnt_goal(parse_goal(goal), self.state.settings)
 
     def keep_fits(self, connection):
         """Write the hyper-parameters that were found, in a transaction."""
@@ -84,15 +85,16 @@ class Engine:
 
     @cached_property
     def y(self):
-        """All labels, in the order of arrival."""
-        return np.array([*self.state.labels.values()], dtype=float)
+        """What is learnt of all labels, in the order of arrival."""
+        return learnt([*self.state.labels.values()], self.state.settings)
 
     @cached_property
     def y_std(self):
         """Standard errors of all labels, 0 where there is none; None if no label has one."""
         if not self.state.label_std:
             return None
-        return np.array([self.state.label_std.get(id_, 0.0) for id_ in self.state.labels])
+        std = [self.state.label_std.get(id_, 0.0) for id_ in self.state.labels]
+        return learnt_std([*self.state.labels.values()], std, self.state.settings)
 
     @cached_property
     def learner(self):
@@ -135,7 +137,7 @@ class Engine:
         return None if self.predictor is None else self.predictor.df
 
     def predict(self, rows):
-        """Predict mean and standard deviation of crystals, by row."""
+        """Predict mean and standard deviation of what is learnt of crystals, by row."""
         if self.predictor is not None:
             return self.predictor.predict(rows)
         gp = self.gp  # raises without a model
@@ -262,9 +264,10 @@ class Engine:
         """Measure the gain over random choice; see `measured_gain`."""
         arms = {None: [], "strategy": [], "random": []}
         y, y_std = np.full(len(self.row), np.nan), np.zeros(len(self.row))
-        for id_, value in self.state.labels.items():
+        for id_ in self.state.labels:
             arms[self.state.arms.get(id_)].append(self.row[id_])
-            y[self.row[id_]], y_std[self.row[id_]] = value, self.state.label_std.get(id_, 0.0)
+        rows = self.rows(self.state.labels)
+        y[rows], y_std[rows] = self.y, 0.0 if self.y_std is None else self.y_std
         arms = arms[None], arms["strategy"], arms["random"]
         return measured_gain(self.gp, self.X, y, *arms, y_std=y_std)
 

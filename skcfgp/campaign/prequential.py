@@ -10,7 +10,18 @@ import math
 
 import numpy as np
 
-__all__ = ["ALARM_MIN", "alarm", "compare", "compared", "pit_values", "rescaling", "std_of"]
+from .scale import learnt, learnt_std
+
+__all__ = [
+    "ALARM_MIN",
+    "alarm",
+    "compare",
+    "compared",
+    "learnt_labels",
+    "pit_values",
+    "rescaling",
+    "std_of",
+]
 
 #: Number of labels with a prediction from which there can be an alarm.
 ALARM_MIN = 20
@@ -35,7 +46,8 @@ def compare(ledger, checked, source=None):
         known = state.comparisons.get(id_) if id_ in state.labels else _on_record(ledger, id_)
         if known is not None:
             known = {key: value for key, value in known.items() if key != "label_std"}
-            known |= std_of(id_, label_std)
+            if std := label_std.get(id_):
+                known["label_std"] = float(learnt_std(new[id_], std, state.settings))
         found[id_] = known
     rows = [
         {"id": id_, "value": value, "was": state.labels.get(id_), "comparison": found[id_]}
@@ -49,10 +61,15 @@ def compare(ledger, checked, source=None):
         "failed": [{"id": id_, "reason": reason} for id_, reason in failed.items()],
         "source": source,
         # What told nothing new changes nothing.
-        "estimates": estimate(comparisons, state.labels | new)
+        "estimates": estimate(comparisons, learnt_labels(state.labels | new, state.settings))
         if new or failed
         else state.estimates,
     }
+
+
+def learnt_labels(labels, settings):
+    """Return what is learnt of labels, by id."""
+    return dict(zip(labels, learnt([*labels.values()], settings).tolist(), strict=True))
 
 
 def _on_record(ledger, id_):

@@ -11,7 +11,8 @@ from pymatgen.core import Composition
 from ..structures.io import atomic_write
 from .goals import best_so_far
 from .keeping import read_structures
-from .prequential import alarm, compared, pit_values
+from .prequential import alarm, compared, learnt_labels, pit_values
+from .scale import learnt_unit
 from .settings import versions
 from .tables import export_table
 from .wording import estimate_rows, goal_lines, what_happened, why
@@ -26,6 +27,12 @@ N_HISTORY = 500
 
 #: Number of labels in the forecast, after the pending ones.
 N_FORECAST = 50
+
+
+#: Coverage of the bars, which are of two standard deviations.
+TWO_SIGMA = 0.9544997361036416
+
+_NUMBERS = ("value", "prediction", "std", "lower", "upper")
 
 
 def write_report(ledger, engine, path):
@@ -55,13 +62,14 @@ def write_report(ledger, engine, path):
 
 def _content(ledger, engine):
     state, events = engine.state, ledger.events
-    table = export_table(ledger, engine)
+    table = export_table(ledger, engine, coverage=TWO_SIGMA)
     columns = {name: table[name].tolist() for name in ("id", "formula", "status", "arm")}
-    columns |= {name: _numbers(table[name]) for name in ("value", "prediction", "std")}
+    columns |= {name: _numbers(table[name]) for name in _NUMBERS}
     settings = state.settings
     counts = state.counts()
     return {
         "unit": settings["unit"],
+        "learnt": learnt_unit(settings),
         "summary": (
             f"Event {state.n_events} of {events[-1].time} (UTC), by {events[-1].who}. "
             f"{len(state.refused)} crystals did not come in."
@@ -93,7 +101,7 @@ def _goal_lines(engine):
     if engine.goal is None:
         return []
     best, found = best_so_far(engine.goal, state.labels), engine.outlook()
-    lines = goal_lines(best, found, state.settings["unit"])
+    lines = goal_lines(best, found, state.settings)
     return [line.removeprefix("at the last suggestion: ") for line in lines]
 
 
@@ -186,7 +194,7 @@ def _map(X):
 
 def _calibration(state):
     """Fraction of the labels in central intervals, by their probability; empty without labels."""
-    columns = compared(state.comparisons, state.labels)
+    columns = compared(state.comparisons, learnt_labels(state.labels, state.settings))
     if columns is None:
         return [[], []]
     level = np.linspace(0, 1, 101)

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from ..structures.ids import KEYS, IdFinder
 from ..structures.keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
-from ..structures.labels import read_number
 from ..structures.tables import Refusal, read_table
 
 __all__ = [
@@ -190,7 +189,7 @@ def check_results(results, state, replace=False):
                 else:
                     failed[result.id] = result.failed
                 continue
-            value, std = _number(result, state.settings["unit"]), _standard_error(result)
+            value, std = _number(result, state.settings), _standard_error(result)
             if result.id in failed:
                 raise ValueError(f"it has failed ({failed[result.id]}) further up, and has a value")
             known = new.get(result.id, state.labels.get(result.id))
@@ -210,7 +209,8 @@ def check_results(results, state, replace=False):
     return Checked(new, label_std, failed, repeated, refused)
 
 
-def _number(result, unit):
+def _number(result, settings):
+    unit = settings["unit"]
     if result.unit is not None and result.unit != unit:
         raise ValueError(f"the unit is {result.unit!r}, and this campaign has {unit!r}")
     try:
@@ -226,6 +226,8 @@ def _number(result, unit):
             f"the value {result.value!r} is not between -{LARGEST:g} and {LARGEST:g} {unit};"
             " values as large as this need a larger unit"
         )
+    if settings.get("log") and not value > 0:
+        raise ValueError(f"the value {result.value!r} is not positive and has no logarithm")
     return value
 
 
@@ -233,6 +235,8 @@ def _standard_error(result):
     """Return the standard error of a value; None if the row has none."""
     if is_missing(result.label_std):
         return None
+    from ..structures.labels import read_number
+
     number = read_number(result.label_std, "label_std")
     if number < 0:
         raise ValueError(f"the label_std {result.label_std!r} is negative")

@@ -43,7 +43,11 @@ def check_settings(settings):
         settings[name] = float(settings[name])
     settings["random_state"] = _seed(settings["random_state"])
     goal = parse_goal(settings["goal"])
-    settings["goal"] = str(goal)
+    settings["goal"], settings["log"] = str(goal), bool(settings["log"])
+    if settings["log"] and goal.kind == "between" and goal.low <= 0:
+        raise ValueError(
+            f"the limits of the goal '{goal}' must be positive where the logarithm is learnt."
+        )
     if not goal.fits(settings["strategy"]):
         raise ValueError(f"the strategy {settings['strategy']!r} is not one for the goal '{goal}'.")
     rules = [parse_rule(rule) for rule in settings["until"]]

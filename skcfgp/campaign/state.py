@@ -33,7 +33,8 @@ class State:
         Whether each suggested crystal was chosen (``"strategy"``) or drawn (``"random"``).
     records : dict of str to dict
         The prediction that `suggest` recorded last for each crystal: ``prediction``, ``std``,
-        ``df`` (degrees of freedom of the Student-t; None for a Gaussian), ``event``.
+        ``df`` (degrees of freedom of the Student-t; None for a Gaussian), ``event``. Here and
+        below, those of the logarithm where that is learnt.
     predicted_at : int or None
         Number of the last event that recorded predictions of all crystals.
     predicted_df : float or None

@@ -6,7 +6,7 @@ from pathlib import Path
 from .jobs import Batch, job_names
 from .keeping import details, read_structures
 from .monitoring import rules_met
-from .prediction import intervals
+from .scale import in_unit
 from .settings import versions
 
 __all__ = ["check_n", "make_suggestion", "record_suggestion"]
@@ -48,10 +48,10 @@ def make_suggestion(ledger, engine, n, out, fmt, anyway):
     known, batch = details(ledger.connection), None
     picks = [{"id": pick["id"], **known[pick["id"]]} | pick for pick in picks]
     for pick in picks:
-        low, high = None, None
+        pick |= {"lower": None, "upper": None}
         if pick["std"] is not None:
-            low, high = map(float, intervals(pick["prediction"], pick["std"], engine.df))
-        pick |= {"lower": low, "upper": high}
+            found = in_unit(pick["prediction"], pick["std"], engine.df, settings)
+            pick |= {name: float(value) for name, value in found.items()}
     if out is not None:
         batch, names = Batch(Path(out), fmt, state.n_events + 1), job_names(state.ids)
         structures = read_structures(ledger, [pick["id"] for pick in picks])

@@ -6,8 +6,8 @@ import numpy as np
 
 from ..structures.io import atomic_write, check_writable, csv_text
 from .keeping import details
-from .prediction import intervals
 from .prequential import ALARM_MIN, rescaling
+from .scale import in_unit
 from .suggestion import check_n
 
 __all__ = [
@@ -26,7 +26,8 @@ def predict_all(ledger, engine, rescale=False, coverage=0.95):
     That is None if nothing has changed since the predictions that are on record.
     """
     table = export_table(ledger, engine, rescale, coverage)
-    columns = ["id", "formula", "status", "prediction", "std", "lower", "upper", "df", "unit"]
+    unused = ("value", "label_std", "arm", "cost", "reason")
+    columns = [name for name in table.columns if name not in unused]
     table = table.loc[table["status"] != "labelled", columns].reset_index(drop=True)
     rows, mean, std = engine.predictions
     last = engine.state.predicted_at or 0
@@ -58,18 +59,19 @@ def export_table(ledger, engine, rescale=False, coverage=0.95):
             f"rescaling needs {ALARM_MIN} labels that were predicted before they came; there are "
             "too few labels of this kind."
         )
-    n = len(state.ids)
-    mean, std, lower, upper, df = np.full((5, n), np.nan)
+    names = ["prediction", "std", "lower", "upper", "df"]
+    names += ["std_log10"] * bool(state.settings.get("log"))
+    found = {name: np.full(len(state.ids), np.nan) for name in names}
+
+    def fill(rows, mean, std, df):
+        numbers = in_unit(mean, std * factor, df, state.settings, coverage)
+        for name, values in (numbers | {"df": df or np.inf}).items():
+            found[name][rows] = values
+
     if engine.can_predict:
-        rows, mean_, std_ = engine.predictions
-        mean[rows], std[rows] = mean_, std_ * factor
-        lower[rows], upper[rows] = intervals(mean_, std[rows], engine.df, coverage)
-        df[rows] = engine.df or np.inf
-    for id_, comparison in state.comparisons.items():
-        row = engine.row[id_]
-        mean[row], std[row] = comparison["prediction"], comparison["std"] * factor
-        lower[row], upper[row] = intervals(mean[row], std[row], comparison.get("df"), coverage)
-        df[row] = comparison.get("df") or np.inf
+        fill(*engine.predictions, engine.df)
+    for id_, record in state.comparisons.items():
+        fill(engine.row[id_], record["prediction"], record["std"], record.get("df"))
     known = details(ledger.connection)
     return pd.DataFrame(
         {
@@ -78,11 +80,7 @@ def export_table(ledger, engine, rescale=False, coverage=0.95):
             "status": [state.status_of(id_) for id_ in state.ids],
             "value": [state.labels.get(id_, np.nan) for id_ in state.ids],
             "label_std": [state.label_std.get(id_, np.nan) for id_ in state.ids],
-            "prediction": mean,
-            "std": std,
-            "lower": lower,
-            "upper": upper,
-            "df": df,
+            **found,
             "unit": state.settings["unit"],
             "arm": [state.arms.get(id_, "") for id_ in state.ids],
             "cost": [known[id_]["cost"] for id_ in state.ids],

@@ -1,6 +1,15 @@
 """What a person reads: reasons, estimates and history in words."""
 
-__all__ = ["estimate_rows", "goal_lines", "status_lines", "what_happened", "why"]
+from .scale import learnt_unit
+
+__all__ = [
+    "estimate_rows",
+    "goal_lines",
+    "status_lines",
+    "what_happened",
+    "what_was_written",
+    "why",
+]
 
 _REASONS = {
     "initial_design": "tells most about the others, before there are labels to learn from",
@@ -48,6 +57,16 @@ def what_happened(event):
     return event.verb
 
 
+def what_was_written(picks, out):
+    """Say what a suggestion wrote: no file can be written for a formula."""
+    n_files = sum("file" in pick for pick in picks)
+    n_formulas = len(picks) - n_files
+    if not n_formulas:
+        return f"wrote {n_files} files to {out}, and a table of them"
+    written = f"wrote {n_files} files and a table" if n_files else "wrote a table"
+    return f"{written} to {out}; {n_formulas} are formulas, without a structure to write"
+
+
 def _label(row):
     text = f"{row['id']} = {row['value']!r}"
     return f"{text} +- {row['label_std']!r}" if "label_std" in row else text
@@ -55,7 +74,7 @@ def _label(row):
 
 def status_lines(found):
     """Say where a campaign stands."""
-    unit, counts = found["settings"]["unit"], found["counts"]
+    unit, counts = learnt_unit(found["settings"]), found["counts"]
     yield (
         ", ".join(f"{counts[name]} {name}" for name in ("labelled", "pending", "failed"))
         + f", {counts['pool']} in the pool; {found['total']} in all, {found['refused']} refused"
@@ -81,7 +100,7 @@ def status_lines(found):
             f"{low:.4g} to {high:.4g}, {gain['n']} crystals, {gain['n_taught']} "
             "labels of each kind)"
         )
-    yield from goal_lines(found["best"], found["outlook"], unit)
+    yield from goal_lines(found["best"], found["outlook"], found["settings"])
     if found["spent"] is not None:
         yield f"cost of what was suggested: {found['spent']:g}"
     if found["overdue"]:
@@ -93,15 +112,15 @@ def status_lines(found):
         yield f"ALARM: {found['alarm']}"
 
 
-def goal_lines(best, outlook, unit):
+def goal_lines(best, outlook, settings):
     """Say how far a campaign is from its goal; nothing if that is to explore."""
     if best:
-        yield f"best so far: {best['id']}, {best['value']:.6g} {unit}"
+        yield f"best so far: {best['id']}, {best['value']:.6g} {settings['unit']}"
     if outlook and "p_better" in outlook:
         yield (
             f"at the last suggestion: the chance that something better is left is "
             f"{outlook['p_better']:.0%}; the next label is expected to gain "
-            f"{outlook['expected_gain']:.3g} {unit}"
+            f"{outlook['expected_gain']:.3g} {learnt_unit(settings)}"
         )
     elif outlook:
         yield (

@@ -70,6 +70,12 @@ def _opened(command):
 @click.option("--target", required=True, help="Name of the property.")
 @click.option("--unit", required=True, help="Unit of its values, such as eV/atom.")
 @click.option(
+    "--log",
+    is_flag=True,
+    help="Learn the logarithm of the values, which must be positive; for values over orders of "
+    "magnitude. Rules to stop are on its scale then.",
+)
+@click.option(
     "--recipe",
     default="recommended",
     show_default=True,
@@ -202,7 +208,7 @@ def add(opened, pool):
 def suggest(opened, n, out, fmt, anyway, as_json):
     """Choose the next crystals, given the pending ones, and mark them pending."""
     from ..campaign import StoppedError
-    from ..campaign.wording import why
+    from ..campaign.wording import what_was_written, why
 
     try:
         picks = opened.suggest(n, out=out, fmt=fmt, anyway=anyway)
@@ -220,17 +226,7 @@ def suggest(opened, n, out, fmt, anyway, as_json):
     if picks[0]["std"] is None:
         click.echo("A model needs two labels; until there are ten, the choice follows a design.")
     if out is not None:
-        click.echo(_what_was_written(picks, out))
-
-
-def _what_was_written(picks, out):
-    """Say what a suggestion wrote: no file can be written for a formula."""
-    n_files = sum("file" in pick for pick in picks)
-    n_formulas = len(picks) - n_files
-    if not n_formulas:
-        return f"wrote {n_files} files to {out}, and a table of them"
-    written = f"wrote {n_files} files and a table" if n_files else "wrote a table"
-    return f"{written} to {out}; {n_formulas} are formulas, without a structure to write"
+        click.echo(what_was_written(picks, out))
 
 
 @campaign.command()

@@ -341,8 +341,8 @@ const about = (i) => `${all.id[i]}\n${all.formula[i]}, ${all.status[i]}` +
   (all.value[i] === null ? "" : `\nlabel ${short(all.value[i])} ${unit}`);
 
 function barred(rows, x, y, colour, name) {
-  return { x, y, colour, name, low: y.map((v, k) => v - 2 * all.std[rows[k]]),
-    high: y.map((v, k) => v + 2 * all.std[rows[k]]), text: (k) => about(rows[k]) };
+  return { x, y, colour, name, low: y.map((_, k) => all.lower[rows[k]]),
+    high: y.map((_, k) => all.upper[rows[k]]), text: (k) => about(rows[k]) };
 }
 
 const open = all.id.map((_, i) => i).filter((i) => all.value[i] === null &&
@@ -376,7 +376,7 @@ plot("std-plot", [stdLine(data.curve, "max_std", "#d55e00", { name: "max std" })
   stdLine(data.curve, "mean_std", "#0072b2", { name: "mean std" }),
   stdLine(data.forecast, "max_std", "#d55e00", { dashed: true }),
   stdLine(data.forecast, "mean_std", "#0072b2", { dashed: true })], "labels",
-  `standard deviation (${unit})`);
+  `standard deviation (${data.learnt})`);
 plot("calibration-plot", [{ kind: "diagonal", colour: "#5b6675", x: [], y: [] },
   { kind: "line", colour: "#0072b2", x: data.calibration[0], y: data.calibration[1] }],
   "probability", "observed fraction", { xRange: [0, 1], yRange: [0, 1] });
@@ -387,7 +387,7 @@ plot("map-plot", ["pool", "labelled", "failed", "pending"].map((status) => {
     text: (k) => about(rows[k]) };
 }), "first principal component", "second principal component");
 
-table(byId("estimates-table"), ["", "n", `MAE (${unit})`, "within 2 std", "95 % interval",
+table(byId("estimates-table"), ["", "n", `MAE (${data.learnt})`, "within 2 std", "95 % interval",
   "in 50, 80 and 95 %"], data.estimates);
 table(byId("all-table"), ["id", "formula", "status", `label (${unit})`, `prediction (${unit})`,
   "std", "arm"], all.id.map((id, i) => [id, all.formula[i], all.status[i], all.value[i],

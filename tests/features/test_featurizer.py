@@ -247,9 +247,9 @@ def parses(crystals, tmp_path, monkeypatch):
     """30 files, and how often each is read from now on."""
     counts, read = {}, files.read_structure_file
 
-    def counted(path, name):
+    def counted(path):
         counts[path.name] = counts.get(path.name, 0) + 1
-        return read(path, name)
+        return read(path)
 
     monkeypatch.setattr(checking, "read_structure_file", counted)
     paths = [tmp_path / f"{k}.json" for k in range(30)]
@@ -428,7 +428,7 @@ def test_unseen_rows_are_not_trained_on(crystals):
         np.testing.assert_array_equal(featurizer.validation_indices_, np.flatnonzero(unseen))
         vectors.append(featurizer.transform(X))
     np.testing.assert_array_equal(*vectors)
-    with pytest.raises(ValueError, match="unseen must be 60 values"):
+    with pytest.raises(ValueError, match="unseen must hold 60 booleans"):
         MEGNetFeaturizer(NAME, **options).fit(X, y, unseen=unseen[1:])
     with pytest.raises(ValueError, match="none of 60 is left"):
         MEGNetFeaturizer(NAME, **options).fit(X, y, unseen=np.ones(60, dtype=bool))
@@ -457,6 +457,7 @@ def on_ray():
         ray.shutdown()
 
 
+@pytest.mark.filterwarnings("ignore:A worker stopped")  # on a busy machine
 @pytest.mark.parametrize("backend", [nullcontext, on_dask, on_ray])
 def test_processes_give_the_same_vectors_and_failures(formation_energy, monkeypatch, backend):
     monkeypatch.setattr("skcfgp.features.megnet.CHUNK", 7)

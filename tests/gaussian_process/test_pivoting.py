@@ -44,6 +44,7 @@ def rounds(gp, X, y, n):
 
 
 @pytest.mark.filterwarnings("ignore:the standard deviations of all")  # of a length of 1e-3
+@pytest.mark.filterwarnings("ignore:.* rows of X are equal to others")  # and labels may differ
 @given(
     n_train=st.integers(1, 20),
     n_pool=st.integers(1, 90),

@@ -106,7 +106,7 @@ def test_crystals_that_cannot_be_read_are_left_out_and_errors_of_the_program_are
         rows[row][0] = text
     path = write_data(tmp_path / "d.csv", ["structure", "y"], rows)
     found = read_data(path)
-    assert [name for name, _ in found.left_out] == [f"d.csv:{line}" for line in (9, 10, 11, 12)]
+    assert [name for name, _ in found.left_out] == [f"d:{row}" for row in (7, 8, 9, 10)]
     assert all(reason for _, reason in found.left_out)
 
     def broken(*_):
@@ -133,7 +133,7 @@ SALT = json.dumps(cell(3).as_dict())
 @pytest.mark.parametrize(
     ("columns", "row", "message"),
     [
-        (["crystal", "y"], ["a", 1], "expected a column 'file' or 'structure'"),
+        (["crystal", "y"], ["a", 1], "expected a column 'structure', 'file'"),
         (
             ["structure", "y"],
             [json.dumps(cell(3).as_dict()), "one"],

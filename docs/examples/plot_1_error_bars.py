@@ -2,7 +2,7 @@
 Predict a property with error bars
 ==================================
 
-Bulk moduli of a few hundred crystals are known. What are those of the others, and how sure is that?
+The bulk moduli of 400 crystals are known. This example predicts those of others, with error bars.
 """
 
 # %%
@@ -35,8 +35,8 @@ print(f"mean absolute error {np.mean(abs(mean - y[test])):.3f}")
 print(f"within two standard deviations: {np.mean(abs(mean - y[test]) < 2 * std):.0%}")
 
 # %%
-# Some of the crystals, with the 95 % interval of each. Dashes are true values inside it, red
-# crosses those outside.
+# The figure shows some of the crystals with their 95 % intervals. Dashes are true values inside the
+# interval, red crosses those outside.
 
 from skcfgp.displays import ErrorBarDisplay
 

@@ -2,12 +2,12 @@
 Which kernel, which layer
 =========================
 
-Both are parameters, so that scikit-learn's grid search chooses them, by a score that looks at the
-error bars too.
+Both are parameters, so scikit-learn's grid search can choose them, by a score that also measures
+the error bars.
 """
 
 # %%
-# The crystals are from the pool, whose labels the network has not seen: validation folds that are
+# The crystals come from the pool, whose labels the network has not seen, so the validation folds are
 # new to it.
 
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel

@@ -2,13 +2,12 @@
 What the network has learnt
 ===========================
 
-Crystals with similar latent vectors have similar properties: that is what the Gaussian process
-lives on.
+Crystals with similar latent vectors have similar properties. The Gaussian process relies on this.
 """
 
 # %%
-# The vector of a crystal is the activations of a layer of a MEGNet; here the 32 of the first layer
-# of the readout, as in the paper.
+# The vector of a crystal consists of the activations of a layer of a MEGNet, here the 32 of the
+# first layer of the readout, as in the paper.
 
 from skcfgp import MEGNetFeaturizer
 from skcfgp.datasets import load_formation_energy
@@ -19,7 +18,7 @@ Z = featurizer.set_output(transform="pandas").fit_transform(test.structures)
 Z.iloc[:3, :5].round(2)
 
 # %%
-# In the plane, by t-SNE. The network has not seen these crystals, nor their energies.
+# t-SNE maps the vectors to the plane. The network has not seen these crystals.
 
 from skcfgp.displays import LatentMapDisplay
 

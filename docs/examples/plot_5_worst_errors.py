@@ -2,12 +2,12 @@
 Where a model is wrong
 ======================
 
-Which elements are over-represented among the crystals that are predicted worst?
+This example finds elements that are over-represented among the crystals with the largest errors.
 """
 
 # %%
-# The paper's recipe on some of the bundled formation energies. The crystals of the pool inform no
-# fit here.
+# The model is the paper's recipe on some of the bundled formation energies. The crystals of the pool
+# are not used in the fit.
 
 from skcfgp import make_cfgp
 from skcfgp.datasets import load_formation_energy
@@ -19,17 +19,17 @@ model.fit(train.structures[:600], train.target[:600])
 energy, std = model.predict(pool.structures, return_std=True)
 
 # %%
-# An exact test for each element and each pair, corrected for their number: of the groups with a
-# ``q_value`` below 0.05 one in twenty is expected to be there by chance.
+# Each element and each pair is tested by an exact test, corrected for the number of tests: of the
+# groups with a ``q_value`` below 0.05, one in twenty is expected by chance.
 
-from skcfgp.calibration.enrichment import error_enrichment
+from skcfgp.calibration import error_enrichment
 
 table = error_enrichment(pool.structures, pool.target, energy, by=("element", "pair"))
 columns = ["group", "n", "n_bad", "expected", "q_value", "mean_absolute_error"]
 table[columns].head().round(4)
 
 # %%
-# The worst, in standard deviations, have names.
+# The largest errors, in standard deviations, are labelled.
 
 from skcfgp.displays import ResidualDisplay
 

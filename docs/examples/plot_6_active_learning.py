@@ -2,7 +2,8 @@
 Which crystal to compute next
 =============================
 
-A hundred labels are known. Are the next two hundred better chosen, or drawn at random?
+A hundred labels are known. This example compares strategies to choose the next two hundred with
+random draws.
 """
 
 # %%
@@ -24,8 +25,8 @@ Z = features.fit_transform(np.r_[pool.structures, test.structures])
 y = np.r_[pool.target, test.target]
 
 # %%
-# Errors are measured on a fixed test set. On what remains of the pool they would fall by themselves
-# when a strategy takes the hard crystals out.
+# Errors are measured on a fixed test set. On the rest of the pool they would fall by themselves when
+# a strategy takes the hard crystals out.
 
 rows = np.arange(len(y))
 left, fixed = np.split(rows, [len(pool.target)])
@@ -44,7 +45,7 @@ for seed in range(2):
         curves[name].append(curve)
 
 # %%
-# Two seeds are few: :doc:`/active_learning` has five, and other properties.
+# Two seeds are too few for a conclusion: :doc:`/active_learning` has five, and other properties.
 
 from skcfgp.displays import LearningCurveDisplay
 

@@ -2,12 +2,13 @@
 A campaign that survives a crash
 ================================
 
-Labels take hours, so a campaign lives in a file: every call below could be another process on
-another day.
+Labels take hours, so a campaign is stored in a file. Every call below could be made by another
+process on another day.
 """
 
 # %%
-# Crystals with an id each, and the labels of some of them. This recipe needs no network.
+# A campaign begins with crystals that have ids, and with the labels of some of them. The recipe used
+# here needs no network.
 
 import tempfile
 
@@ -16,7 +17,7 @@ from skcfgp.datasets import load_formation_energy
 
 data = load_formation_energy(split="pool", as_frame=True, structures="arrays")
 crystals, energy = data.structures[:300], data.target[:300]
-folder = tempfile.TemporaryDirectory()  # yours is one that stays
+folder = tempfile.TemporaryDirectory()  # use a permanent folder instead
 Campaign.init(
     folder.name,
     crystals,
@@ -28,8 +29,8 @@ Campaign.init(
 )
 
 # %%
-# Three rounds: ask for ten crystals, calculate, tell. Three of ten are drawn at random, since only
-# those say how good the predictions for the pool are.
+# Each of three rounds asks for ten crystals and tells their labels. Three of ten are drawn at random,
+# since only those say how good the predictions for the pool are.
 
 for _ in range(3):
     campaign = Campaign(folder.name)
@@ -38,8 +39,8 @@ for _ in range(3):
 print(campaign.status()["counts"])
 
 # %%
-# Each label is compared with the prediction that was on record before it came, so that no label is
-# spent on a test set.
+# Each label is compared with the prediction that was recorded before it came, so no label is needed
+# for a test set.
 
 import matplotlib.pyplot as plt
 

@@ -2,12 +2,12 @@
 Which crystals meet a condition
 ===============================
 
-Crystals with a large bulk modulus are wanted. A probability for each says how many will be found,
-and how many missed.
+This example looks for crystals with a large bulk modulus. A probability for each says how many will
+be found, and how many missed.
 """
 
 # %%
-# Three hundred labels are known.
+# The model learns 300 labels.
 
 import numpy as np
 
@@ -23,18 +23,18 @@ model = make_cfgp().fit(data.structures[train], y[train])
 mean, std = model.predict(data.structures[rest], return_std=True)
 
 # %%
-# The expected number is the sum of the probabilities. Since these labels are known after all, it
-# can be compared with the truth.
+# The expected number is the sum of the probabilities. Here the labels are known, so it can be
+# compared with the true number.
 
 import pandas as pd
 
 table = pd.DataFrame({"prediction": mean, "std": std, "true": data.target[rest]})
 screening = screen(table, Condition.of(above=np.log10(200)))  # 200 GPa
 print(screening)
-print(f"In truth {np.sum(table['true'] > 200)} meet it.")
+print(f"The true number is {np.sum(table['true'] > 200)}.")
 
 # %%
-# Go down the list from the most probable: after how many crystals are how many found?
+# The figure shows how many are found among the most probable crystals.
 
 import matplotlib.pyplot as plt
 

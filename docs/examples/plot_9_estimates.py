@@ -2,12 +2,12 @@
 A cheap estimate beside the crystals
 ====================================
 
-The bulk modulus K comes from three energies, the shear modulus G from many more calculations. Where
-K is known, it is an estimate of G: a column beside the crystals.
+The bulk modulus K follows from a few energies, the shear modulus G from many more calculations.
+Where K is known, it is an estimate of G, in a column beside the crystals.
 """
 
 # %%
-# Both models learn log10 G of the same crystals. The second one is told log10 K too.
+# Both models learn log10 G of the same crystals. The second one also gets log10 K.
 
 import numpy as np
 from sklearn.model_selection import ShuffleSplit, learning_curve
@@ -48,7 +48,7 @@ ax.set_xticks(n, n)
 ax.legend()
 
 # %%
-# What the second model makes of the column: its term of the kernel, and the error in a table.
+# The term of the kernel for the column, and the errors of both models.
 
 model, table = models["with the bulk modulus"]
 print(model.fit(table[:200], y[:200])["gp"].kernel_.k1.k2)

@@ -7,8 +7,8 @@ the error bars.
 """
 
 # %%
-# The crystals come from the pool, whose labels the network has not seen, so the validation folds are
-# new to it.
+# The crystals come from the pool, whose labels the network has not seen, so the validation folds
+# are new to it.
 
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 from sklearn.model_selection import GridSearchCV

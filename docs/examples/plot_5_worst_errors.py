@@ -6,8 +6,8 @@ This example finds elements that are over-represented among the crystals with th
 """
 
 # %%
-# The model is the paper's recipe on some of the bundled formation energies. The crystals of the pool
-# are not used in the fit.
+# The model is the paper's recipe on some of the bundled formation energies. The fit does not use
+# the crystals of the pool.
 
 from skcfgp import make_cfgp
 from skcfgp.datasets import load_formation_energy

@@ -25,8 +25,8 @@ Z = features.fit_transform(np.r_[pool.structures, test.structures])
 y = np.r_[pool.target, test.target]
 
 # %%
-# Errors are measured on a fixed test set. On the rest of the pool they would fall by themselves when
-# a strategy takes the hard crystals out.
+# Errors are measured on a fixed test set. On the rest of the pool they would fall by themselves
+# when a strategy takes the hard crystals out.
 
 rows = np.arange(len(y))
 left, fixed = np.split(rows, [len(pool.target)])

@@ -7,8 +7,8 @@ process on another day.
 """
 
 # %%
-# A campaign begins with crystals that have ids, and with the labels of some of them. The recipe used
-# here needs no network.
+# A campaign begins with crystals that have ids, and with the labels of some of them. This recipe
+# needs no network.
 
 import tempfile
 
@@ -29,8 +29,8 @@ Campaign.init(
 )
 
 # %%
-# Each of three rounds asks for ten crystals and tells their labels. Three of ten are drawn at random,
-# since only those say how good the predictions for the pool are.
+# Each of three rounds asks for ten crystals and tells their labels. Three of ten are drawn at
+# random, since only those say how good the predictions for the pool are.
 
 for _ in range(3):
     campaign = Campaign(folder.name)

@@ -19,8 +19,8 @@ class ActiveLearner(_ModALActiveLearner):
     modAL's ``ActiveLearner`` with these differences: `teach` uses the estimator's ``partial_fit``
     where it has one, so that hyper-parameters stay and a new label costs little; crystals are
     accepted as well as arrays; ``clone`` and ``repr`` work; and it may begin without a label: a
-    `query` is then answered by `skcfgp.query.initial_design`, by `query_strategy` from the first
-    label on, or where that is `skcfgp.query.recommended` from the tenth.
+    `query` is then answered by `skcfgp.query.initial_design`, and by `query_strategy` from the
+    first label on (`skcfgp.query.recommended` continues the design until there are ten).
 
     Parameters
     ----------
@@ -45,9 +45,10 @@ class ActiveLearner(_ModALActiveLearner):
         Which of the initial rows were chosen by a query, so that ``clone`` keeps it. By default,
         none.
     refit_growth : float, default=None
-        Growth of the number of labels after which `teach` fits the estimator to all of them, its
-        hyper-parameters and the transformers of a ``Pipeline`` anew: 1.5 whenever there are half as
-        many again. By default 1.5 if the first labels came by `teach`, otherwise infinite.
+        Growth of the number of labels after which `teach` fits the estimator to all of them again,
+        with its hyper-parameters and the transformers of a ``Pipeline``: with 1.5, whenever their
+        number has grown by half. By default 1.5 if the first labels came by `teach`, otherwise
+        infinite.
 
     Attributes
     ----------
@@ -109,7 +110,7 @@ class ActiveLearner(_ModALActiveLearner):
             Whether to fit on a bootstrap sample of all rows. This and `fit_kwargs` always call
             ``fit``.
         only_new : bool, default=False
-            Whether to fit on these rows alone, and forget the others' influence on the estimator.
+            Whether to fit the estimator on these rows alone.
         **fit_kwargs
             Passed to ``fit``.
 
@@ -122,7 +123,7 @@ class ActiveLearner(_ModALActiveLearner):
         Notes
         -----
         In a ``Pipeline`` the transformers stay as they were fitted, and the last step learns, until
-        `refit_growth` is reached. To fit everything anew before that, call
+        `refit_growth` is reached. To fit everything again before that, call
         ``learner.fit(learner.X_training, learner.y_training, selected=learner.selected)``.
 
         One thread at a time may teach a learner; several that share one need a ``threading.Lock``
@@ -228,7 +229,7 @@ class ActiveLearner(_ModALActiveLearner):
         return True
 
     def _growth(self):
-        """Growth of the number of labels after which everything is fitted anew."""
+        """Growth of the number of labels after which everything is fitted again."""
         if self.refit_growth is not None:
             return self.refit_growth
         return 1.5 if self._began_empty else np.inf

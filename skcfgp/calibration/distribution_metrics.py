@@ -73,7 +73,7 @@ def coverage_by_level(y_true, y_pred, y_std=None, *, levels=LEVELS, confidence_l
     levels : sequence of float, default=(0.5, 0.68, 0.8, 0.9, 0.95, 0.99)
         Probabilities of the intervals.
     confidence_level : float, default=0.95
-        Of Wilson's interval, for independent rows.
+        Confidence level of Wilson's interval, for independent rows.
 
     Returns
     -------

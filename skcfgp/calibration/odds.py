@@ -28,7 +28,7 @@ def condition_probability(distribution, *, above=None, below=None):
     Parameters
     ----------
     distribution : frozen distribution
-        Of each label, as `skcfgp.calibration.predict_distribution` gives it.
+        Predictive distribution of each label, as by `skcfgp.calibration.predict_distribution`.
     above, below : float, default=None
         Limits, in the unit of y; at least one of them.
 

@@ -29,8 +29,8 @@ def predict_distribution(model, X):
     Returns
     -------
     scipy.stats frozen distribution
-        Of shape (n_samples,), in the unit of y; with ``cdf``, ``ppf``, ``interval``, ``logpdf``,
-        ``rvs`` and what else scipy gives it. It is that of the model, if it has a method
+        Distributions of shape (n_samples,), in the unit of y, with ``cdf``, ``ppf``, ``interval``,
+        ``logpdf``, ``rvs`` and scipy's other methods. They come from the model, if it has a method
         ``predict_distribution`` (`skcfgp.CalibratedRegressor`, `skcfgp.GaussianProcessRegressor`);
         otherwise a Gaussian.
 

@@ -36,11 +36,11 @@ TWO_SIGMA = math.erf(math.sqrt(2))
 
 
 class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
-    """Mend the error bars of a regressor, and give predictive distributions and intervals.
+    """Correct the error bars of a regressor, and give predictive distributions and intervals.
 
-    To regressors what scikit-learn's ``CalibratedClassifierCV`` with ``ensemble=False`` is to
-    classifiers: z-scores come from rows that a clone was not fitted on, and the estimator is then
-    fitted on everything. The mean is the estimator's own. In a ``Pipeline`` it is the last step:
+    Like scikit-learn's ``CalibratedClassifierCV`` with ``ensemble=False``, but for regressors:
+    z-scores come from rows that a clone was not fitted on, and the estimator is then fitted on all
+    rows. The mean is the estimator's own. In a ``Pipeline`` it is the last step:
     ``make_pipeline(MEGNetFeaturizer(), CalibratedRegressor(GaussianProcessRegressor()))``.
 
     Parameters
@@ -55,11 +55,11 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         - "std_scaling": a Gaussian whose standard deviation is multiplied by the root mean square
           of the z-scores, which maximises their likelihood [1]_.
         - "isotonic": the quantiles of the z-scores instead of those of a Gaussian [2]_; it also
-          mends a bias and asymmetric or heavy tails.
+          corrects a bias and asymmetric or heavy tails.
         - "conformal": split conformal prediction with the score abs(z) [3]_: intervals with a
           guaranteed coverage whatever the distribution, see the notes.
 
-        Those of `skcfgp.make_cfgp` are "student_t".
+        `skcfgp.make_cfgp` uses "student_t".
     n_neighbors : int, default=None
         Number of nearest rows whose root mean square z-score, relative to that of all rows,
         multiplies the standard deviation of a row before `method` is applied [5]_: errors can be
@@ -247,9 +247,9 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         Returns
         -------
         scipy.stats frozen distribution
-            Of shape (n_samples,), in the unit of y. A Student-t with "student_t", a Gaussian with
-            "std_scaling"; with the others one through the z-scores, whose density is as rough as
-            these are.
+            Distributions of shape (n_samples,), in the unit of y: a Student-t with "student_t", a
+            Gaussian with "std_scaling". With the other methods they pass through the z-scores, and
+            their density is as rough as these are.
         """
         check_is_fitted(self, "scale_")
         return rescaled(self.score_distribution_, *self._local_prediction(X))

@@ -72,8 +72,8 @@ def make_std_scorer(metric, *, greater_is_better=True, **options):
     Notes
     -----
     Where the metric raises, as for a standard deviation of 0, scikit-learn makes the score NaN with
-    a warning, and a search ranks it last. Each scorer predicts anew: to predict once for several
-    metrics, give ``scoring`` a function that calls `predict_with_std` and returns a dict.
+    a warning, and a search ranks it last. Each scorer calls ``predict``: to predict once for
+    several metrics, give ``scoring`` a function that calls `predict_with_std` and returns a dict.
 
     Examples
     --------

@@ -155,9 +155,9 @@ class MonotoneTargetRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         Returns
         -------
         TransformedDistribution
-            Of shape (n_samples,), with ``cdf``, ``sf``, ``ppf``, ``isf``, ``interval``, ``median``,
-            ``pdf``, ``logpdf`` and ``rvs``, as a frozen distribution of scipy. ``inner`` is that of
-            what was learnt.
+            Distributions of shape (n_samples,), with ``cdf``, ``sf``, ``ppf``, ``isf``,
+            ``interval``, ``median``, ``pdf``, ``logpdf`` and ``rvs``, as a frozen distribution of
+            scipy. ``inner`` is the distribution on the scale that was learnt.
         """
         check_is_fitted(self, "regressor_")
         inner = predict_distribution(self.regressor_, X)

@@ -1,4 +1,4 @@
-"""`Campaign`: active learning that goes on for weeks, with labels that take hours."""
+"""`Campaign`: active learning in a laboratory, where labels take hours and a run takes weeks."""
 
 from pathlib import Path
 
@@ -366,7 +366,7 @@ class Campaign(CampaignReader):
         ----------
         rescale : bool, default=False
             Whether to multiply the standard deviations by the factor that makes the labels so far
-            most likely. What goes on record is not multiplied.
+            most likely. The recorded predictions are not multiplied.
         coverage : float, default=0.95
             Coverage of the intervals.
 

@@ -1,8 +1,8 @@
 """The model of a campaign: its recipe, its features and its hyper-parameters.
 
 The hyper-parameters are found on the first m labels in their order of arrival, where m grows by a
-tenth at a time. So they follow from the labels alone: whoever asks again, after a crash or on
-another machine, gets the same model, and between two searches a new label costs little.
+tenth at a time. So they follow from the labels alone: after a crash, or on
+another machine, the model is the same, and between two searches a new label costs little.
 """
 
 import hashlib

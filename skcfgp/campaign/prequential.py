@@ -171,7 +171,7 @@ def _factor(scores, df):
 
 
 def alarm(estimates):
-    """Say whether the error bars have stopped being honest, and what to do; None if not."""
+    """Say what is wrong with the error bars, and what to do; None if they are right."""
     if (enough := _enough(estimates)) is None:
         return None
     low, high = enough["mean_squared_z_interval"]

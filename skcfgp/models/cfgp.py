@@ -72,16 +72,16 @@ def make_cfgp(
         where that of the target is learnt. Only for the recommended recipe.
     columns : str or sequence of str, default=()
         Columns of X on which the target depends in any other way: temperature, pressure,
-        descriptors of one's own, latent vectors of another network. Standardised, they are one more
+        your own descriptors, latent vectors of another network. Standardised, they are one more
         factor of the kernel, a `Laplacian` on L1 distance with a length of its own. Only for the
         recommended recipe. An estimate may be among them too.
     calibrated : bool, default=False
-        Put the process in a `CalibratedRegressor`, which makes a Student-t of the Gaussian, as wide
-        and as heavy in the tails as the leave-one-out errors say, also those of the 20 nearest
-        labelled crystals. The mean stays. `skcfgp.calibration.predict_distribution` gives the
-        distributions.
+        Whether to put the process in a `CalibratedRegressor`, which predicts a Student-t instead of
+        a Gaussian. The leave-one-out errors of all labels and of the 20 nearest ones set its width,
+        and the former its tails. The mean stays the same. Use
+        `skcfgp.calibration.predict_distribution` for the distributions.
     log_target : bool, default=False
-        Learn the decimal logarithm of the target, and answer in its unit, by a
+        Whether to learn the decimal logarithm of the target, and predict in its unit, by a
         `skcfgp.calibration.MonotoneTargetRegressor`: for positive quantities over orders of
         magnitude. ``predict`` gives the median; intervals are not symmetric about it.
     on_error : {"raise", "nan"}, default="raise"
@@ -94,9 +94,9 @@ def make_cfgp(
     -------
     skcfgp.models.CrystalPipeline
         With the steps ``"crystals"``, ``"features"`` and ``"gp"``, whose parameters can be set.
-        ``"gp"`` is the process, or the `CalibratedRegressor` around it; with `log_target` its
-        ``regressor`` is. If the network was trained
-        on some of the labels, say which ones it has not seen: ``fit(X, y, gp__unseen=mask)``. With
+        ``"gp"`` is the process, or the `CalibratedRegressor` around it; with `log_target` it is the
+        `MonotoneTargetRegressor` whose ``regressor`` is one of these. If the network was trained on
+        some of the labels, say which ones it has not seen: ``fit(X, y, gp__unseen=mask)``. With
         `estimates` or `columns`, X is a DataFrame of these and a column ``structure``.
 
     Raises
@@ -176,7 +176,7 @@ def _names(names):
 
 
 def _check_names(names, recipe):
-    """Refuse columns that are named twice, are no columns of numbers, or have no recipe."""
+    """Refuse columns that are named twice, hold crystals, or need another recipe."""
     if len(set(names)) < len(names) or "structure" in names:
         raise ValueError(
             "estimates and columns must name columns of numbers beside the column 'structure', "

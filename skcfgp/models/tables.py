@@ -1,4 +1,4 @@
-"""scikit-learn's simplest regressors, with a standard deviation: what a model must beat.
+"""Baselines: simple regressors of scikit-learn, with a standard deviation.
 
 `DummyRegressor` knows only the labels; `ExtraTreesRegressor` takes two seconds on tabulated
 features. Tran et al. (2020) compare such models. A Gaussian process on the same features is

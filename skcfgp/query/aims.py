@@ -45,8 +45,8 @@ def expected_improvement(learner, X_pool, n_instances=1, *, mode="max", X_pendin
     ----------
     learner : modAL learner or Gaussian process
         Learner whose ``predict(X, return_std=True)`` gives a standard deviation. Where its
-        estimator, or the last step of its ``Pipeline``, is no Gaussian process (calibrated or not),
-        the points of a batch are chosen each on its own.
+        estimator, or the last step of its ``Pipeline``, is not a Gaussian process (calibrated or
+        not), the points of a batch are chosen independently.
     X_pool : array-like of shape (n_pool, ...)
         Pool, as the estimator takes it.
     n_instances : int, default=1
@@ -54,7 +54,7 @@ def expected_improvement(learner, X_pool, n_instances=1, *, mode="max", X_pendin
     mode : {"max", "min"}, default="max"
         Whether the best label is the largest or the smallest.
     X_pending : array-like of shape (n_pending, ...), default=None
-        Points whose labels are on their way; only with a Gaussian process. The choice is made given
+        Points whose labels are pending; only with a Gaussian process. The choice is made given
         these.
     costs : array-like of shape (n_pool,), default=None
         Cost of the label of each point, > 0, in any unit, by which the scores are divided.
@@ -73,7 +73,7 @@ def expected_improvement(learner, X_pool, n_instances=1, *, mode="max", X_pendin
     ValueError
         If the pool is smaller than `n_instances` or an argument is not valid.
     TypeError
-        If `X_pending` is given and the model is no Gaussian process.
+        If `X_pending` is given and the model is not a Gaussian process.
 
     See Also
     --------
@@ -158,7 +158,7 @@ def probability_of_improvement(
     n_instances : int, default=1
     mode : {"max", "min"}, default="max"
     margin : float, default=0.0
-        By how much a label must be better, >= 0, in the unit that is learnt. With 0 the choice
+        Amount by which a label must be better, >= 0, in the unit that is learnt. With 0 the choice
         stays close to the best label.
     X_pending : array-like of shape (n_pending, ...), default=None
     costs : array-like of shape (n_pool,), default=None
@@ -199,12 +199,11 @@ def upper_confidence_bound(
     mode : {"max", "min"}, default="max"
         "min" chooses the smallest m - width s.
     width : float, default=2.0
-        Weight of the scale, >= 0: with 0 the best means are chosen, with much the most uncertain.
+        Weight of the scale, >= 0: 0 chooses the best means, a large weight the most uncertain.
     X_pending : array-like of shape (n_pending, ...), default=None
     costs : array-like of shape (n_pool,), default=None
-        Cost of the label of each point, > 0. What is divided by it is the excess of the bound over
-        the best label; where that is negative, it is multiplied. For the others see
-        `expected_improvement`.
+        Cost of the label of each point, > 0. The excess of the bound over the best label is divided
+        by it, or multiplied where it is negative. For the others see `expected_improvement`.
 
     Returns
     -------
@@ -234,8 +233,8 @@ def upper_confidence_bound(
 def level_set(learner, X_pool, n_instances=1, *, level, width=1.96, X_pending=None, costs=None):
     """Choose the points whose side of a border is least certain, the "straddle".
 
-    Largest width s - abs(m - level): on which side of the level a label is, for all points of the
-    pool, is what is to be known, such as whether a gap is above 1 eV.
+    The score is width s - abs(m - level). The aim is to know for all points of the pool on which
+    side of the level the label is, such as whether a gap is above 1 eV.
 
     Parameters
     ----------
@@ -243,8 +242,9 @@ def level_set(learner, X_pool, n_instances=1, *, level, width=1.96, X_pending=No
     X_pool : array-like of shape (n_pool, ...)
     n_instances : int, default=1
     level : float or sequence of floats
-        The border, in the unit of y. Of several, such as both ends of a range, the nearest to m
-        counts. One that no label can have, such as 0 where a logarithm is learnt, does not count.
+        Border, in the unit of y. If there are several, such as both ends of a range, the one
+        nearest to m counts. One that no label can have, such as 0 where a logarithm is learnt, does
+        not count.
     width : float, default=1.96
         Weight of the scale, > 0.
     X_pending : array-like of shape (n_pending, ...), default=None
@@ -305,7 +305,7 @@ def wants_first(learner):
 def _choose(learner, X_pool, n_instances, score, mode, X_pending, costs):
     """Choose points of largest score one after another, each given those before.
 
-    The third result is the belief in the end; None where there was nothing to believe in.
+    The third result is the final `Belief`, or None if the learner has no labels.
     """
     sign = check_mode(mode)
     cost = check_costs(costs, check_pool(X_pool, n_instances))

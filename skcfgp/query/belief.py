@@ -1,4 +1,4 @@
-"""What a learner believes of the labels of a pool: location, scale and degrees of freedom."""
+"""The predictive distributions of a learner for a pool: location, scale, degrees of freedom."""
 
 from copy import copy
 
@@ -22,9 +22,9 @@ class Belief:
 
     Where a function of the label is learnt, such as a logarithm, it is that of the function; then
     `sign` is changed where the function decreases, so that the best label is the largest again.
-    Of a Gaussian process, calibrated or not, the points that are supposed to be labelled change the
-    others; of another model nothing does. What a calibration does to a scale it does to it
-    throughout: the factor of each point stays.
+    With a Gaussian process, calibrated or not, points that are assumed to be labelled change the
+    distributions of the others; with other models they do not. The calibration multiplies the
+    scale of each point by a factor, which stays the same.
     """
 
     def __init__(self, learner, X_pool, sign=1.0, X_pending=None):

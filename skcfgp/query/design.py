@@ -1,6 +1,6 @@
-"""Which crystals to label first, when there is no label, or next to none.
+"""Which crystals to label first, with few labels or none.
 
-Before the first label a Gaussian process knows only its prior; but that already says where a label
+Before the first label a Gaussian process has only its prior, but that already says where a label
 would lower the variance of many others. So the first choices follow the same rule as the later
 ones, `skcfgp.query.integrated_variance`, with lengths that are typical distances of the features.
 """
@@ -62,9 +62,9 @@ def initial_design(
         need not be fitted and is not changed. Clones of the other steps of a ``Pipeline`` are
         fitted to all rows, without labels. By default a `skcfgp.GaussianProcessRegressor`.
     known : array-like of int, default=()
-        Rows whose label is there or on its way (labelled, pending): the choice is made given these.
+        Rows that are labelled or pending: the choice is made given these.
     excluded : array-like of int, default=()
-        Rows that cannot be labelled, such as those that have failed: neither chosen nor counted.
+        Rows that cannot be labelled, such as failed ones. They are neither chosen nor counted.
     costs : array-like of shape (n_samples,), default=None
         Cost of the label of each row, > 0, in any unit. Rows are then chosen by the decrease of the
         mean variance per unit of cost.
@@ -93,8 +93,8 @@ def initial_design(
     Each `Laplacian` of the kernel, on the columns that it sees, gets `spread` times the median
     distance of 1,000 evenly spaced rows as its length, and the noise is 0.01 / `spread` of the
     variance. A kernel that is not searched for (``optimizer=None``, or all its hyper-parameters
-    fixed) is taken as it is. One with a part that `skcfgp.make_cfgp` does not use, such as an
-    ``RBF``, is replaced by a `Laplacian` of all columns. Takes about n_samples n_target
+    fixed) is used as it is. One with a part that `skcfgp.make_cfgp` does not use, such as an
+    ``RBF``, is replaced by a `Laplacian` of all columns. The design takes about n_samples n_target
     (n_features + n_instances) operations.
 
     References

@@ -17,7 +17,7 @@ __all__ = ["patch_modal", "stack_rows", "take_rows"]
 
 
 def patch_modal():
-    """Replace what fails in modAL. To do so again changes nothing.
+    """Replace what fails in modAL. A second call changes nothing.
 
     - ``check_X_y(force_all_finite=)`` became ``ensure_all_finite`` (scikit-learn 1.6, removed in
       1.8; modAL issue 196).

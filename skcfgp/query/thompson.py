@@ -1,4 +1,4 @@
-"""Thompson sampling: ask for the point that is best in a draw from what is believed."""
+"""Thompson sampling: choose the point that is best in a draw from the predictive distribution."""
 
 from contextlib import suppress
 

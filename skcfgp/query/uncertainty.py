@@ -84,7 +84,7 @@ def plan(learner, X_pool, n_instances, max_bytes=2**31):
     Returns
     -------
     indices : ndarray of shape (n_instances,)
-        Rows of the pool, in the order in which they will be asked for; ties go to the lowest.
+        Rows of the pool, in the order of the queries; ties by lowest row.
     std : ndarray of shape (n_instances,)
         Standard deviation of each when its turn comes, in the unit of y.
 
@@ -118,8 +118,8 @@ def plan(learner, X_pool, n_instances, max_bytes=2**31):
 def greedy_max_std(learner, X_pool, n_instances=1):
     """Choose the points of largest standard deviation one after another, each given those before.
 
-    The strategy that asks for what `plan` lists: the batch that `n_instances` rounds of `max_std`
-    and ``teach`` would choose, without near duplicates, and without waiting for labels.
+    The choice is that of `plan`: the batch that `n_instances` rounds of `max_std` and ``teach``
+    would choose. It has no near duplicates, and needs no labels in between.
 
     Parameters
     ----------
@@ -154,9 +154,9 @@ def plan_in_chunks(learner, chunks, n_instances, max_bytes=2**31):
     learner : modAL learner or Gaussian process
         See `plan`.
     chunks : iterable of array-like of shape (n_rows, ...)
-        Pool, as `learner` takes it, in parts. It is gone through once for each pass, and must give
+        Pool, as `learner` takes it, in parts. It is iterated once for each pass, and must give
         the same each time: a list, or an object with ``__iter__`` that reads files, but not a
-        generator. Of each point 8 bytes are held.
+        generator. 8 bytes are held for each point.
     n_instances : int
         Number of queries to list.
     max_bytes : int, default=2**31
@@ -172,7 +172,7 @@ def plan_in_chunks(learner, chunks, n_instances, max_bytes=2**31):
     Raises
     ------
     TypeError
-        If `chunks` can be gone through only once, or the model is not a Gaussian process.
+        If `chunks` can be iterated only once, or the model is not a Gaussian process.
     ValueError
         If the pool is smaller than `n_instances`.
     MemoryError
@@ -197,8 +197,8 @@ def plan_in_chunks(learner, chunks, n_instances, max_bytes=2**31):
     """
     if iter(chunks) is chunks:
         raise TypeError(
-            "chunks can be gone through only once; give a list, or an object whose __iter__ begins "
-            "anew."
+            "chunks can be gone through only once; give a list, or an object whose __iter__ starts "
+            "again."
         )
     gp = as_process(innermost(learner, None)[0])
     features = _Features(learner, chunks)
@@ -206,7 +206,7 @@ def plan_in_chunks(learner, chunks, n_instances, max_bytes=2**31):
 
 
 class _Features:
-    """The features of chunks, computed anew in each pass."""
+    """The features of chunks, computed again in each pass."""
 
     def __init__(self, learner, chunks):
         self.learner, self.chunks = learner, chunks

@@ -17,7 +17,7 @@ from .common import (
 from .design import design_for, wants_design
 from .uncertainty import choose_by_std
 
-#: Largest memory for what is kept between queries; beyond it each query starts afresh, in chunks.
+#: Largest memory that is kept between queries; beyond it each query starts again, in chunks.
 MAX_BYTES = 2**31
 
 #: Targets of the variance where the covariance of the whole pool is too large to hold.
@@ -28,8 +28,8 @@ def integrated_variance(learner, X_pool, n_instances=1, X_target=None, *, costs=
     """Choose the points whose labels lower the mean variance over a set of points the most.
 
     A label at x lowers the variance at t by cov(x, t)^2 / (var(x) + noise), whatever its value. The
-    choice is the x with the largest mean of that over the targets. Where `max_std` goes to the
-    edges of the pool, this goes to where a label says something about many crystals.
+    choice is the x with the largest mean of that over the targets. `max_std` prefers the edges of
+    the pool; this prefers points whose labels say something about many others.
 
     With a `skcfgp.GaussianProcessRegressor` the covariance of pool and targets is kept between
     the queries of a learner: with the same targets, and the same pool or what is left of it, a

@@ -1,6 +1,6 @@
 """The one door through which crystals come in.
 
-`check_structures` turns whatever a materials scientist has at hand (pymatgen ``Structure`` objects,
+`check_structures` turns the usual forms of crystals (pymatgen ``Structure`` objects,
 their dictionaries, `Crystal` objects, ASE ``Atoms``, file names, a folder, a file of many crystals)
 into one 1-D array of `Crystal` with an id beside each. Readers only bring what they find;
 `as_crystal` alone decides what a crystal is.
@@ -59,8 +59,8 @@ def check_structures(X, *, on_error="raise", formulas=False, n_jobs=None):
         ``Composition`` of pymatgen, or ``formula`` or ``composition`` of a DataFrame or record. It
         becomes a ``Composition``. Otherwise such a row fails.
     n_jobs : int, default=None
-        Number of processes that read files. None means 1 unless a joblib context says otherwise,
-        -1 all processors.
+        Number of processes that read files. 1 by default unless a joblib context says otherwise; -1
+        uses all processors.
 
     Returns
     -------
@@ -261,7 +261,7 @@ def _rows_of_file(label, path):
 
 
 def _path_of(item):
-    """Return the path that an item is, or None: a text of several lines or of JSON is no path."""
+    """Return an item as a path; None if it is not one, such as text of several lines or JSON."""
     if isinstance(item, str) and ("\n" in item or item.lstrip().startswith(("{", "["))):
         return None
     if is_formula(item) and not is_structure_file(Path(item)) and not Path(item).exists():

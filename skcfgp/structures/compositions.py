@@ -1,6 +1,6 @@
 """Formulas without a structure: text such as ``Na0.5Cl0.5`` or ``Ca(OH)2`` to a ``Composition``.
 
-pymatgen's own parser reads what is no element, or a charge, into something else. Here every
+pymatgen's own parser misreads charges and symbols that are not elements. Here every
 character of a formula is used, or the formula is refused.
 """
 

@@ -1,7 +1,7 @@
 """`Crystal`: a crystal as three plain arrays, checked once, when it is made.
 
 A pymatgen ``Structure`` has a Python object for each site. A network needs cell, coordinates and
-elements only, and a `Crystal` is no more than these. Everything inside this package works on
+elements only, and a `Crystal` has only these. Everything inside this package works on
 `Crystal`; since its arrays cannot be written to, what was valid once is never checked again.
 """
 

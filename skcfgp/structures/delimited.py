@@ -25,7 +25,7 @@ def read_delimited(data, names=()):
 
     A byte-order mark and any line end are understood. The separator is that by which the first line
     has the most of `names`, else a comma if it has one. Bytes that are not UTF-8 stay in their
-    fields as ``\udcXX``. ValueError, with the line, if it is no such text.
+    fields as ``\udcXX``. ValueError, with the line, if the bytes are not such text.
     """
     text = _decoded(data)
     return list(_records(text, _separator(text, set(names))))
@@ -40,7 +40,7 @@ def _decoded(data):
                 raise ValueError("it begins as UTF-16 and is not; save it as UTF-8") from error
     if b"\0" in data:
         line = data[: data.index(b"\0")].count(b"\n") + 1
-        raise ValueError(f"line {line}: a zero byte, so it is no text; save it as UTF-8 CSV")
+        raise ValueError(f"line {line}: a zero byte, so it is not text; save it as UTF-8 CSV")
     return data.decode("utf-8-sig", errors="surrogateescape")
 
 

@@ -91,7 +91,7 @@ class IdFinder:
 
 
 def _aliases(text):
-    """Return the names that a file may be called by; of what is no file the text alone."""
+    """Return the names that a file may be called by; for other text, the text alone."""
     text = str(text)
     if _SUFFIX.search(text) is None and _POSCAR.search(Path(text).name) is None:
         return {text}

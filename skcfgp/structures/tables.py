@@ -140,7 +140,7 @@ def _rows_of_parquet(path):
     except (ArrowException, OSError, ValueError) as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise ValueError(f"{path} is no Parquet file, or is damaged: {error}.") from error
+        raise ValueError(f"{path} is not a Parquet file, or is damaged: {error}.") from error
     return _rows_of_frame(frame, path.name)
 
 

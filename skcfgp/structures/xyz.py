@@ -56,7 +56,7 @@ def _frames(lines):
         after = start + 2 + n
         rest = [line for line in found[n:] if line.strip()]
         if len(found) >= n and rest and _width(rest[0]) != _width(found[n - 1] if n else ""):
-            row, found, rest = after, found[:n], []  # what follows is no part of the frame
+            row, found, rest = after, found[:n], []  # the rest is not part of the frame
         if rest or len(found) != n or not all(line.strip() for line in found):
             yield ValueError(
                 f"line {start + 1} gives {n} atoms for the frame; lines of atoms found: "

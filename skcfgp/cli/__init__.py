@@ -123,9 +123,9 @@ def demo(out, quiet):
 
 @main.command()
 def doctor():
-    """Say what is installed, whether it works, and what to do if not.
+    """Check the installation, and say what to do about problems.
 
-    Put what it prints into a bug report. Exit code 1 if something is wrong.
+    Include the output in a bug report. The exit code is 1 if something is wrong.
     """
     from .doctor import examine, write_report
 

@@ -1,4 +1,4 @@
-"""The commands ``skcfgp campaign ...``: thin, over `skcfgp.campaign.Campaign`."""
+"""The commands ``skcfgp campaign ...``, which call `skcfgp.campaign.Campaign`."""
 
 import functools
 import json
@@ -18,7 +18,7 @@ FILES = click.Path(path_type=Path)
 def campaign():
     """Run a laboratory campaign that survives crashes.
 
-    NAME is a folder; all of the campaign is in the file campaign.sqlite in it.
+    NAME is a folder. All data of the campaign are in its file campaign.sqlite.
 
     \b
     Examples:
@@ -139,7 +139,7 @@ def _opened(command):
 def init(folder, pool, optimade, question, query, **options):
     """Begin a campaign.
 
-    Crystals and labels that cannot be used are listed by name and reason, and make the exit code 1;
+    Crystals and labels that cannot be used are listed with the reason, and make the exit code 1;
     the others are in. Without --labelled the first suggestions follow a design.
     """
     from ..campaign import Campaign, Refusal
@@ -206,7 +206,7 @@ def add(opened, pool):
 @click.option("--anyway", is_flag=True, help="Go on although a rule to stop is met.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def suggest(opened, n, out, fmt, anyway, as_json):
-    """Choose the next crystals, given the pending ones, and mark them pending."""
+    """Choose the next crystals, given the pending ones, and mark them as pending."""
     from ..campaign import StoppedError
     from ..campaign.wording import what_was_written, why
 
@@ -235,7 +235,7 @@ def suggest(opened, n, out, fmt, anyway, as_json):
 @click.option("--id", "id_", help="Id of one crystal, instead of a file.")
 @click.option("--value", type=float, help="Its value.")
 @click.option("--std", type=float, help="Standard error of the value.")
-@click.option("--failed", "failed", help="Id of a crystal that will have no value.")
+@click.option("--failed", "failed", help="Id of a crystal that failed and will have no value.")
 @click.option("--reason", help="Why it failed.")
 @click.option("--unit", help="Unit of the values without one; it is checked.")
 @click.option("--replace", is_flag=True, help="Replace known values.")
@@ -302,7 +302,7 @@ def undo(opened):
 @_opened
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(opened, as_json):
-    """Say where the campaign stands."""
+    """Show the state of the campaign."""
     from ..campaign.wording import status_lines
 
     found = opened.status()
@@ -319,7 +319,7 @@ COVERAGE = click.option(
 RESCALE = click.option(
     "--rescale",
     is_flag=True,
-    help="Multiply the standard deviations by the factor that the labels so far ask for.",
+    help="Multiply the standard deviations by the factor that fits the labels so far best.",
 )
 
 
@@ -349,7 +349,7 @@ def _makes_table(command):
 @RESCALE
 @COVERAGE
 def predict(opened, **options):
-    """Predict all crystals without a label, and put that on record."""
+    """Predict all crystals without a label, and record the predictions."""
     return opened.predict(**options)
 
 
@@ -372,14 +372,14 @@ def plan(opened, n):
 @_opened
 @click.option("--out", "-o", type=FILES, default=Path("report.html"), show_default=True)
 def report(opened, out):
-    """Write a page to look at, one HTML file that needs no network."""
+    """Write a report: one HTML file that works offline."""
     click.echo(f"wrote {opened.report(out)}")
 
 
 @campaign.command()
 @_opened
 def history(opened):
-    """List who did what, and when (UTC)."""
+    """List all events: who did what, and when (UTC)."""
     from ..campaign.wording import what_happened
 
     rows = [["event", "time", "who", "what"]]

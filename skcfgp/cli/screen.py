@@ -96,8 +96,8 @@ def screen(files, below, above, between, cut, edge_cases, rescale, out, coverage
     eV/atom. With its own unit, as in --above '300 GPa', it is checked.
 
     With --out FOLDER the pool, one file or folder, is predicted in chunks, by several processes or
-    on a Dask cluster if asked, and the predictions are written there as Parquet; the same command
-    continues a run that was stopped. A condition is not needed then.
+    on a Dask cluster, and the predictions are written there as Parquet; the same command
+    resumes a run that was stopped. A condition is then optional.
 
     \b
     Examples:

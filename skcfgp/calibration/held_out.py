@@ -28,8 +28,8 @@ def by_folds(estimator, X, y, **options):
 def leave_one_out(gp):
     """Predict the rows of a fitted process, each from all others, as ``predict`` would.
 
-    Equal rows are left out together: a crystal that is listed twice is no error of 0. The noise of
-    the label, which ``predict`` leaves out too, is taken from the variance.
+    Equal rows are left out together: a crystal that is listed twice does not count as an error of
+    0. The noise of the label, which ``predict`` leaves out too, is taken from the variance.
     """
     if not isinstance(gp, GaussianProcessRegressor):
         raise ValueError(

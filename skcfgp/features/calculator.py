@@ -70,8 +70,8 @@ class CalculatorFeaturizer(CrystalTransformerMixin, BaseEstimator):
         Weights that the calculator reads from a file are not seen: name another folder when these
         change.
     n_jobs : int, default=None
-        Number of processes that read files and compute energies. None means 1 unless a joblib
-        context says otherwise, -1 all processors.
+        Number of processes that read files and compute energies. 1 by default unless a
+        joblib context says otherwise; -1 uses all processors.
     verbose : int, default=1
         Whether a terminal shows a progress bar; 0 for none.
 

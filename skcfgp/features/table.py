@@ -32,8 +32,8 @@ class TableReader(CrystalTransformerMixin, BaseEstimator):
         Whether rows that cannot be used raise an error, once all were looked at, or become None and
         NaN, with one warning that names them.
     n_jobs : int, default=None
-        Number of processes that read files. None means 1 unless a joblib context says otherwise,
-        -1 all processors.
+        Number of processes that read files. 1 by default unless a joblib context says otherwise; -1
+        uses all processors.
 
     See Also
     --------

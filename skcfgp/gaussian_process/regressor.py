@@ -327,7 +327,7 @@ class GaussianProcessRegressor(SklearnGPR):
         Returns
         -------
         scipy.stats frozen distribution
-            Of shape (n_samples,) or (n_samples, n_targets), in the unit of y.
+            Distributions of shape (n_samples,) or (n_samples, n_targets), in the unit of y.
         """
         mean, std = self.predict(X, return_std=True)
         return norm(loc=mean, scale=np.maximum(std, SMALLEST_STD))

@@ -260,7 +260,7 @@ GROUPS = (
            "{spearman:.2f}", CALIBRATION,
            "Spearman's correlation of sigma and absolute error above 0.2, every seed",
            lambda found: all_below(-np.array(found["spearman"]), -0.2)),
-     Claim("Mean squared z, 1 for honest error bars", "", "{mean_squared_z:.2f}", CALIBRATION),
+     Claim("Mean squared z, 1 for correct error bars", "", "{mean_squared_z:.2f}", CALIBRATION),
      Claim("Miscalibration area, interval form, 0 if perfect", "",
            "{miscalibration_area_interval:.3f}", CALIBRATION),
      Claim("Worst crystals, and families among the worst tenth (q < 0.05)", "",

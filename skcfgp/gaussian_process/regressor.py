@@ -353,8 +353,8 @@ class GaussianProcessRegressor(SklearnGPR):
         Parameters
         ----------
         equal_together : bool, default=False
-            Whether rows that are equal but for rounding are left out together. A row that was
-            learnt twice is predicted by its copy otherwise, which tells nothing about others.
+            Whether rows that are equal up to rounding are left out together. Otherwise a row that
+            was learnt twice is predicted from its copy, which says nothing about other rows.
 
         Returns
         -------

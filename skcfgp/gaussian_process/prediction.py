@@ -4,7 +4,9 @@ import warnings
 
 import numpy as np
 
-__all__ = ["mean_of", "predict_prior", "predict_rows"]
+from .chunking import in_chunks
+
+__all__ = ["predict_in_chunks", "predict_prior", "predict_with_covariance"]
 
 
 def predict_prior(kernel, X, n_targets, return_std, return_cov):
@@ -17,16 +19,36 @@ def predict_prior(kernel, X, n_targets, return_std, return_cov):
     return (mean, std) if return_std else mean
 
 
-def mean_of(gp, cross):
+def predict_with_covariance(gp, X):
+    """Return the mean and the covariance of rows."""
+    cross = gp.kernel_(X, gp.X_train_)
+    mean, V = _mean(gp, cross), gp.factor_.solve(cross.T)
+    covariance = np.multiply.outer(gp.kernel_(X) - V.T @ V, gp.y_scale_**2)
+    return mean, covariance[..., 0] if mean.ndim == 1 else covariance
+
+
+def predict_in_chunks(gp, X, return_std):
+    """Return the mean and, if asked for, the standard deviation of any number of rows."""
+    parts = in_chunks(
+        lambda rows: _predict_rows(gp, X[rows], return_std),
+        len(X),
+        row_bytes=16 * len(gp.X_train_),
+        n_jobs=gp.n_jobs,
+    )
+    mean = np.concatenate([mean for mean, _ in parts])
+    return (mean, np.concatenate([std for _, std in parts])) if return_std else mean
+
+
+def _mean(gp, cross):
     """Return the mean, from the covariance with the rows learnt."""
     mean = cross @ gp.alpha_ * gp.y_scale_ + gp.y_mean_  # Alg 2.1, page 19, line 4
     return mean[:, 0] if mean.ndim > 1 and mean.shape[1] == 1 else mean
 
 
-def predict_rows(gp, X, return_std):
+def _predict_rows(gp, X, return_std):
     """Return the mean and, if asked for, the standard deviation of rows that fit into memory."""
     cross = gp.kernel_(X, gp.X_train_)
-    mean = mean_of(gp, cross)
+    mean = _mean(gp, cross)
     if not return_std:
         return mean, None
     V = gp.factor_.solve(cross.T, overwrite=True)  # line 5

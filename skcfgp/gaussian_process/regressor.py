@@ -21,12 +21,11 @@ from .checks import (
     warn_large_label_std,
 )
 from .cholesky import GrowingCholesky
-from .chunking import in_chunks
 from .common import label_scale
 from .covariance import covariance_of
 from .equal_rows import equal_rows
 from .objectives import Objective, leave_one_out, log_marginal_likelihood
-from .prediction import mean_of, predict_prior, predict_rows
+from .prediction import predict_in_chunks, predict_prior, predict_with_covariance
 from .search import find_hyperparameters
 from .warm_start import learnt_anew, recipe, rows_to_append
 
@@ -304,18 +303,8 @@ class GaussianProcessRegressor(SklearnGPR):
             kernel = Laplacian() if self.kernel is None else self.kernel
             return predict_prior(kernel, X, self.n_targets, return_std, return_cov)
         if return_cov:
-            cross = self.kernel_(X, self.X_train_)
-            mean, V = mean_of(self, cross), self.factor_.solve(cross.T)
-            covariance = np.multiply.outer(self.kernel_(X) - V.T @ V, self.y_scale_**2)
-            return mean, covariance[..., 0] if mean.ndim == 1 else covariance
-        parts = in_chunks(
-            lambda rows: predict_rows(self, X[rows], return_std),
-            len(X),
-            row_bytes=16 * len(self.X_train_),
-            n_jobs=self.n_jobs,
-        )
-        mean = np.concatenate([mean for mean, _ in parts])
-        return (mean, np.concatenate([std for _, std in parts])) if return_std else mean
+            return predict_with_covariance(self, X)
+        return predict_in_chunks(self, X, return_std)
 
     def predict_distribution(self, X):
         """Predict the Gaussian of each row, with the mean and standard deviation of `predict`.

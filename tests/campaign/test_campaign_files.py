@@ -16,6 +16,7 @@ from skcfgp.campaign.jobs import job_names, write_job
 from skcfgp.campaign.results import read_results
 from skcfgp.campaign.tables import write_table
 from skcfgp.structures import structure_digest
+from skcfgp.structures.compositions import NEEDS_STRUCTURE
 from skcfgp.structures.tables import read_table
 
 
@@ -43,12 +44,11 @@ def test_a_column_of_another_name_is_said_to_be_taken(campaign, tmp_path):
         assert campaign.tell(path).labelled == ["c2"]
 
 
-def test_a_formula_is_refused_in_the_words_of_a_campaign(tmp_path):
+def test_a_formula_is_refused_where_the_model_needs_a_structure(tmp_path):
     path = write(tmp_path / "pool.csv", "id,formula\na,NaCl\n")
     (refusal,) = read_pool([path]).refused
-    assert str(refusal) == (
-        "line 2: a: it is a formula without a structure, which a campaign needs. Give the crystal."
-    )
+    assert str(refusal) == f"line 2: a: {NEEDS_STRUCTURE}"
+    assert read_pool([path], formulas=True).ids == ["a"]
 
 
 def test_every_kind_of_mistake_is_refused_by_its_line_and_the_good_rows_are_kept(

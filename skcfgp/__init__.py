@@ -1,4 +1,4 @@
-"""Missing properties of crystals with an error bar, and which crystal to compute next.
+"""Predict properties of crystals with error bars, and choose which crystal to compute next.
 
 A MEGNet turns a crystal into the activations of its first readout layer, a Gaussian process with
 the Laplacian kernel turns those into a mean and a standard deviation, and an active learner asks

@@ -38,8 +38,8 @@ def learnt_goal(goal, settings):
 def in_unit(mean, std, df, settings, coverage=0.95):
     """Return ``prediction``, ``std``, ``lower`` and ``upper`` in the unit of the target, by name.
 
-    Of a logarithm the prediction is the median, and ``std`` half of the central interval of
-    coverage 95.45 %, over two; there is its own standard deviation too, ``std_log10``.
+    For a logarithm the prediction is the median, ``std`` is a quarter of the central interval of
+    coverage 95.45 %, and ``std_log10`` is the standard deviation of the logarithm.
     """
     from .prediction import intervals
 

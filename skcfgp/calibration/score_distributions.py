@@ -24,6 +24,10 @@ LOG_NU_PRIOR = math.log(4), 1.5
 TIE = 1e-9
 
 
+#: Smaller scores count as 0: the squares of much smaller ones underflow.
+SMALLEST = 1e-100
+
+
 class FewScoresWarning(UserWarning):
     """There are too few scores, or none that tells anything, to say how large errors are."""
 
@@ -36,6 +40,7 @@ def rescaled(distribution, mean, std):
 
 def fit_scores(method, z):
     """Return the distribution of scores by a method; one as wide as claimed if all are 0."""
+    z = np.where(np.abs(z) < SMALLEST, 0.0, z)
     if z.any():
         return METHODS[method](z)
     warnings.warn(

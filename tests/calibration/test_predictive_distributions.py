@@ -6,7 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import kstest, norm, t
@@ -120,6 +120,8 @@ def test_interval_cdf_and_std_agree(method, n_neighbors):
 
 
 @given(st.lists(st.floats(-5, 5), min_size=3, max_size=30), st.sampled_from(sorted(METHODS)))
+@example([0.0, 0.0, 2.3e-183], "student_t")
+@example([0.0, 1e-99, 5.0], "conformal")
 @pytest.mark.filterwarnings("ignore::skcfgp.calibration.FewScoresWarning")
 def test_a_distribution_of_any_scores_is_one(z, method):
     distribution = fit_scores(method, np.array(z))

@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..structures import Failure, Structures, object_array
+from ..structures.agreement import TOLD
 from ..structures.ase import read_ase_database
 from ..structures.bounds import bounded_lines, check_regular
 from ..structures.checking import as_crystal
-from ..structures.crystal_tables import FilesBeside, find_content, find_crystals, open_crystal
+from ..structures.crystal_tables import FilesBeside, find_content, find_crystals
 from ..structures.dictionaries import escaped
 from ..structures.documents import read_json_lines
 from ..structures.files import is_structure_file, read_structure_file, structure_files
 from ..structures.ids import KEYS, Name, all_ids
-from ..structures.keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS
+from ..structures.keys import MATERIAL_KEYS, PATH_KEYS
 from ..structures.outcomes import reason_of
 from ..structures.records import ARRAYS
 from ..structures.tables import HEADERLESS, read_table
@@ -31,11 +32,11 @@ __all__ = ["Pool", "read_records"]
 BATCH, BUFFER = 1000, 2**20
 
 #: Columns of Parquet that are read.
-CONTENT = {*KEYS, *MATERIAL_KEYS, *PATH_KEYS, *FORMULA_KEYS, *ARRAYS}
+CONTENT = {*KEYS, *MATERIAL_KEYS, *PATH_KEYS, *ARRAYS, *TOLD}
 
 
 class TableRow(NamedTuple):
-    """A row of a table, whose content `open_crystal` takes."""
+    """A row of a table, whose content `as_crystal` takes."""
 
     content: object
 
@@ -178,7 +179,7 @@ def read_records(records):
 def _open(id_, record):
     """Yield the id and the record, or the error, of each crystal of a record."""
     if isinstance(record, TableRow):
-        found = _rows(lambda: [(None, open_crystal(record.content, id_, formulas=True))])
+        found = [(None, record.content)]
     elif isinstance(record, Path):
         found = _rows(lambda: read_structure_file(record))
     elif isinstance(record, bytes):

@@ -13,13 +13,13 @@ from joblib import effective_n_jobs
 from pymatgen.core import Composition, Structure
 from sklearn.utils.parallel import Parallel, delayed
 
-from .ase import crystal_from_atoms, is_atoms
-from .compositions import NEEDS_STRUCTURE, as_composition, formula_of, is_formula
+from .ase import is_atoms
+from .compositions import NEEDS_STRUCTURE, is_formula
 from .crystal import Crystal
 from .dictionaries import is_structure_dictionary
 from .files import is_structure_file, read_structure_file, structure_files
-from .ids import KEYS, Name, is_number, own_id
-from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS
+from .ids import Name, is_number, own_id
+from .keys import FORMULA_KEYS, PATH_KEYS, is_missing
 from .outcomes import (
     MISSING,
     Failure,
@@ -28,15 +28,13 @@ from .outcomes import (
     named_structures,
     reason_of,
 )
-from .records import content_of_record, crystal_from_record, crystal_from_text
+from .records import converted, has_crystal
+from .tables import records_of_frame
 
 __all__ = ["as_crystal", "check_structures"]
 
 #: Files that one job of `n_jobs` reads.
 FILES = 50
-
-#: A record with one of these has a crystal, or should have.
-CRYSTAL_KEYS = {*MATERIAL_KEYS, "lattice", "lattice_vectors", "positions"}
 
 
 def check_structures(X, *, on_error="raise", formulas=False, n_jobs=None):
@@ -109,7 +107,7 @@ def as_crystal(item, id_=None, *, formulas=False):
     ``Composition``. ValueError if it is not a crystal of ordered, separate atoms of known elements,
     TypeError if `item` is of another type.
     """
-    crystal = _converted(item)
+    crystal = converted(item)
     if isinstance(crystal, Composition):
         if formulas:
             return crystal
@@ -130,30 +128,6 @@ def _without_formulas(found):
     return Structures(structures, found.ids, sorted([*found.failures, *new], key=lambda f: f.index))
 
 
-def _converted(item):
-    if isinstance(item, dict):
-        item = content_of_record(item)
-    if isinstance(item, Crystal):
-        return item
-    if isinstance(item, Structure):
-        return Crystal.from_structure(item)
-    if isinstance(item, Composition):
-        return as_composition(item)
-    if isinstance(item, dict):
-        formula = next((item[k] for k in FORMULA_KEYS if item.get(k) is not None), None)
-        if formula is not None and not CRYSTAL_KEYS & set(item):
-            return formula_of(formula)
-        return crystal_from_record(item)
-    if isinstance(item, str):
-        return formula_of(item) if is_formula(item) else crystal_from_text(item)
-    if is_atoms(item):
-        return crystal_from_atoms(item)
-    raise TypeError(
-        "expected a pymatgen Structure, its dictionary, a Crystal, ASE Atoms or a path, got "
-        f"{type(item).__name__}: {str(item)[:60]!r}."
-    )
-
-
 def _items(X):
     """Yield (label, item) for each row of `X`; an item may still be a path or a dictionary."""
     if isinstance(X, str | Path):
@@ -167,29 +141,34 @@ def _items(X):
     if isinstance(X, dict):
         return X.items()
     if hasattr(X, "columns"):
-        return _frame_items(X)
+        return _frame_items(*records_of_frame(X))
     if hasattr(X, "items") and hasattr(X, "index"):  # Series
         return X.items()
     return _sequence_items(X)
 
 
-def _frame_items(frame):
-    if not hasattr(frame, "iloc"):  # of polars or pyarrow
-        return enumerate(frame.to_pylist() if hasattr(frame, "to_pylist") else frame.to_dicts())
-    known = (*MATERIAL_KEYS, *PATH_KEYS, *FORMULA_KEYS)
-    name = next((name for name in known if name in frame.columns), None)
-    if name is None and len(frame.columns) != 1:
-        raise TypeError(
-            "expected a DataFrame of one column or with a column 'structure', got the columns "
-            f"{list(frame.columns)}."
-        )
-    column = frame.iloc[:, 0] if name is None else frame[name]
-    if name in PATH_KEYS:
-        column = [Path(item) if isinstance(item, str) else item for item in column]
-    names = [name for name in KEYS if name in frame.columns]
-    own = [own_id(dict(zip(names, row, strict=True))) for row in frame[names].to_numpy(object)]
-    labels = zip(own, frame.index, strict=True)
-    return zip([label if id_ is None else id_ for id_, label in labels], column, strict=True)
+def _frame_items(rows, columns):
+    """Yield label and item of each row of a table; paths become ``Path``."""
+    if not (has_crystal(dict.fromkeys(columns, 1)) or {*PATH_KEYS, *FORMULA_KEYS} & set(columns)):
+        if len(columns) != 1:
+            raise TypeError(
+                "expected a DataFrame of one column or with a column 'structure', got the columns "
+                f"{columns}."
+            )
+        rows = [(label, {"structure": record[columns[0]]}) for label, record in rows]
+    for label, record in rows:
+        record = {key: value for key, value in record.items() if not is_missing(value)}
+        own = own_id(record)
+        item = record.get("structure")
+        path = next((record[key] for key in PATH_KEYS if key in record), None)
+        if path is not None and not has_crystal(record):
+            item = Path(path) if isinstance(path, str) else path
+        if (path := _path_of(item)) is not None:
+            item = {**record, "structure": path}
+        elif not isinstance(item, Exception):
+            has_content = has_crystal(record) or not set(FORMULA_KEYS).isdisjoint(record)
+            item = record if has_content else None
+        yield label if own is None else own, item
 
 
 def _sequence_items(X):
@@ -211,7 +190,7 @@ def _sequence_items(X):
 def _checked(X, n_jobs):
     """Read, convert and check the rows of `X`, in processes if there are files."""
     items = list(_items(X))
-    if effective_n_jobs(n_jobs) > 1 and any(_path_of(item) for _, item in items):
+    if effective_n_jobs(n_jobs) > 1 and any(_file_of(item) for _, item in items):
         parts = (items[start : start + FILES] for start in range(0, len(items), FILES))
         read = Parallel(n_jobs=n_jobs)(delayed(_check_part)(part) for part in parts)
         rows = [row for part in read for row in part]
@@ -238,14 +217,15 @@ def _crystal_or_reason(item):
 def _opened(items):
     """Open files, of which one may hold several crystals, and find the name of each item."""
     for label, item in items:
-        if (path := _path_of(item)) is not None:
-            yield from _rows_of_file(label, path)
-        elif isinstance(item, dict):
-            yield Name(label, own_id(item) if is_number(label) else None), item
-        elif isinstance(item, Structure | Crystal) and is_number(label):
-            yield Name(label, own_id(item.properties)), item
-        else:
-            yield Name(label), item
+        if (path := _file_of(item)) is None:
+            own = own_id(getattr(item, "properties", item)) if is_number(label) else None
+            yield Name(label, own), item
+            continue
+        told = item if isinstance(item, dict) else None
+        for name, found in _rows_of_file(label, path):
+            if told is not None and not isinstance(found, Exception):
+                found = told | {"structure": found}
+            yield name, found
 
 
 def _rows_of_file(label, path):
@@ -258,6 +238,14 @@ def _rows_of_file(label, path):
         found.append((None, error))
     for position, (own, item) in enumerate(found):
         yield Name(label, own, path, position if len(found) > 1 else None), item
+
+
+def _file_of(item):
+    """Return the path of the file that holds an item, also that of a row of a table, or None."""
+    if isinstance(item, dict):
+        item = item.get("structure")
+        return item if isinstance(item, Path) else None
+    return _path_of(item)
 
 
 def _path_of(item):

@@ -10,15 +10,18 @@ References
    (1991). doi:10.1107/S010876739101067X
 """
 
+import math
 import re
 
 import numpy as np
 from pymatgen.core import Lattice
 
+from .agreement import agree, amounts_in, formula_text
 from .blocks import NULLS, cif_blocks
 from .bounds import check_count
+from .compositions import amounts_of
 from .crystal import ELEMENTS, Crystal
-from .formulas import agree, formula_text, parse_formula
+from .elements import atomic_masses
 from .sites import NUMBERS, isotopes_of, site_number
 from .symmetry import (
     Operations,
@@ -44,12 +47,21 @@ SYMBOL = ("space_group_name_h_m_alt", "symmetry_space_group_name_h_m", "space_gr
 NUMBER = ("space_group_it_number", "symmetry_int_tables_number")
 XYZ = tuple(f"atom_site_fract_{axis}" for axis in "xyz")
 
+#: Relative differences of volumes, and of densities, that are still those of one crystal.
+VOLUME, DENSITY = 0.02, 0.1
+
+#: Grams per cubic centimetre of a dalton per cubic angstrom.
+DALTON = 1.66053907
+
 #: Characters of a label; the format has allowed 75.
 LONGEST = 80
 
 #: Symbols and labels of molecules, of which the hydrogens have no coordinates.
 GROUPS = re.compile(r"(O-?H\d?|H2O|Wat|NH\d|CH\d)", re.IGNORECASE)
 GROUP_LABEL = re.compile(rf"{GROUPS.pattern}(?![A-Za-z])", re.IGNORECASE)
+
+#: Labels of tungsten, or of the oxygen of a water.
+WATER = re.compile(r"(O\(?\d*\)?W|WAT|W)\(?\d*\)?[A-Z]?", re.IGNORECASE)
 
 
 def read_cif(text):
@@ -68,14 +80,14 @@ def _crystal(block):
     """Build the crystal of a block; if settings are open, the only one that fits."""
     lattice = _lattice(block)
     points, numbers, symbols = _sites(block)
-    formula = parse_formula(block.one("chemical_formula_sum"))
+    formula = _formula(block)
     crystals, problems = {}, []
     settings, told = _settings(block, lattice)
     for operations in settings:
         try:
             crystal = _expanded(lattice, points, numbers, symbols, operations)
-            _check_formula(crystal, formula)
-            _check_moieties(crystal, formula, block)
+            _check_formula(crystal, formula, block)
+            _check_density(crystal, block)
         except ValueError as error:
             problems.append(error)
         else:
@@ -99,9 +111,15 @@ def _lattice(block):
     if not all(0 < length < np.inf for length in lengths):
         raise ValueError(f"the lengths of its cell are {lengths}; all must be positive.")
     cosines = np.cos(np.radians(angles))
-    volume = 1 - (cosines**2).sum() + 2 * cosines.prod()
-    if not all(0 < angle < 180 for angle in angles) or volume < 1e-9:
+    root = 1 - (cosines**2).sum() + 2 * cosines.prod()
+    if not all(0 < angle < 180 for angle in angles) or root < 1e-9:
         raise ValueError(f"its cell has no volume: the angles are {angles}.")
+    volume, told = root**0.5 * np.prod(lengths), block.number("cell_volume", 0.0)
+    if told and abs(volume - told) > VOLUME * max(volume, told):
+        raise ValueError(
+            f"its _cell_volume is {told:g}, and the volume of its lengths {lengths} and angles "
+            f"{angles} is {volume:.6g}. Correct one of them."
+        )
     return Lattice.from_parameters(*lengths, *angles).matrix
 
 
@@ -195,28 +213,44 @@ def _symbol(kind, label, where, block):
     told = kind is not None and kind not in NULLS
     if not told and (label is None or label in NULLS):
         raise ValueError(f"{where} has neither a type symbol nor a label.")
-    formula = parse_formula(block.one("chemical_formula_sum"))
     text = kind if told else label
     if len(text) > LONGEST:
         raise ValueError(f"{text[:LONGEST]!r}... of a site is too long for a label or an element.")
-    begins = None if told or formula is not None else GROUP_LABEL.match(text)
-    if begins or GROUPS.fullmatch(text if told else text.rstrip("0123456789")):
+    formula = None if told else _formula(block)
+    begins = GROUPS.fullmatch if told else GROUP_LABEL.match
+    if begins(text) and (formula is None or text[0] in "Hh"):
         raise ValueError(f"{where} is {text!r}, of which the hydrogens have no coordinates.")
     letters = re.match(r"[A-Za-z]*", text)[0]
-    if told:
-        symbol = letters if letters in NUMBERS else letters.title()
-        if not re.fullmatch(r"[A-Za-z]{1,2}\d*(\.\d+)?[+-]?\d*", text) or symbol not in NUMBERS:
-            raise ValueError(f"{where} is of the type {text!r}, which is not an element.")
-        return symbol
-    if letters in NUMBERS and letters != "T":  # T is silicon or aluminium in a zeolite
-        return letters
+    if not told:
+        return _symbol_of_label(label, letters, formula)
+    symbol = letters if letters in NUMBERS else letters.title()
+    if not re.fullmatch(r"[A-Za-z]{1,2}\d*(\.\d+)?[+-]?\d*", text) or symbol not in NUMBERS:
+        raise ValueError(f"{where} is of the type {text!r}, which is not an element.")
+    return symbol
+
+
+def _symbol_of_label(label, letters, formula):
+    """Find the element in the first letters of a label, by the sum formula where there is one."""
     possible = {letters[:2].title(), letters[:1].upper()} & (set(NUMBERS) - {"T"})
+    if WATER.fullmatch(label):
+        possible = {"O"} if letters[0] in "Oo" or formula is None or "H" in formula else set()
+        possible |= {"W"} if letters.upper() == "W" else set()
+        if formula is None:
+            raise ValueError(
+                f"the label {label!r} may be {'tungsten' if 'W' in possible else 'an oxygen'} or a "
+                "water, of which the hydrogens have no coordinates; add _atom_site_type_symbol, or "
+                "_chemical_formula_sum."
+            )
+    elif letters in NUMBERS and letters != "T" and (formula is None or letters in formula):
+        return letters  # T is silicon or aluminium in a zeolite
     if formula is not None:
         possible &= {"D", *formula}
     # Without a formula nothing would show that Vac1 is no vanadium, and Ow1 a water.
     if len(possible) != 1 or (formula is None and possible != {letters.title()}):
+        either = " or ".join(sorted(possible)) if len(possible) > 1 else "no element of the formula"
         raise ValueError(
-            f"the label {label!r} does not tell its element; add _atom_site_type_symbol."
+            f"the label {label!r} does not tell its element{f' ({either})' if formula else ''}; "
+            "add _atom_site_type_symbol."
         )
     return possible.pop()
 
@@ -245,32 +279,81 @@ def _expanded(lattice, points, numbers, symbols, operations):
     return Crystal(lattice, np.concatenate(coords), numbers.repeat(counts), isotopes_of(every))
 
 
-def _check_formula(crystal, formula):
-    """Refuse sites that are not those of the sum formula."""
-    found = {element.symbol: n for element, n in crystal.composition.items()}
-    if formula is not None and not agree(found, formula):
+def _formula(block):
+    """Return the amounts in the sum formula of a block, or None if it has none."""
+    text = block.one("chemical_formula_sum")
+    if text is None or not text.strip("'\" "):
+        return None
+    try:
+        amounts = amounts_of(text.strip("'\" "))
+    except ValueError:
+        raise ValueError(f"its sum formula {text!r} cannot be read, as in 'C2 H6 O'.") from None
+    return {symbol: amount for symbol, amount in amounts.items() if amount} or None
+
+
+def _check_formula(crystal, formula, block):
+    """Refuse sites that are not those of the formulas of a block, and of the formula units."""
+    found = amounts_in(crystal)
+    if formula is None:
+        _check_names(found, block)
+    elif not agree(found, formula):
         raise ValueError(
             f"its sum formula is {formula_text(formula)!r}, and its sites are "
             f"{formula_text(found)!r}. Add the atoms that are missing, or correct the formula."
         )
-
-
-def _check_moieties(crystal, formula, block):
-    """Without a sum formula: refuse sites that lack an element of the formula by moieties."""
-    moieties = None if formula is not None else block.one("chemical_formula_moiety")
-    told = {NUMBERS[s] for s in re.findall(r"[A-Z][a-z]?", moieties or "") if s in NUMBERS}
-    if missing := told - set(crystal.atomic_numbers.tolist()):
-        symbols = ", ".join(ELEMENTS[number].symbol for number in sorted(missing))
+    elif _fits_units(len(crystal), formula, units := _units(block)) is False:
         raise ValueError(
-            f"no site is {symbols}, which its _chemical_formula_moiety {moieties!r:.60} has. Add "
-            "the atoms that are missing."
+            f"its sum formula is {formula_text(formula)!r} with _cell_formula_units_Z {units:g}, "
+            f"and the sites of its cell are {formula_text(found)!r}. If symmetry operations are "
+            "missing, add them as _space_group_symop_operation_xyz; else correct one of these."
+        )
+
+
+def _units(block):
+    return block.value(block.one("cell_formula_units_z"), "the number of formula units", 0.0)
+
+
+def _fits_units(n_sites, formula, units):
+    """Whether a cell has `units` formulas, or the one that pymatgen writes; None if not told."""
+    if not units:
+        return None
+    amounts = formula.values()
+    whole = all(amount == int(amount) for amount in amounts)
+    of_cell = whole and math.gcd(*map(int, amounts)) == units  # the formula of the whole cell
+    totals = [units * sum(amounts), *[sum(amounts)] * of_cell]
+    return any(abs(total - n_sites) <= 0.01 * n_sites for total in totals)
+
+
+def _check_names(found, block):
+    """Without a sum formula: refuse sites that lack an element of another formula."""
+    for name in ("chemical_formula_moiety", "chemical_formula_structural"):
+        text = block.one(name)
+        told = {NUMBERS[s] for s in re.findall(r"[A-Z][a-z]?", text or "") if s in NUMBERS}
+        if missing := told - {NUMBERS[symbol] for symbol in found}:
+            symbols = ", ".join(ELEMENTS[number].symbol for number in sorted(missing))
+            raise ValueError(
+                f"no site is {symbols}, which its _{name} {text!r:.60} has. Add the atoms that "
+                "are missing."
+            )
+
+
+def _check_density(crystal, block):
+    """Refuse sites whose mass is not that of the density that was computed from all atoms."""
+    told = block.number("exptl_crystal_density_diffrn", 0.0)
+    masses = atomic_masses(len(ELEMENTS) - 1)[crystal.atomic_numbers - 1].sum()
+    masses += crystal.properties.get("isotopes", {}).get("D", 0)
+    density = masses * DALTON / crystal.volume
+    if told and abs(density - told) > DENSITY * max(density, told):
+        raise ValueError(
+            f"its _exptl_crystal_density_diffrn is {told:g}, and the density of its sites "
+            f"{formula_text(amounts_in(crystal))!r} is {density:.3g} g/cm3. Atoms or symmetry "
+            "operations may be missing; else correct the density."
         )
 
 
 def _check_complete(crystal, formula, block):
     """Without symmetry: refuse sites that formula and formula units do not show to be all."""
-    units = block.value(block.one("cell_formula_units_z"), "the number of formula units", 0.0)
-    if formula is None or abs(sum(formula.values()) * units - len(crystal)) > 0.01 * len(crystal):
+    if formula is None or not _fits_units(len(crystal), formula, _units(block)):
         raise ValueError(
             "it does not tell its symmetry, or fewer operations than its space group has, so its "
             "sites may be all atoms of the cell or not. Add the operations as "

@@ -4,7 +4,6 @@ pymatgen's own parser misreads charges and symbols that are not elements. Here e
 character of a formula is used, or the formula is refused.
 """
 
-import math
 import re
 import warnings
 
@@ -12,10 +11,20 @@ from pymatgen.core import Composition, Element
 
 from .crystal import ELEMENTS
 
-__all__ = ["NEEDS_STRUCTURE", "as_composition", "formula_of", "is_formula", "read_formula"]
+__all__ = [
+    "NEEDS_STRUCTURE",
+    "amounts_of",
+    "as_composition",
+    "formula_of",
+    "is_formula",
+    "read_formula",
+]
 
 #: Characters of a formula, and nested brackets in it, that are read.
 LONGEST, DEEPEST = 1000, 20
+
+#: No number of a formula is larger.
+LARGEST = 1e12
 
 #: More atoms than this, or fewer than its inverse, are a typing error.
 MOST = 1e6
@@ -47,19 +56,24 @@ def read_formula(text):
 
     Deuterium and tritium are hydrogen. ValueError if a part of the text is not understood.
     """
-    text = text.strip().translate(_SUBSCRIPTS)
-    if len(text) > LONGEST:
-        raise ValueError(f"its formula has {len(text)} characters; at most {LONGEST} are read.")
-    parts = _parts(_tokens(text), text)
+    amounts = amounts_of(text)
     if re.search(r"[DT](?![a-z])", text):
         warnings.warn(
             f"deuterium and tritium are taken for hydrogen in the formula {text!r}.", stacklevel=2
         )
+    return as_composition(amounts, text.strip())
+
+
+def amounts_of(text):
+    """Return the amounts in a formula by symbol; ValueError if a part is not understood."""
+    text = text.strip().translate(_SUBSCRIPTS)
+    if len(text) > LONGEST:
+        raise ValueError(f"its formula has {len(text)} characters; at most {LONGEST} are read.")
     amounts = {}
-    for group, factor in parts:
+    for group, factor in _parts(_tokens(text), text):
         for symbol, amount in group.items():
             amounts[symbol] = amounts.get(symbol, 0.0) + factor * amount
-    return as_composition(amounts, text)
+    return amounts
 
 
 def as_composition(item, text=None):
@@ -155,6 +169,6 @@ def _group(tokens, closing, text, depth=0):
 
 def _number(token, text):
     value = float(token)
-    if not 0 < value < math.inf:
-        raise ValueError(f"the formula {text!r} has the number {token}; expected more than 0.")
+    if value > LARGEST:
+        raise ValueError(f"the formula {text!r} has the number {token:.20}; none is so large.")
     return value

@@ -12,15 +12,14 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from .checking import as_crystal, check_structures
+from .checking import as_crystal
 from .files import is_structure_file
 from .ids import KEYS, IdFinder, own_id, stem
-from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
+from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_empty, is_missing
 from .outcomes import object_array, reason_of
-from .records import ARRAYS
+from .records import ARRAYS, has_crystal
 from .tables import Refusal, read_table
 
 __all__ = [
@@ -31,7 +30,6 @@ __all__ = [
     "check_columns",
     "find_content",
     "find_crystals",
-    "open_crystal",
     "read_crystals",
 ]
 
@@ -100,7 +98,7 @@ def _are_numbers(values):
 def find_crystals(source, known=()):
     """Read a table without opening its crystals: columns, rows and refusals.
 
-    The crystal of a row is what `open_crystal` takes, or None for `known` ids. The id is
+    The crystal of a row is what `as_crystal` takes, or None for `known` ids. The id is
     ``material_id``, ``id`` or ``jid``, else the name of the file without its suffix.
     """
     table, refused = read_table(source)
@@ -110,7 +108,7 @@ def find_crystals(source, known=()):
     if isinstance(source, str | os.PathLike):
         path = Path(source).expanduser()
         name, folder = path.name, path if path.is_dir() else path.parent
-    if table and not set(columns) & wanted:
+    if table and not (set(columns) & wanted or has_crystal(dict.fromkeys(columns, 1))):
         raise ValueError(
             f"{name}: expected a column 'structure', 'file', 'formula' or 'id', got {columns}."
         )
@@ -129,21 +127,20 @@ def find_content(fields, beside, name, known=None):
     """Return the id of a row and what holds its crystal, None if the id is known, or the error.
 
     `name` is the id of a row that has none, `known` an `IdFinder`. The content is the row's fields,
-    or the path of a file.
+    among them the path of a file as ``structure``.
     """
     file = next((str(fields[k]) for k in PATH_KEYS if not is_missing(fields.get(k))), "")
     own = own_id(fields)
     id_ = own or stem(Path(file).name) or name
     if known is not None and (match := known(own or file)) is not None:
         return match, None
-    full = {key: value for key, value in fields.items() if not _is_empty(value)}
+    full = {key: value for key, value in fields.items() if not is_empty(value)}
     try:
-        if set(MATERIAL_KEYS) & set(full) or set(ARRAYS) <= set(full) or "sites" in full:
+        if has_crystal(full):
             return id_, full
-        if file:
-            return id_, beside.folder / Path(file).expanduser()
-        if (path := beside.file(id_)) is not None:
-            return id_, path
+        path = beside.folder / Path(file).expanduser() if file else beside.file(id_)
+        if path is not None:
+            return id_, full | {"structure": path}
     except ValueError as error:
         return id_, error
     if set(FORMULA_KEYS) & set(full):
@@ -152,13 +149,6 @@ def find_content(fields, beside, name, known=None):
         "there is neither a file nor a structure, and no structure file beside the table has this "
         "name"
     )
-
-
-def open_crystal(content, id_, *, formulas=False):
-    """Make the `Crystal`, or the ``Composition``, of a row's content, as `find_crystals` has it."""
-    if isinstance(content, Path):
-        return _of_file(content, id_)
-    return as_crystal(content, id_, formulas=formulas)
 
 
 def read_crystals(source, known=(), *, formulas=False):
@@ -172,7 +162,7 @@ def read_crystals(source, known=(), *, formulas=False):
         try:
             crystal = None
             if row.crystal is not None:
-                crystal = open_crystal(row.crystal, row.id, formulas=formulas)
+                crystal = as_crystal(row.crystal, row.id, formulas=formulas)
         except Exception as error:  # whatever a crystal does, it costs no other
             refused.append(Refusal(row.line, row.id, reason_of(error)))
         else:
@@ -211,16 +201,3 @@ class FilesBeside:
             names = ", ".join(path.name for path in found)
             raise ValueError(f"several files have this name: {names}; name one in a column 'file'.")
         return found[0] if found else None
-
-
-def _of_file(path, id_):
-    found = check_structures({id_: path}, on_error="nan")
-    if len(found.ids) != 1:
-        raise ValueError(f"{path.name} holds {len(found.ids)} crystals; one is needed.")
-    if found.failures:
-        raise ValueError(found.failures[0].reason)
-    return found.structures[0]
-
-
-def _is_empty(value):
-    return is_missing(value) or (isinstance(value, list | dict | np.ndarray) and len(value) == 0)

@@ -10,6 +10,7 @@ from numbers import Real
 import numpy as np
 from pymatgen.core import Lattice
 
+from .agreement import check_lengths, check_points
 from .crystal import Crystal
 from .io import escaped
 from .sites import check_occupancies, check_periodic, isotopes_of, site_number
@@ -135,16 +136,24 @@ def _arrays_of_structure(record):
     if not isinstance(sites, list | tuple) or not all(isinstance(s, dict) for s in sites):
         raise _unlike("'sites' as a list of objects", sites)
     _periodic(lattice.get("pbc", True))
-    if "matrix" in lattice:
-        matrix = _numbers(lattice["matrix"], (3, 3), "the 'matrix' of 'lattice'")
+    names = ("a", "b", "c", "alpha", "beta", "gamma")
+    values = [lattice.get(name) for name in names]
+    if lattice.get("matrix") is None or None not in values:
+        values = _numbers(values, (6,), f"{', '.join(names)} of 'lattice'").tolist()
+    if lattice.get("matrix") is None:
+        matrix = _matrix(*values)
     else:
-        names = ("a", "b", "c", "alpha", "beta", "gamma")
-        values = [lattice.get(name) for name in names]
-        matrix = _matrix(*_numbers(values, (6,), f"{', '.join(names)} of 'lattice'").tolist())
+        matrix = _numbers(lattice["matrix"], (3, 3), "the 'matrix' of 'lattice'")
+        if None not in values:
+            check_lengths(matrix, values, f"{', '.join(names)}")
     numbers = [_atomic_number(site) for site in sites]
     if not sites:
         raise ValueError("it has no sites.")
-    return matrix, _numbers([s.get("abc") for s in sites], (-1, 3), "'abc' of the sites"), numbers
+    coords = _numbers([site.get("abc") for site in sites], (-1, 3), "'abc' of the sites")
+    if lattice.get("matrix") is not None and all(site.get("xyz") is not None for site in sites):
+        points = _numbers([site["xyz"] for site in sites], (-1, 3), "'xyz' of the sites")
+        check_points(matrix, coords, points)
+    return matrix, coords, numbers
 
 
 def _matrix(a, b, c, alpha, beta, gamma):

@@ -1,12 +1,11 @@
 """Crystals from the records of databases: entries of OPTIMADE, and records of JARVIS."""
 
-from collections import Counter
 from numbers import Real
 
 import numpy as np
 
-from .crystal import ELEMENTS, Crystal
-from .formulas import agree, formula_text, parse_formula
+from .agreement import check_lengths, check_points, check_told
+from .crystal import Crystal
 from .sites import ADVICE, check_periodic, isotopes_of, site_number
 
 __all__ = ["crystal_from_jarvis", "crystal_from_optimade"]
@@ -63,11 +62,14 @@ def crystal_from_optimade(attributes, id_=None):
     if twice:
         raise ValueError(f"two of its species have the name {twice[0]['name']!r:.40}.")
     numbers = {name: _species_number(kinds[name]) for name in dict.fromkeys(names)}
-    _check_formula(names, numbers, attributes)
     properties = isotopes_of([s for name in names for s in _isotope(kinds[name])])
     if id_ is not None:
         properties["material_id"] = id_
-    return Crystal(lattice, coords, [numbers[name] for name in names], properties)
+    crystal = Crystal(lattice, coords, [numbers[name] for name in names], properties)
+    check_told(crystal, attributes)
+    if (told := attributes.get("fractional_site_positions")) is not None:
+        check_points(lattice, _array(told, coords.shape, "fractional_site_positions"), positions)
+    return crystal
 
 
 def crystal_from_jarvis(record):
@@ -81,6 +83,9 @@ def crystal_from_jarvis(record):
         coords = np.linalg.solve(lattice.T, points.T).T if cartesian else points
     except (TypeError, ValueError) as error:
         raise ValueError(f"its atoms are not those of a crystal ({error}).") from error
+    if record.get("abc") is not None and record.get("angles") is not None:
+        told = [*_array(record["abc"], (3,), "abc"), *_array(record["angles"], (3,), "angles")]
+        check_lengths(_array(lattice, (3, 3), "lattice_mat"), told, "abc and angles")
     symbols = [str(symbol).strip() for symbol in record["elements"]]
     numbers = {symbol: site_number([(symbol, 1)], "an atom") for symbol in dict.fromkeys(symbols)}
     return Crystal(lattice, coords, [numbers[s] for s in symbols], isotopes_of(symbols))
@@ -94,18 +99,15 @@ def _cartesian(record):
     raise ValueError(f"its atoms must tell 'cartesian' as true or false, got {told!r:.40}.")
 
 
-def _check_formula(names, numbers, attributes):
-    """Refuse sites that are not those of the reduced formula."""
-    text = attributes.get("chemical_formula_reduced")
-    if not isinstance(text, str) or not text.strip():
-        return
-    found = Counter(ELEMENTS[numbers[name]].symbol for name in names)
-    formula = parse_formula(text)
-    if formula is not None and not agree(found, formula):
-        raise ValueError(
-            f"its chemical_formula_reduced is {text!r:.60}, and its sites are "
-            f"{formula_text(found)!r:.60}. Correct one of them."
-        )
+def _array(values, shape, what):
+    """Convert nested lists to an array of a shape."""
+    try:
+        array = np.array(values, dtype=float)
+    except (TypeError, ValueError):
+        array = np.empty(0)
+    if array.shape != shape:
+        raise ValueError(f"its {what} must be {' x '.join(map(str, shape))} numbers.")
+    return array
 
 
 def _check_features(attributes):

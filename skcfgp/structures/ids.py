@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .io import escaped
+from .keys import is_missing
 
 __all__ = ["IdFinder", "Name", "all_ids", "is_number", "own_id", "stem"]
 
 #: Keys and columns with an id, in this order.
 KEYS = ("material_id", "id", "jid")
+
+#: Objects within objects that are looked into for an id.
+DEEPEST = 3
 
 _SUFFIX = re.compile(
     r"(?<=.)\.(cif|mcif|vasp|poscar|xyz|extxyz|jsonl|json|db|parquet)(\.(gz|bz2|xz))?$",
@@ -34,15 +38,28 @@ class Name(NamedTuple):
 
 
 def own_id(record):
-    """Return the id in a record as text; 0 is one, None, NaN and blanks are none."""
-    if isinstance(record, dict):
+    """Return the id in a record as text; 0 is one, None, NaN, blanks and texts of these are none.
+
+    It is a field of the record, or else of its ``properties`` or its ``structure``.
+    """
+    for _ in range(DEEPEST):
+        if not isinstance(record, dict):
+            return None
         for key in KEYS:
             value = record.get(key)
-            if isinstance(value, str) and value.strip():
-                return value
-            if isinstance(value, Real) and value == value:
-                return str(value)
+            is_id = isinstance(value, str | Real) and not isinstance(value, bool)
+            if is_id and not is_missing(value):
+                return _as_text(value)
+        inner = record.get("properties")
+        record = inner if isinstance(inner, dict) else record.get("structure")
+        record = getattr(record, "properties", record)
     return None
+
+
+def _as_text(value):
+    """Write an id as text; 7.0 is 7 in a column of whole numbers that has gaps."""
+    whole = isinstance(value, Real) and not is_number(value) and float(value).is_integer()
+    return str(int(value) if whole else value)
 
 
 def is_number(label):
@@ -110,11 +127,11 @@ def _clashes(ids):
 
 def _ladder(name, row):
     """Yield the possible ids of a row, the shortest first."""
-    if isinstance(name.label, Real) and name.label != name.label:  # NaN is no id
+    if is_missing(name.label):
         name = name._replace(label=None)
     within = name.own if name.own is not None else name.position
     if name.label is not None and not is_number(name.label):
-        label = str(name.label)
+        label = _as_text(name.label)
         yield escaped(label if name.position is None else f"{label}:{within}")
     elif name.path is None and name.own is None:
         yield row if name.label is None else name.label

@@ -5,7 +5,9 @@ polars or pyarrow, or a list of dictionaries. What it says of crystals is found 
 `skcfgp.structures.crystal_tables`, what it says of labels by `skcfgp.structures.labels`.
 """
 
+import itertools
 import os
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +16,7 @@ from .delimited import read_delimited
 from .ids import own_id
 from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
 
-__all__ = ["Refusal", "is_table_file", "read_table"]
+__all__ = ["Refusal", "is_table_file", "read_table", "records_of_frame"]
 
 #: Names by which the header of a CSV is known, and its separator.
 KNOWN_COLUMNS = {"material_id", "id", "jid", *PATH_KEYS, *MATERIAL_KEYS, *FORMULA_KEYS}
@@ -160,22 +162,33 @@ def _rows_of_json(path):
     return _rows_of_records(records, path.stem)
 
 
-def _rows_of_frame(frame, name=None):
-    """Read a table of pandas, polars or pyarrow."""
+def records_of_frame(frame, name=None):
+    """Return pairs of label and record, and the columns, of a table of pandas, polars or pyarrow.
+
+    The label of a row is the index of pandas, else its position.
+    """
     if hasattr(frame, "to_pylist"):  # pyarrow
-        _check_names(name, list(frame.column_names))
-        records = [(None, record) for record in frame.to_pylist()]
+        columns, records = list(frame.column_names), frame.to_pylist
     elif hasattr(frame, "to_dicts"):  # polars
-        records = [(None, record) for record in frame.to_dicts()]
+        columns, records = list(frame.columns), frame.to_dicts
     elif hasattr(frame, "to_dict") and hasattr(frame, "columns"):  # pandas
-        _check_names(name, list(map(str, frame.columns)))
-        records = zip(frame.index, frame.rename(columns=str).to_dict("records"), strict=True)
+        columns = list(map(str, frame.columns))
+        frame = frame.set_axis(columns, axis=1)
+        records = partial(frame.to_dict, "records")
     else:
         raise TypeError(
             "expected a table of pandas, polars or pyarrow, a list of dictionaries or a path, got "
             f"{type(frame).__name__}."
         )
-    return _rows_of_records([(None, *record) for record in records], name)
+    _check_names(name, columns)
+    labels = frame.index if hasattr(frame, "iloc") else itertools.count()
+    return list(zip(labels, records(), strict=False)), columns
+
+
+def _rows_of_frame(frame, name=None):
+    rows, _ = records_of_frame(frame, name)
+    is_indexed = hasattr(frame, "iloc")
+    return _rows_of_records([(None, k if is_indexed else None, r) for k, r in rows], name)
 
 
 def _rows_of_records(records, name):

@@ -105,7 +105,26 @@ def with_column(name, *values):
          "does not tell its symmetry"),
         (SALT.replace("data_x", "data_x\n_space_group_name_H-M_alt 'F m -3 m'\n"
                       "_chemical_formula_sum 'Na Cl'\n_cell_formula_units_Z 4")
-         .replace("x,y,z", "x,y,z\n-x,-y,-z"), "fewer operations than its space group has"),
+         .replace("x,y,z", "x,y,z\n-x,-y,-z"), "'Na Cl' with _cell_formula_units_Z 4, and the sites"),
+        (SALT.replace("data_x", "data_x\n_space_group_name_H-M_alt 'P 1'\n"
+                      "_chemical_formula_sum 'Na Cl'\n_cell_formula_units_Z 4"),
+         "'Na Cl' with _cell_formula_units_Z 4, and the sites of its cell are 'Na Cl'"),
+        (SALT.replace("data_x", "data_x\n_space_group_name_H-M_alt 'F m -3 m'\n"
+                      "_chemical_formula_sum 'Na Cl'"), "fewer operations than its space group has"),
+        (SALT.replace("data_x", "data_x\n_exptl_crystal_density_diffrn 2.17(1)"),
+         "_exptl_crystal_density_diffrn is 2.17, and the density of its sites 'Na Cl' is 1.41"),
+        (SALT.replace("data_x", "data_x\n_cell_volume 179.4"),
+         "_cell_volume is 179.4, and the volume of its lengths [4.1, 4.1, 4.1]"),
+        (SALT.replace("data_x", "data_x\n_chemical_formula_structural 'Na Cl (H2 O)'"),
+         "no site is H, O, which its _chemical_formula_structural"),
+        (SALT.replace("Cl1", "W1"), "'W1' may be tungsten or a water"),
+        (SALT.replace("Cl1", "O1W"), "'O1W' may be an oxygen or a water"),
+        (SALT.replace("Cl1", "OW1"), "'OW1' may be an oxygen or a water"),
+        (SALT.replace("Cl1", "WAT"), "'WAT', of which the hydrogens"),
+        (SALT.replace("Cl1", "W1").replace("data_x", "data_x\n_chemical_formula_sum 'Na H2 O'"),
+         "its sum formula is 'Na H2 O', and its sites are 'O Na'"),
+        (SALT.replace("Cl1", "W1").replace("data_x", "data_x\n_chemical_formula_sum 'Na H W O'"),
+         "the label 'W1' does not tell its element (O or W)"),
         (SALT.replace("a 4.1", "a 4,1"), "_cell_length_a must be a number, got '4,1'"),
         (SALT.replace("_cell_length_a 4.1\n", ""), "_cell_length_a is missing"),
         (SALT.replace("a 4.1", "a 4.1\n_cell_length_a 4.2"), "_cell_length_a is given twice"),
@@ -150,6 +169,31 @@ def test_labels_and_types_tell_the_element():
     heavy = only(with_column("type_symbol", "Na", "D"))
     assert heavy.composition.formula == "Na1 H1"
     assert heavy.properties == {"isotopes": {"D": 1}}
+
+
+@pytest.mark.parametrize("label", ["W1", "O1W", "OW1", "WAT", "OH1"])
+def test_the_sum_formula_tells_what_a_label_of_a_water_is(label):
+    rows = "H1 .1 .1 0\nH2 -.1 -.1 0\n"
+    text = SALT.replace("Na1 0", f"{rows}{label} 0").replace("Cl1", "Na1")
+    text = text.replace("data_x", "data_x\n_chemical_formula_sum 'H2 Na O'")
+    assert only(text).composition.formula == "Na1 H2 O1"
+    tungsten = SALT.replace("Na1", "W1").replace("Cl1", "O")
+    tungsten = tungsten.replace("data_x", "data_x\n_chemical_formula_sum 'O W'")
+    assert only(tungsten).composition.formula == "W1 O1"
+
+
+def test_what_is_told_twice_and_agrees_is_no_reason_to_refuse():
+    """pymatgen writes the formula of the cell, and the number of units in it."""
+    for told in (
+        "_chemical_formula_sum 'Na1 Cl1'\n_cell_formula_units_Z 1",
+        "_cell_volume 68.9(3)",
+        "_exptl_crystal_density_diffrn 1.408",
+        "_chemical_formula_structural NaCl",
+    ):
+        assert len(only(SALT.replace("data_x", f"data_x\n{told}"))) == 2
+    cell = SALT.replace("data_x", "data_x\n_chemical_formula_sum 'Na2 Cl2'\n_cell_formula_units_Z 2")
+    cell = cell.replace(IDENTITY, "").replace("Na1 0 0 0", "Na1 0 0 0\nNa2 0 0 .5\nCl2 .5 0 .5")
+    assert len(only(cell)) == 4  # complete, though the symmetry is lost
 
 
 def test_magnetic_operations_and_centring():

@@ -42,7 +42,7 @@ def test_heavy_hydrogen_is_hydrogen_and_said_to_be():
         ("Xx2", "Xx in the formula 'Xx2' is not an element"),
         ("nacl", "not understood at 'nacl'"),
         ("Na+Cl-", "not understood at '\\+Cl-'"),
-        ("Na0Cl", "the number 0; expected more than 0"),
+        ("Na0Cl", "there are 0 atoms of Na"),
         ("Na1e9", "not understood at 'e9'"),
         ("Na9999999", "1e\\+07 atoms of Na"),
         ("Na(Cl", "a bracket of the formula"),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..structures.checking import as_crystal
-from ..structures.neighbours import check_cell, find_neighbours
+from ..structures.neighbours import find_bonds
 
 __all__ = [
     "Graph",
@@ -66,19 +66,14 @@ def structure_graph(structure, cutoff):
     ValueError if no two sites are within the cut-off, or too many.
     """
     crystal = as_crystal(structure)
-    check_cell(crystal.lattice, len(crystal.frac_coords), cutoff)
-    first, second, _, distances = find_neighbours(crystal.lattice, crystal.frac_coords, cutoff)
-    bonds = np.flatnonzero((first != second) | (distances > 1e-8))
-    if not bonds.size:
-        raise ValueError(f"no two atoms are within the network's cut-off of {cutoff} angstrom.")
-    bonds = bonds[np.argsort(first[bonds], kind="stable")]
+    first, second, distances = find_bonds(crystal, cutoff)
     return Graph(
         np.asarray(crystal.atomic_numbers, dtype=np.int32),
-        distances[bonds].astype(np.float32),
-        first[bonds].astype(np.int32),
-        second[bonds].astype(np.int32),
+        distances.astype(np.float32),
+        first.astype(np.int32),
+        second.astype(np.int32),
         np.ones(len(crystal.atomic_numbers), dtype=np.float32),
-        np.ones(len(bonds), dtype=np.float32),
+        np.ones(len(first), dtype=np.float32),
     )
 
 

@@ -132,7 +132,9 @@ def check_order(crystal, record):
         if symbols is not None and len(symbols) == len(crystal):
             found = [ELEMENTS[z].symbol for z in crystal.atomic_numbers.tolist()]
             if symbols != found:
-                i = next(i for i, pair in enumerate(zip(symbols, found, strict=True)) if len({*pair}) > 1)
+                i = next(
+                    i for i, pair in enumerate(zip(symbols, found, strict=True)) if len({*pair}) > 1
+                )
                 raise ValueError(
                     f"the site {i} is {found[i]} by its atomic number and {symbols[i]} by its "
                     f"{key}. Correct one of them."

@@ -11,17 +11,18 @@ from contextlib import closing
 
 import numpy as np
 
+from .agreement import check_told
 from .crystal import Crystal
 from .dictionaries import plain_properties
 from .ids import own_id
-from .sites import check_occupancies, check_periodic, isotopes_of
+from .sites import check_occupancies, check_periodic, isotopes_of_masses
 
 __all__ = ["crystal_from_atoms", "is_atoms", "read_ase_database"]
 
 #: Rows of a database that are held in memory at a time.
 PAGE = 1000
 
-_COLUMNS = ("numbers", "positions", "cell", "pbc", "key_value_pairs")
+_COLUMNS = ("numbers", "positions", "cell", "pbc", "key_value_pairs", "masses")
 
 
 def is_atoms(item):
@@ -33,11 +34,8 @@ def crystal_from_atoms(atoms, properties=None):
     """Convert ASE ``Atoms``; ValueError if it is not a crystal."""
     info = getattr(atoms, "info", None) or {}
     check_occupancies(info.get("occupancy") or {})
-    isotopes = {}
-    if atoms.has("masses"):
-        heavy = (atoms.numbers == 1) & (atoms.arrays["masses"] > 1.5)
-        masses = atoms.arrays["masses"][heavy]
-        isotopes = isotopes_of("T" if mass > 2.5 else "D" for mass in masses)
+    masses = atoms.arrays["masses"] if atoms.has("masses") else ()
+    isotopes = isotopes_of_masses(atoms.numbers, masses)
     return _crystal(
         atoms.numbers, atoms.positions, atoms.cell, atoms.pbc, isotopes | (properties or {})
     )
@@ -67,7 +65,7 @@ def read_ase_database(path):
             raise ValueError(f"it is not a database of ASE, or damaged ({error}).") from error
 
 
-def _row(number, numbers, positions, cell, pbc, pairs):
+def _row(number, numbers, positions, cell, pbc, pairs, masses):
     """Make the id and the crystal, or the error, of a row."""
     id_ = str(number)
     try:
@@ -76,9 +74,11 @@ def _row(number, numbers, positions, cell, pbc, pairs):
         periodic = [bool(int(pbc) & bit) for bit in (1, 2, 4)]
         numbers = np.frombuffer(numbers, "<i4")
         positions = np.frombuffer(positions, "<f8").reshape(-1, 3)
-        return id_, _crystal(
-            numbers, positions, np.frombuffer(cell, "<f8").reshape(3, 3), periodic, properties
-        )
+        cell = np.frombuffer(cell, "<f8").reshape(3, 3)
+        isotopes = isotopes_of_masses(numbers, np.frombuffer(masses or b"", "<f8"))
+        crystal = _crystal(numbers, positions, cell, periodic, properties | isotopes)
+        check_told(crystal, properties)
+        return id_, crystal
     except TypeError:
         return id_, ValueError("a column of its row is missing, or of another type.")
     except ValueError as error:

@@ -1,8 +1,23 @@
 """What is too large is refused before the work; the environment raises each limit."""
 
+import bz2
+import gzip
+import lzma
 import os
+import zlib
 
-__all__ = ["bounded_lines", "check_count", "check_regular", "limit", "read_bounded"]
+__all__ = [
+    "OPENERS",
+    "bounded_lines",
+    "check_count",
+    "check_regular",
+    "expanded_name",
+    "limit",
+    "read_bounded",
+]
+
+#: How compressed files are opened, by suffix.
+OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 #: What is refused before the work, by the name of the environment variable that changes it: sites
 #: of a crystal, neighbours of all its sites together, cubic angstrom of the box around its cell,
@@ -61,16 +76,34 @@ def bounded_lines(file):
         yield line
 
 
-def read_bounded(path, open_file=open):
-    """Read the bytes of a file, expanded by `open_file`, and not more than the limit of them."""
+def expanded_name(path):
+    """Return the name of a file without the suffix of its compression."""
+    return path.stem if path.suffix.lower() in OPENERS else path.name
+
+
+def read_bounded(path):
+    """Read the bytes of a file, expanded if its name says so, and not more than the limit."""
     check_regular(path)
+    open_file = OPENERS.get(path.suffix.lower())
+    if open_file is None:
+        with open(path, "rb") as file:
+            return _read(file)
+    try:
+        with open_file(path, "rb") as file:
+            return _read(file)
+    except PermissionError:
+        raise
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise ValueError("it is cut short or damaged.") from error
+
+
+def _read(file):
     largest, parts, size = limit("SKCFGP_MAX_BYTES"), [], 0
-    with open_file(path, "rb") as file:
-        while part := file.read(BLOCK):
-            parts.append(part)
-            if (size := size + len(part)) > largest:
-                raise ValueError(
-                    f"it has more than {largest:,} bytes; split it, or raise the limit by the "
-                    "environment variable SKCFGP_MAX_BYTES."
-                )
+    while part := file.read(BLOCK):
+        parts.append(part)
+        if (size := size + len(part)) > largest:
+            raise ValueError(
+                f"it has more than {largest:,} bytes; split it, or raise the limit by the "
+                "environment variable SKCFGP_MAX_BYTES."
+            )
     return b"".join(parts)

@@ -6,6 +6,7 @@ into one 1-D array of `Crystal` with an id beside each. Readers only bring what 
 `as_crystal` alone decides what a crystal is.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from .dictionaries import is_structure_dictionary
 from .files import is_structure_file, read_structure_file, structure_files
 from .ids import Name, is_number, own_id
 from .keys import FORMULA_KEYS, PATH_KEYS, is_missing
+from .neighbours import find_bonds
 from .outcomes import (
     MISSING,
     Failure,
@@ -37,7 +39,7 @@ __all__ = ["as_crystal", "check_structures"]
 FILES = 50
 
 
-def check_structures(X, *, on_error="raise", formulas=False, n_jobs=None):
+def check_structures(X, *, on_error="raise", formulas=False, cutoff=None, n_jobs=None):
     """Read, convert and check crystals.
 
     Parameters
@@ -56,6 +58,9 @@ def check_structures(X, *, on_error="raise", formulas=False, n_jobs=None):
         Whether a row may be a formula without a structure: text such as ``"Fe0.5Ni0.5"``, a
         ``Composition`` of pymatgen, or ``formula`` or ``composition`` of a DataFrame or record. It
         becomes a ``Composition``. Otherwise such a row fails.
+    cutoff : float, default=None
+        Cut-off of a graph network, in angstrom. A crystal without two atoms within it fails, as it
+        does in the network.
     n_jobs : int, default=None
         Number of processes that read files. 1 by default unless a joblib context says otherwise; -1
         uses all processors.
@@ -93,8 +98,10 @@ def check_structures(X, *, on_error="raise", formulas=False, n_jobs=None):
     if on_error not in ("raise", "nan"):
         raise ValueError(f"on_error must be 'raise' or 'nan', got {on_error!r}.")
     found = X if isinstance(X, Structures) else _checked(X, n_jobs)
-    if not formulas:
-        found = _without_formulas(found)
+    if not formulas or cutoff is not None:
+        found = _refused(found, _needs_structure)
+    if cutoff is not None:
+        found = _refused(found, partial(_needs_bonds, cutoff=cutoff))
     if found.failures and on_error == "raise":
         raise InvalidStructureError(found.failures)
     return found
@@ -117,15 +124,29 @@ def as_crystal(item, id_=None, *, formulas=False):
     return crystal.with_properties(crystal.properties | {"material_id": id_})
 
 
-def _without_formulas(found):
-    """Move formulas to what cannot be used."""
-    rows = [k for k, item in enumerate(found.structures) if isinstance(item, Composition)]
-    if not rows:
+def _refused(found, reason_of_item):
+    """Move items to the failures for which a function tells a reason, and not None."""
+    items = enumerate(found.structures)
+    reasons = {row: reason_of_item(item) for row, item in items if item is not None}
+    reasons = {row: reason for row, reason in reasons.items() if reason is not None}
+    if not reasons:
         return found
     structures = found.structures.copy()
-    structures[rows] = None
-    new = [Failure(row, found.ids[row], NEEDS_STRUCTURE) for row in rows]
+    structures[list(reasons)] = None
+    new = [Failure(row, found.ids[row], reason) for row, reason in reasons.items()]
     return Structures(structures, found.ids, sorted([*found.failures, *new], key=lambda f: f.index))
+
+
+def _needs_structure(item):
+    return NEEDS_STRUCTURE if isinstance(item, Composition) else None
+
+
+def _needs_bonds(item, cutoff):
+    try:
+        find_bonds(item, cutoff)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _items(X):

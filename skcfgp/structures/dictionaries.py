@@ -13,7 +13,7 @@ from pymatgen.core import Lattice
 from .agreement import check_lengths, check_points
 from .crystal import Crystal
 from .io import escaped
-from .sites import check_occupancies, check_periodic, isotopes_of, site_number
+from .sites import check_occupancies, check_periodic, isotopes_of, isotopes_of_masses, site_number
 
 __all__ = [
     "ase_json_rows",
@@ -49,6 +49,9 @@ def crystal_from_dictionary(record, id_=None):
         properties |= isotopes_of(symbols)
     elif "numbers" in record and "positions" in record:
         arrays = _arrays_of_atoms(record)
+        if record.get("masses") is not None:
+            masses = _numbers(_ase_array(record["masses"]), (len(arrays[2]),), "'masses'")
+            properties |= isotopes_of_masses(arrays[2], masses)
     else:
         raise _unlike(
             "the keys 'lattice' and 'sites', or 'structure' with these in it, in the dictionary "

@@ -1,29 +1,25 @@
 """JSON documents of many crystals: where their records are, and what they are called.
 
 JSON is read as plain data. The layouts are a record, a list of records, an object of records by
-id, a database of ASE, a saved answer of OPTIMADE, and a table of pandas (``orient="split"``).
+id, a database of ASE, a saved answer of OPTIMADE, and a table of pandas (``orient`` of ``"split"``,
+``"records"``, ``"index"``, ``"columns"`` or ``"table"``).
 """
 
 import json
+import warnings
 
 from .bounds import check_count
 from .dictionaries import ase_json_rows
-from .ids import own_id
-from .keys import FORMULA_KEYS
+from .ids import KEYS, own_id
+from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS
 
 __all__ = ["read_json", "read_json_lines"]
 
 #: Keys of an object that is one record.
-RECORD = {
-    *FORMULA_KEYS,
-    "lattice",
-    "structure",
-    "lattice_mat",
-    "lattice_vectors",
-    "atoms",
-    "attributes",
-    "cif",
-}
+RECORD = {*FORMULA_KEYS, *MATERIAL_KEYS, "lattice", "lattice_vectors"}
+
+#: Names by which the columns of a table are known from the ids of an object of records.
+COLUMNS = {*FORMULA_KEYS, *MATERIAL_KEYS, *PATH_KEYS, *KEYS}
 
 
 class _Object(dict):
@@ -36,12 +32,12 @@ class _Object(dict):
         self.pairs = pairs if len(self) < len(pairs) else None
 
 
-def read_json(text):
-    """Return pairs of id, or None, and record, or error, of a text."""
+def read_json(text, name="it"):
+    """Return pairs of id, or None, and record, or error, of a text; warnings call it `name`."""
     content, is_clean = _parsed(text)
     if not isinstance(content, dict | list):
         raise ValueError("expected a list or an object of crystals.")
-    rows = list(_rows(content))
+    rows = list(_rows(content, name))
     return rows if is_clean else [(id_, _checked(record)) for id_, record in rows]
 
 
@@ -103,31 +99,57 @@ def _repeated(value):
     return None
 
 
-def _rows(content):
+def _rows(content, name):
     if isinstance(content, list):
+        if content and all(isinstance(row, list) for row in content):
+            raise ValueError(
+                "it is a table of pandas without names of columns (orient='values'). Write it with "
+                "orient='split' or orient='records'."
+            )
         return [(own_id(record), record) for record in content]
     if "ids" in content and "nextid" in content:
         return ase_json_rows(content)
-    if isinstance(content.get("columns"), list) and isinstance(content.get("data"), list):
-        return _rows_of_table(content)
-    if isinstance(content.get("data"), list) and {"meta", "links"} & set(content):
-        return [(own_id(entry), entry) for entry in content["data"]]
-    if isinstance(content.get("data"), dict) and {"meta", "links"} & set(content):
-        return [(own_id(content["data"]), content["data"])]  # an OPTIMADE answer of one entry
+    columns, data = content.get("columns"), content.get("data")
+    if isinstance(columns, list) and isinstance(data, list):
+        return _rows_of_split(list(map(str, columns)), data, content.get("index"))
+    if isinstance(data, list) and "schema" in content:
+        return _rows_of_schema(data, content["schema"])
+    if isinstance(data, list | dict) and {"meta", "links"} & set(content):
+        entries = data if isinstance(data, list) else [data]
+        _say_what_is_left(content, len(entries), name)
+        return [(own_id(entry), entry) for entry in entries]
     if "errors" in content and "meta" in content:
         raise ValueError("it is an answer of OPTIMADE that tells errors, and has no crystals.")
+    if _is_by_column(content):
+        return _rows_of_columns(content)
     if RECORD & set(content) or {"numbers", "positions"} <= set(content):
         return [(own_id(content), content)]
     if content and not any(isinstance(value, dict | str) for value in content.values()):
         raise ValueError("it holds no crystals: none of its values is an object.")
-    return getattr(content, "pairs", None) or list(content.items())  # id: record
+    pairs = getattr(content, "pairs", None) or content.items()  # id: record, or orient="index"
+    return [(own_id(record) or key, record) for key, record in pairs]
 
 
-def _rows_of_table(content):
-    """Make records of the rows of a table of pandas; the index is the id."""
-    columns, data = list(map(str, content["columns"])), content["data"]
-    index = content.get("index")
-    if not isinstance(index, list) or len(index) != len(data):
+def _say_what_is_left(answer, n, name):
+    """Warn that a saved answer of OPTIMADE is not the last one."""
+    meta, links = (
+        answer.get(k) if isinstance(answer.get(k), dict) else {} for k in ("meta", "links")
+    )
+    if meta.get("more_data_available") is True or links.get("next"):
+        total = meta.get("data_returned")
+        of = f" of {total:,}" if isinstance(total, int) and total > n else ""
+        warnings.warn(
+            f"{name} is one page of an answer of OPTIMADE, with {n:,}{of} crystals: there are more "
+            "on the next pages. Save these too, or read the database with "
+            "skcfgp.structures.read_optimade or --optimade.",
+            stacklevel=2,
+        )
+
+
+def _rows_of_split(columns, data, index):
+    """Make records of the rows of a table of pandas (orient="split"); the index is the id."""
+    index = range(len(data)) if index is None else index
+    if not isinstance(index, list | range) or len(index) != len(data):
         raise ValueError(f"its table has {len(data)} rows and an index of another length.")
     for label, row in zip(index, data, strict=True):
         if isinstance(row, list) and len(row) == len(columns):
@@ -135,3 +157,28 @@ def _rows_of_table(content):
             yield own_id(record) or own_id({"id": label}), record
         else:
             yield own_id({"id": label}), ValueError(f"its row has not {len(columns)} values.")
+
+
+def _rows_of_schema(data, schema):
+    """Name the rows of a table of pandas (orient="table") by its index."""
+    keys = schema.get("primaryKey") if isinstance(schema, dict) else None
+    key = keys[0] if isinstance(keys, list) and len(keys) == 1 else keys
+    for record in data:
+        label = record.get(key) if isinstance(record, dict) and isinstance(key, str) else None
+        yield own_id(record) or own_id({"id": label}), record
+
+
+def _is_by_column(content):
+    """Whether an object has columns of a table, each an object by index, instead of records."""
+    columns = list(content.values())
+    if not COLUMNS & set(content) or not all(isinstance(c, dict) and c for c in columns):
+        return False
+    same = all(set(column) == set(columns[0]) for column in columns)
+    return same and not (RECORD | {"sites", "numbers", "coords"}) & set(columns[0])
+
+
+def _rows_of_columns(content):
+    """Make records of a table of pandas as it is written without another orient."""
+    for label in next(iter(content.values())):
+        record = {name: column[label] for name, column in content.items()}
+        yield own_id(record) or label, record

@@ -4,17 +4,13 @@ Nothing in a file is executed: JSON is read as plain data, not by a decoder that
 named in the file.
 """
 
-import bz2
-import gzip
-import lzma
 import os
 import re
 import warnings
-import zlib
 from pathlib import Path
 
 from .ase import read_ase_database
-from .bounds import check_count, check_regular, read_bounded
+from .bounds import OPENERS, check_count, check_regular, expanded_name, read_bounded
 from .cif import read_cif
 from .dictionaries import escaped
 from .documents import read_json, read_json_lines
@@ -50,7 +46,6 @@ _SUFFIXES = {
     ".jsonl": "jsonl",
     ".json": "json",
 }
-_OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _POSCAR = re.compile(r"(poscar|contcar).*|.*[._-](poscar|contcar)", re.IGNORECASE)
 
 
@@ -61,7 +56,7 @@ def is_structure_file(path):
 
 def is_poscar(path):
     """Whether a name, as POSCAR in a folder for each crystal, does not tell the crystal."""
-    return path.name.lower() in ("poscar", "contcar")
+    return expanded_name(path).lower() in ("poscar", "contcar")
 
 
 def structure_files(folder, is_known=is_structure_file):
@@ -97,13 +92,13 @@ def read_structure_file(path):
         raise ValueError(f"the format of {path.name} is not known; known are {KNOWN}.")
     rows = 0
     try:
-        for row in read_ase_database(path) if kind == "db" else _READERS[kind](_text(path)):
+        for row in read_ase_database(path) if kind == "db" else _READERS[kind](_text(path), path):
             check_count(rows := rows + 1, "SKCFGP_MAX_CRYSTALS", "crystals")
             yield row
     except ValueError as error:
         raise ValueError(f"{path} could not be read as {kind}: {error}") from error
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise ValueError(f"{path} could not be read: it is cut short or damaged.") from error
+    except OSError as error:
+        raise ValueError(f"{path} could not be read: {error.strerror or error}.") from error
     if not rows:
         raise ValueError(f"{path} holds no crystal.")
 
@@ -123,14 +118,14 @@ def read_structure_text(text):
             f"expected the text of a crystal (CIF or JSON) as structure, got {text[:60]!r}; the "
             "path of a file belongs into a column 'file'."
         )
-    return [record for _, record in _READERS[kind](text.replace("\r\n", "\n"))]
+    return [record for _, record in _READERS[kind](text.replace("\r\n", "\n"), None)]
 
 
 def _format_of(path):
     suffix = path.suffix.lower()
     if suffix == ".db":  # SQLite cannot read a compressed file
         return "db"
-    name = path.stem if suffix in _OPENERS else path.name
+    name = expanded_name(path)
     if kind := _SUFFIXES.get(Path(name).suffix.lower()):
         return kind
     return "poscar" if _POSCAR.fullmatch(name) else None
@@ -138,7 +133,7 @@ def _format_of(path):
 
 def _text(path):
     """Read a file, compressed or not; bytes that are not UTF-8 are replaced."""
-    content = read_bounded(path, _OPENERS.get(path.suffix.lower(), open))
+    content = read_bounded(path)
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = content.decode("utf-16", "replace")
     else:
@@ -146,10 +141,22 @@ def _text(path):
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def _potcar(path):
+    """Return the elements of the POTCAR beside a POSCAR of VASP, which has one for each count."""
+    if path is None or not is_poscar(path):
+        return None
+    for suffix in ("", *OPENERS):
+        potcar = path.with_name(f"POTCAR{suffix}")
+        if potcar.is_file():
+            titles = re.findall(r"^ *TITEL *= *\S+ +(\S+)", _text(potcar), re.MULTILINE)
+            return [title.split("_")[0] for title in titles] or None
+    return None
+
+
 _READERS = {
-    "cif": lambda text: ((None, crystal) for crystal in read_cif(text)),
-    "poscar": lambda text: [(None, read_poscar(text))],
-    "xyz": read_xyz,
-    "json": read_json,
-    "jsonl": read_json_lines,
+    "cif": lambda text, path: ((None, crystal) for crystal in read_cif(text)),
+    "poscar": lambda text, path: [(None, read_poscar(text, _potcar(path)))],
+    "xyz": lambda text, path: read_xyz(text),
+    "json": lambda text, path: read_json(text, getattr(path, "name", "its text")),
+    "jsonl": lambda text, path: read_json_lines(text),
 }

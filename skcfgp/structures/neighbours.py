@@ -12,7 +12,7 @@ from pymatgen.optimization.neighbors import find_points_in_spheres
 
 from .bounds import check_count, limit
 
-__all__ = ["check_cell", "find_neighbours"]
+__all__ = ["check_cell", "find_bonds", "find_neighbours"]
 
 #: Coordinates in units of the cell within which sites are left where they are; moving a site costs
 #: the last digits of its distances.
@@ -84,3 +84,21 @@ def find_neighbours(lattice, frac_coords, radius):
         check_count(total, "SKCFGP_MAX_NEIGHBOURS", f"pairs of sites within {radius} angstrom")
         found.append((first + start, *others))
     return found[0] if len(found) == 1 else tuple(map(np.concatenate, zip(*found, strict=True)))
+
+
+def find_bonds(crystal, cutoff):
+    """Find the pairs of sites of a `Crystal` within a cut-off, in angstrom, sorted by the first.
+
+    Returns first and second site and distance of each pair. ValueError if there is none, or too
+    many: for a graph network such atoms are no crystal.
+    """
+    check_cell(crystal.lattice, len(crystal), cutoff)
+    first, second, _, distances = find_neighbours(crystal.lattice, crystal.frac_coords, cutoff)
+    bonds = np.flatnonzero((first != second) | (distances > 1e-8))
+    if not bonds.size:
+        raise ValueError(
+            f"no two atoms are within the network's cut-off of {cutoff} angstrom, so its graph has "
+            "no bonds. Take a network with a longer cut-off, or the recipe 'composition'."
+        )
+    bonds = bonds[np.argsort(first[bonds], kind="stable")]
+    return first[bonds], second[bonds], distances[bonds]

@@ -19,6 +19,7 @@ __all__ = [
     "check_occupancies",
     "check_periodic",
     "isotopes_of",
+    "isotopes_of_masses",
     "site_number",
 ]
 
@@ -68,6 +69,12 @@ def isotopes_of(symbols):
     """Count deuterium (D) and tritium (T) among symbols, as properties of a crystal."""
     counts = Counter(name[:1] for name in symbols if re.fullmatch(r"[DT](?:[\d+-].*)?", name))
     return {"isotopes": dict(counts)} if counts else {}
+
+
+def isotopes_of_masses(numbers, masses):
+    """Count the hydrogens that by their masses, in dalton, are deuterium or tritium."""
+    heavy = [m for z, m in zip(numbers, masses, strict=False) if z == 1 and m > 1.5]
+    return isotopes_of("T" if mass > 2.5 else "D" for mass in heavy)
 
 
 def check_occupancies(kinds):

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from .bounds import check_regular, read_bounded
+from .bounds import check_regular, expanded_name, read_bounded
 from .delimited import read_delimited
 from .ids import own_id
 from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
@@ -50,7 +50,7 @@ class Refusal(NamedTuple):
 
 def is_table_file(path):
     """Tell whether a path is that of a table and of nothing else: CSV, Parquet, a CGCNN folder."""
-    name = path.name.lower()
+    name = expanded_name(path).lower()
     return name.endswith((*CSV, *PARQUET)) or (path / HEADERLESS).is_file()
 
 
@@ -70,7 +70,7 @@ def read_table(source):
             raise ValueError(f"{path} is a folder without {HEADERLESS}; expected a table.")
         path = path / HEADERLESS
     check_regular(path)
-    name = path.name.lower()
+    name = expanded_name(path).lower()
     if name.endswith(PARQUET):
         return _rows_of_parquet(path)
     if name.endswith(JSON):
@@ -82,7 +82,7 @@ def _rows_of_csv(path):
     try:
         records = read_delimited(read_bounded(path), KNOWN_COLUMNS)
     except ValueError as error:
-        raise ValueError(f"{path} is not a table in CSV: {error}.") from error
+        raise ValueError(f"{path} is not a table in CSV: {str(error).rstrip('.')}.") from error
     records = [(line, fields) for line, fields in records if any(fields)]
     if not records:
         return [], []
@@ -150,9 +150,9 @@ def _rows_of_json(path):
     from .documents import read_json, read_json_lines
 
     text = read_bounded(path).decode("utf-8-sig", "replace")
-    if path.suffix.lower() == ".json":
+    if expanded_name(path).lower().endswith(".json"):
         try:
-            records = [(None, *row) for row in read_json(text)]
+            records = [(None, *row) for row in read_json(text, path.name)]
         except ValueError as error:
             raise ValueError(f"{path} is not a table: {error}") from error
     else:

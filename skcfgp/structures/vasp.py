@@ -19,8 +19,11 @@ _FLAG = re.compile(r"\.?(T|F|TRUE|FALSE)\.?", re.IGNORECASE)
 _NAMED = re.compile(r"([A-Z][a-z]?)(\d*)")
 
 
-def read_poscar(text):
-    """Return the `Crystal` of a text; ValueError says what is wrong with it."""
+def read_poscar(text, potcar=None):
+    """Return the `Crystal` of a text; ValueError says what is wrong with it.
+
+    `potcar` are the elements of the POTCAR beside it, one for each count.
+    """
     lines = [re.split(r"[#!]", line, maxsplit=1)[0].split() for line in text.split("\n")]
     comment = text.split("\n", 1)[0].split()
     if len(lines) < 8:
@@ -44,7 +47,7 @@ def read_poscar(text):
     if row + n < len(lines) and "configuration" in " ".join(lines[row + n][1:]).lower():
         raise ValueError(f"it has a further configuration in line {row + n + 1}; write one a file.")
     rest = [line[3:] for line in lines[row : row + n]]
-    names = _names(symbols, counts, comment, _row_symbols(rest))
+    names = _names(symbols, counts, comment, _row_symbols(rest), potcar)
     cell = cell * factors
     if cartesian:
         points = _fractional(points * factors, cell)
@@ -93,13 +96,20 @@ def _composition(lines):
     return symbols or None, counts, row
 
 
-def _names(symbols, counts, comment, in_rows):
+def _names(symbols, counts, comment, in_rows, potcar):
     """Return the symbol of each atom, from wherever the file tells it, once or consistently."""
+    if potcar is not None and len(potcar) != len(counts):
+        raise ValueError(
+            f"the POTCAR beside it is for {len(potcar)} elements, {' '.join(potcar)}, and its "
+            f"counts {counts} for {len(counts)}. Correct one of them."
+        )
     told = {}
     if symbols is not None:
         told["line 6"] = symbols
     elif (names := _in_comment(comment, counts)) is not None:
         told["the first line"] = names
+    if potcar is not None:
+        told["the POTCAR beside it"] = potcar
     every = {
         where: [name for name, n in zip(names, counts, strict=True) for _ in range(n)]
         for where, names in told.items()
@@ -109,7 +119,8 @@ def _names(symbols, counts, comment, in_rows):
     if not every:
         raise ValueError(
             "its elements are not in the file, in the style of VASP 4. Write their symbols into "
-            f"the first line or into a line before the counts {counts}."
+            f"the first line or into a line before the counts {counts}, or put the POTCAR beside "
+            "it."
         )
     first, *others = every.values()
     for where, other in zip(list(every)[1:], others, strict=True):

@@ -2,12 +2,21 @@
 
 import json
 import re
+from functools import lru_cache
 
 import numpy as np
 
-from .crystal import Crystal
+from .agreement import check_told
+from .crystal import ELEMENTS, Crystal
 from .ids import KEYS, own_id
-from .sites import NUMBERS, check_occupancies, check_periodic, isotopes_of, site_number
+from .sites import (
+    NUMBERS,
+    check_occupancies,
+    check_periodic,
+    isotopes_of,
+    isotopes_of_masses,
+    site_number,
+)
 
 __all__ = ["read_xyz"]
 
@@ -18,6 +27,15 @@ _PAIR = re.compile(
 )
 _TRUE = {"t": True, "true": True, "1": True, "f": False, "false": False, "0": False}
 
+#: Columns that are read, by the names that they have, and how many numbers or words each has.
+_NAMES = {
+    **dict.fromkeys(("species", "symbols", "element", "elements", "z", "numbers"), "species"),
+    **dict.fromkeys(("pos", "positions"), "pos"),
+    **dict.fromkeys(("occupancy", "occupancies", "occ"), "occupancy"),
+    **dict.fromkeys(("masses", "mass"), "mass"),
+}
+_SIZES = {"species": 1, "pos": 3, "occupancy": 1, "mass": 1}
+
 
 def read_xyz(text):
     """Yield the id, or None, and the `Crystal`, or the error, of each frame."""
@@ -27,8 +45,10 @@ def read_xyz(text):
             if isinstance(frame, ValueError):
                 raise frame
             info = _info(frame[0])
-            id_ = own_id({key: v for key, v in info.items() if v.lower() not in ("none", "nan")})
-            yield id_, _crystal(info, frame[1:])
+            id_ = own_id(info)
+            crystal = _crystal(info, frame[1:])
+            check_told(crystal, info)
+            yield id_, crystal
         except ValueError as error:
             yield id_, error
 
@@ -94,34 +114,57 @@ def _crystal(info, rows):
     check_periodic(_flags(named.get("pbc", "T T T")))
     check_occupancies(_json(info.get("occupancy")))
     properties = named.get("properties", "species:S:1:pos:R:3")
-    columns, width, numbered = _columns(properties)
-    symbols, points = [], []
-    for position, line in enumerate(rows):
-        words = line.split()
+    columns, width = _columns(properties)
+    rows = [line.split() for line in rows]
+    for position, words in enumerate(rows, 1):
         if len(words) < width or (len(words) > width and "properties" in named):
             raise ValueError(
-                f"atom {position + 1} has {len(words)} values, and Properties tell {width}: "
+                f"atom {position} has {len(words)} values, and Properties tell {width}: "
                 f"{properties!r}."
             )
-        symbols.append(words[columns["species"]])
-        start = columns["pos"]
-        points.append(_floats(words[start : start + 3], f"the coordinates of atom {position + 1}"))
-    if not symbols:
+    if not rows:
         raise ValueError("it has no sites.")
+    symbols, numbers = _species(rows, columns)
+    _, start = columns["pos"][0]
+    points = [
+        _floats(words[start : start + 3], f"the coordinates of atom {position}")
+        for position, words in enumerate(rows, 1)
+    ]
     cell = np.reshape(lattice, (3, 3))
     try:
         coords = np.linalg.solve(cell.T, np.transpose(points)).T
     except np.linalg.LinAlgError:
         raise ValueError(f"its cell has no volume: {cell.tolist()}.") from None
-    numbers = {symbol: _number(symbol, numbered) for symbol in set(symbols)}
-    names = [s.capitalize() for s in symbols]
-    return Crystal(cell, coords, [numbers[s] for s in symbols], isotopes_of(names))
+    masses = [_floats(words[k : k + 1], "a mass")[0] for _, k in columns["mass"] for words in rows]
+    return Crystal(
+        cell, coords, numbers, isotopes_of(symbols) | isotopes_of_masses(numbers, masses)
+    )
 
 
-def _number(symbol, numbered):
+def _species(rows, columns):
+    """Return symbol and atomic number of each atom, which all columns must tell alike."""
+    (is_number, start), *others = columns["species"]
+    symbols = [words[start].capitalize() for words in rows]
+    numbers = [_number(words[start], is_number) for words in rows]
+    for is_number, k in others:
+        for position, words in enumerate(rows):
+            if _number(words[k], is_number) != numbers[position]:
+                raise ValueError(
+                    f"atom {position + 1} is {words[start]} and {words[k]} in two columns. Correct "
+                    "one of them."
+                )
+    for _, k in columns["occupancy"]:
+        for z, words in zip(numbers, rows, strict=True):
+            amount = _floats(words[k : k + 1], "an occupancy")[0]
+            site_number([(ELEMENTS[z].symbol, amount)], "an atom")
+    return symbols, numbers
+
+
+@lru_cache(maxsize=4096)
+def _number(symbol, is_number):
     """Return the atomic number of a symbol in any case, or of the number itself."""
     if symbol.isascii() and symbol.isdigit() and 0 < int(symbol[:4]) < 119:
-        if numbered:
+        if is_number:
             return int(symbol)
         raise ValueError(
             f"its species are numbers, such as {symbol}, which may be those of elements or only "
@@ -134,27 +177,24 @@ def _number(symbol, numbered):
 
 
 def _columns(properties):
-    """Find the columns of symbols and coordinates, count all; tell if symbols are numbers."""
+    """Find what is read, as pairs of whether it is an integer and its column; count all."""
     parts = properties.split(":")
-    found, width, numbered = {}, 0, False
-    names = {"species": "species", "symbols": "species", "z": "species", "numbers": "species"}
-    names |= {"pos": "pos", "positions": "pos"}
+    found, width = {what: [] for what in _SIZES}, 0
     try:
         for name, kind, count in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
-            what = names.get(name.lower())
             if kind not in ("S", "R", "I", "L") or not 0 < int(count) < 1000:
                 raise ValueError(name)
-            if what is not None and int(count) == {"species": 1, "pos": 3}[what]:
-                numbered |= what == "species" and what not in found and kind == "I"
-                found.setdefault(what, width)
+            what = _NAMES.get(name.lower())
+            if what is not None and int(count) == _SIZES[what]:
+                found[what].append((kind == "I", width))
             width += int(count)
     except ValueError:
-        found = {}
-    if len(found) != 2:
+        found["pos"] = []
+    if not found["species"] or not found["pos"]:
         raise ValueError(
             f"Properties must tell species and pos, as 'species:S:1:pos:R:3', got {properties!r}."
         )
-    return found, width, numbered
+    return found, width
 
 
 def _flags(text):

@@ -105,7 +105,7 @@ def with_column(name, *values):
          "does not tell its symmetry"),
         (SALT.replace("data_x", "data_x\n_space_group_name_H-M_alt 'F m -3 m'\n"
                       "_chemical_formula_sum 'Na Cl'\n_cell_formula_units_Z 4")
-         .replace("x,y,z", "x,y,z\n-x,-y,-z"), "'Na Cl' with _cell_formula_units_Z 4, and the sites"),
+         .replace("x,y,z", "x,y,z\n-x,-y,-z"), "with _cell_formula_units_Z 4, and the sites"),
         (SALT.replace("data_x", "data_x\n_space_group_name_H-M_alt 'P 1'\n"
                       "_chemical_formula_sum 'Na Cl'\n_cell_formula_units_Z 4"),
          "'Na Cl' with _cell_formula_units_Z 4, and the sites of its cell are 'Na Cl'"),
@@ -191,7 +191,9 @@ def test_what_is_told_twice_and_agrees_is_no_reason_to_refuse():
         "_chemical_formula_structural NaCl",
     ):
         assert len(only(SALT.replace("data_x", f"data_x\n{told}"))) == 2
-    cell = SALT.replace("data_x", "data_x\n_chemical_formula_sum 'Na2 Cl2'\n_cell_formula_units_Z 2")
+    cell = SALT.replace(
+        "data_x", "data_x\n_chemical_formula_sum 'Na2 Cl2'\n_cell_formula_units_Z 2"
+    )
     cell = cell.replace(IDENTITY, "").replace("Na1 0 0 0", "Na1 0 0 0\nNa2 0 0 .5\nCl2 .5 0 .5")
     assert len(only(cell)) == 4  # complete, though the symmetry is lost
 

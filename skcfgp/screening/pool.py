@@ -65,8 +65,8 @@ class Pool:
     ``Structure.as_dict()`` in JSON), ``file`` (a path) or ``formula``; Parquet also ``lattice``,
     ``frac_coords`` (both in rows of three numbers, or flat) and ``atomic_numbers``. The id is in
     ``material_id``, ``id`` or ``jid``; without one it is the name of the file without its suffix
-    and the row, counted from 0. A pool is not held in memory, so ids that are in it twice are left
-    as they are.
+    and the row, counted from 0. A pool is not held in memory: ids that are in it twice are told
+    apart by `predict_pool`, once all predictions are written.
 
     Examples
     --------

@@ -8,6 +8,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ..structures.io import atomic_write
@@ -78,7 +79,8 @@ class PoolPredictions:
             _sync(file)
 
     def finish(self):
-        """Record that all parts are written."""
+        """Tell equal ids apart, and record that all parts are written."""
+        self._tell_apart()
         _write_json(self.folder / DONE, {"parts": len(list(self.folder.glob(PARTS)))})
 
     @property
@@ -157,6 +159,22 @@ class PoolPredictions:
         edge = edge.drop(columns="_doubt")
         return Screening(table=table, edge_cases=edge, cut=float(cut), **totals)
 
+    def _tell_apart(self):
+        """Add to an id that is in the pool twice its position there; eight bytes are held a row."""
+        paths = sorted(self.folder.glob(PARTS))
+        parts = [_hashes(pd.read_parquet(path, columns=["id"])["id"]) for path in paths]
+        known, count = np.unique(np.concatenate([*parts, _hashes([])]), return_counts=True)
+        twice, first = known[count > 1], 0
+        for path, part in zip(paths, parts, strict=True):
+            if (rows := np.flatnonzero(np.isin(part, twice))).size:
+                table = pd.read_parquet(path, engine="pyarrow")
+                ids = table["id"].tolist()
+                for row in rows.tolist():
+                    while np.isin(_hashes([ids[row]]), known).all():
+                        ids[row] = f"{ids[row]}:{first + row}"
+                self.write(int(path.stem.removeprefix("part-")), table.assign(id=ids))
+            first += len(part)
+
     def _path(self, number):
         return self.folder / f"part-{number:09d}.parquet"
 
@@ -179,6 +197,10 @@ def _score(table, by):
     if by != "std":
         raise ValueError(f'by must be "std", a Condition or a function of a table, got {by!r}.')
     return table["std"]
+
+
+def _hashes(ids):
+    return pd.util.hash_array(np.array(list(ids), dtype=object), categorize=False)
 
 
 def _best(best, rows, column, k):

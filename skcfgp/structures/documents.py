@@ -124,10 +124,17 @@ def _rows(content, name):
         return _rows_of_columns(content)
     if RECORD & set(content) or {"numbers", "positions"} <= set(content):
         return [(own_id(content), content)]
+    lists = [value for value in content.values() if _are_objects(value)]
+    if len(lists) == 1 and not any(isinstance(value, dict) for value in content.values()):
+        return _rows(lists[0], name)  # as in {"structures": [...]}
     if content and not any(isinstance(value, dict | str) for value in content.values()):
         raise ValueError("it holds no crystals: none of its values is an object.")
     pairs = getattr(content, "pairs", None) or content.items()  # id: record, or orient="index"
     return [(own_id(record) or key, record) for key, record in pairs]
+
+
+def _are_objects(value):
+    return isinstance(value, list) and value and all(isinstance(item, dict) for item in value)
 
 
 def _say_what_is_left(answer, n, name):

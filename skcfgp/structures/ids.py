@@ -22,7 +22,8 @@ KEYS = ("material_id", "id", "jid")
 DEEPEST = 3
 
 _SUFFIX = re.compile(
-    r"(?<=.)\.(cif|mcif|vasp|poscar|xyz|extxyz|jsonl|json|db|parquet)(\.(gz|bz2|xz))?$",
+    r"(?<=.)\.(cif|mcif|vasp|poscar|xyz|extxyz|jsonl|json|db|parquet)(\.(gz|bz2|xz))?$"
+    r"|((?<=poscar)|(?<=contcar))\.(gz|bz2|xz)$",
     re.IGNORECASE,
 )
 _POSCAR = re.compile(r"(^|[._-])(poscar|contcar)([._-]|$)", re.IGNORECASE)

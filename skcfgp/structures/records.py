@@ -18,7 +18,7 @@ from .crystal import Crystal
 from .dictionaries import crystal_from_dictionary
 from .entries import crystal_from_jarvis, crystal_from_optimade
 from .files import read_structure_file, read_structure_text
-from .keys import CONTENT_KEYS, FORMULA_KEYS, MATERIAL_KEYS, is_empty, is_missing
+from .keys import CONTENT_KEYS, FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_empty, is_missing
 
 __all__ = ["ARRAYS", "converted", "has_crystal"]
 
@@ -40,7 +40,7 @@ def converted(item, depth=0):
     if isinstance(item, Composition):
         return as_composition(item)
     if isinstance(item, dict):
-        return _from_record(item, depth)
+        return _from_record(_with_lists(item) if _has_arrays(item) else item, depth)
     if isinstance(item, str):
         if is_formula(item):
             return formula_of(item)
@@ -76,6 +76,11 @@ def _from_record(record, depth):
     found |= {key: _of_content(key, held[key], depth) for key in held if key not in notes}
     if not found and not _has_parts(record):
         found = {key: formula_of(record[key]) for key in FORMULA_KEYS if key in record}
+    if not found and not _has_parts(record) and (path := _path_in(record)) is not None:
+        raise ValueError(
+            f"it has no structure, and its file {path!r:.60} is only opened if it stands in a "
+            "table: CSV, Parquet or DataFrame."
+        )
     if not found:
         return crystal_from_dictionary(record)  # which says what is missing
     check_same(found)
@@ -94,6 +99,23 @@ def _of_content(key, content, depth):
         return converted(content, depth + 1)
     except TypeError:
         raise ValueError(f"expected a crystal as {key}, got {content!r:.60}.") from None
+
+
+def _path_in(record):
+    return next((record[key] for key in PATH_KEYS if key in record), None)
+
+
+def _has_arrays(record):
+    """Whether lists of an object are arrays, which pandas makes of those of a Parquet file."""
+    return any(isinstance(value, np.ndarray) for value in record.values())
+
+
+def _with_lists(value):
+    if isinstance(value, dict):
+        return {key: _with_lists(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return [_with_lists(item) for item in value] if isinstance(value, list) else value
 
 
 def _may_be_crystal(value):

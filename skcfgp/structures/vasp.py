@@ -36,8 +36,9 @@ def read_poscar(text, potcar=None):
     if row >= len(lines) or not lines[row] or not lines[row][0][0].isalpha():
         raise ValueError(f"line {row + 1} must be 'Direct' or 'Cartesian'.")
     cartesian, row, n = lines[row][0][0] in "cCkK", row + 1, sum(counts)
-    if n > len(lines) - row:
-        raise ValueError(f"it has {n} atoms, by the counts, and {len(lines) - row} lines for them.")
+    given = next((i for i, words in enumerate(lines[row:]) if not words), len(lines) - row)
+    if n > given:
+        raise ValueError(f"it has {n} atoms, by the counts {counts}, and {given} lines for them.")
     points = np.array([_floats(lines[row + i], row + i, "coordinates") for i in range(n)])
     if row + n < len(lines) and _is_point(lines[row + n]):
         raise ValueError(

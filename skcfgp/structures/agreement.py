@@ -15,7 +15,7 @@ import numpy as np
 from pymatgen.core import Composition, Lattice
 
 from .compositions import amounts_of, as_composition
-from .crystal import ELEMENTS, structure_digest
+from .crystal import ELEMENTS, fractional, structure_digest
 from .keys import FORMULA_KEYS
 from .neighbours import check_cell, find_neighbours
 from .sites import NUMBERS
@@ -165,9 +165,8 @@ def check_lengths(matrix, told, names):
 
 def check_points(matrix, coords, points):
     """Refuse points in angstrom that are not those of fractional coordinates, in any cell."""
-    with np.errstate(all="ignore"):
-        shift = (points - coords @ matrix) @ np.linalg.pinv(matrix)
-        apart = np.linalg.norm((shift - np.round(shift)) @ matrix, axis=1)
+    shift = fractional(matrix, points - coords @ matrix)
+    apart = np.linalg.norm((shift - np.round(shift)) @ matrix, axis=1)
     if (wrong := np.flatnonzero(~(apart < POSITION))).size:
         row = wrong[0]
         raise ValueError(

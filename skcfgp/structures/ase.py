@@ -12,7 +12,7 @@ from contextlib import closing
 import numpy as np
 
 from .agreement import check_told
-from .crystal import Crystal
+from .crystal import Crystal, fractional
 from .dictionaries import plain_properties
 from .ids import own_id
 from .sites import check_occupancies, check_periodic, isotopes_of_masses
@@ -95,12 +95,6 @@ def _pairs(text):
 
 def _crystal(numbers, positions, cell, pbc, properties):
     check_periodic(pbc)
-    cell = np.array(cell, dtype=float)
     if len(numbers) != len(positions):
         raise ValueError(f"it has {len(numbers)} atoms and {len(positions)} positions.")
-    try:
-        with np.errstate(all="ignore"):
-            coords = np.linalg.solve(cell.T, np.asarray(positions, dtype=float).T).T
-    except np.linalg.LinAlgError as error:
-        raise ValueError(f"its cell has no volume: {cell.tolist()}.") from error
-    return Crystal(cell, coords, numbers, properties)
+    return Crystal(cell, fractional(cell, positions), numbers, properties)

@@ -8,7 +8,7 @@ __all__ = ["NULLS", "Block", "cif_blocks"]
 NULLS = (".", "?", "")
 
 _TOKEN = re.compile(
-    r"""^;(?P<text>(?s:.*?))(?:^;|\Z)
+    r"""^;(?P<text>(?s:.*?))^;  # else the text has no end
       | \#[^\n]*
       | '(?P<single>[^\n]*?)'(?=\s|\Z)
       | "(?P<double>[^\n]*?)"(?=\s|\Z)

@@ -14,7 +14,7 @@ from pymatgen.core import Composition, Element, Lattice, Structure
 from .neighbours import check_cell, find_neighbours
 from .sites import check_periodic, isotopes_of, site_number
 
-__all__ = ["ELEMENTS", "Crystal", "structure_digest"]
+__all__ = ["ELEMENTS", "Crystal", "fractional", "structure_digest"]
 
 #: Elements by atomic number; None is at 0. pymatgen's own ``Element.from_Z`` searches a table.
 ELEMENTS = (None, *(Element.from_Z(z) for z in range(1, 119)))
@@ -177,6 +177,16 @@ class Crystal:
 
     def __reduce__(self):  # through __init__, since a pickle forgets that an array is read-only
         return Crystal, (self.lattice, self.frac_coords, self.atomic_numbers, self.properties)
+
+
+def fractional(lattice, points):
+    """Convert points in angstrom to fractional coordinates of a cell of vectors in rows."""
+    lattice = np.asarray(lattice, dtype=float)
+    try:
+        with np.errstate(all="ignore"):
+            return np.linalg.solve(lattice.T, np.asarray(points, dtype=float).T).T
+    except np.linalg.LinAlgError:
+        raise ValueError(f"its cell has no volume: {lattice.tolist()}.") from None
 
 
 def _check_shapes(lattice, coords, numbers):

@@ -11,7 +11,8 @@ import numpy as np
 from pymatgen.core import Lattice
 
 from .agreement import check_lengths, check_points
-from .crystal import Crystal
+from .crystal import Crystal, fractional
+from .ids import own_id
 from .io import escaped
 from .sites import check_occupancies, check_periodic, isotopes_of, isotopes_of_masses, site_number
 
@@ -32,7 +33,7 @@ def is_structure_dictionary(item):
     return isinstance(item, dict) and "lattice" in item and "sites" in item
 
 
-def crystal_from_dictionary(record, id_=None):
+def crystal_from_dictionary(record):
     """Build a crystal from ``Structure.as_dict()`` or ``Atoms.todict()``.
 
     Only plain values of its ``properties`` are kept. Charge, labels, properties of sites and
@@ -41,8 +42,6 @@ def crystal_from_dictionary(record, id_=None):
     if not isinstance(record, dict):
         raise ValueError(f"expected the dictionary of a crystal, got {type(record).__name__}.")
     properties = plain_properties(record.get("properties"))
-    if id_ is not None:
-        properties["material_id"] = id_
     if is_structure_dictionary(record):
         arrays = _arrays_of_structure(record)
         symbols = [str(kind.get("element")) for s in record["sites"] for kind in s["species"]]
@@ -73,7 +72,7 @@ def plain_properties(properties):
 def ase_json_rows(content):
     """Yield id and crystal, or the error, of each row of a parsed JSON database of ASE.
 
-    The id is the ``material_id`` of the row's key-value pairs, else the row's number.
+    The id is that of the row's key-value pairs, else the row's number.
     """
     if not isinstance(content.get("ids"), list):
         raise ValueError(f"its 'ids' must be a list of rows, got {_short(content.get('ids'))}.")
@@ -84,7 +83,7 @@ def ase_json_rows(content):
             if not isinstance(row, dict):
                 raise ValueError(f"there is no row {id_} in the file.")
             pairs = plain_properties(row.get("key_value_pairs"))
-            id_ = str(pairs.get("material_id", id_))
+            id_ = own_id(pairs) or id_
             yield id_, crystal_from_dictionary(row | {"properties": pairs})
         except ValueError as error:
             yield id_, error
@@ -191,11 +190,7 @@ def _arrays_of_atoms(record):
     cell = _numbers(_ase_array(record.get("cell")), (3, 3), "'cell'").astype(float)
     positions = _numbers(_ase_array(record["positions"]), (-1, 3), "'positions'").astype(float)
     numbers = _numbers(_ase_array(record["numbers"]), (len(positions),), "'numbers'")
-    try:
-        with np.errstate(all="ignore"):
-            return cell, np.linalg.solve(cell.T, positions.T).T, numbers
-    except np.linalg.LinAlgError:
-        raise ValueError(f"its cell has no volume: {cell.tolist()}.") from None
+    return cell, fractional(cell, positions), numbers
 
 
 def _ase_array(value):

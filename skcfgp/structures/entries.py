@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 
 from .agreement import check_lengths, check_points, check_told
-from .crystal import Crystal
+from .crystal import Crystal, fractional
 from .sites import ADVICE, check_periodic, isotopes_of, site_number
 
 __all__ = ["crystal_from_jarvis", "crystal_from_optimade"]
@@ -47,8 +47,8 @@ def crystal_from_optimade(attributes, id_=None):
         names = list(map(str, attributes["species_at_sites"]))
         lattice = np.array(attributes["lattice_vectors"], dtype=float)
         positions = np.array(attributes["cartesian_site_positions"], dtype=float)
-        coords = np.linalg.solve(lattice.T, positions.T).T
-    except (KeyError, TypeError, ValueError) as error:  # LinAlgError is a ValueError
+        coords = fractional(lattice, positions)
+    except (KeyError, TypeError, ValueError) as error:
         problem = f"{type(error).__name__}: {error}"
         raise ValueError(f"its attributes are not those of a crystal ({problem}).") from error
     n_sites = attributes.get("nsites")
@@ -80,7 +80,7 @@ def crystal_from_jarvis(record):
     cartesian = _cartesian(record)
     try:
         lattice, points = (np.array(record[name], dtype=float) for name in names[:2])
-        coords = np.linalg.solve(lattice.T, points.T).T if cartesian else points
+        coords = fractional(lattice, points) if cartesian else points
     except (TypeError, ValueError) as error:
         raise ValueError(f"its atoms are not those of a crystal ({error}).") from error
     if record.get("abc") is not None and record.get("angles") is not None:

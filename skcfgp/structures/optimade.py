@@ -16,7 +16,9 @@ __all__ = ["read_optimade"]
 
 FIELDS = (
     "id,lattice_vectors,cartesian_site_positions,species_at_sites,species,dimension_types,"
-    "nperiodic_dimensions,nsites,structure_features,assemblies"
+    "nperiodic_dimensions,nsites,structure_features,assemblies,elements,nelements,"
+    "chemical_formula_reduced,chemical_formula_anonymous,chemical_formula_hill,"
+    "chemical_formula_descriptive"
 )
 
 

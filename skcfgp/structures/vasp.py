@@ -9,7 +9,7 @@ import re
 
 import numpy as np
 
-from .crystal import Crystal
+from .crystal import Crystal, fractional
 from .sites import NUMBERS, isotopes_of, site_number
 
 __all__ = ["read_poscar"]
@@ -51,17 +51,10 @@ def read_poscar(text, potcar=None):
     names = _names(symbols, counts, comment, _row_symbols(rest), potcar)
     cell = cell * factors
     if cartesian:
-        points = _fractional(points * factors, cell)
+        points = fractional(cell, points * factors)
     numbers = [site_number([(name, 1)], "an atom") for name in dict.fromkeys(names)]
     by_name = dict(zip(dict.fromkeys(names), numbers, strict=True))
     return Crystal(cell, points, [by_name[name] for name in names], isotopes_of(names))
-
-
-def _fractional(points, cell):
-    try:
-        return np.linalg.solve(cell.T, points.T).T
-    except np.linalg.LinAlgError:
-        raise ValueError(f"its cell has no volume: {cell.tolist()}.") from None
 
 
 def _factors(words, cell):

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from .agreement import check_told
-from .crystal import ELEMENTS, Crystal
+from .crystal import ELEMENTS, Crystal, fractional
 from .ids import KEYS, own_id
 from .sites import (
     NUMBERS,
@@ -131,10 +131,7 @@ def _crystal(info, rows):
         for position, words in enumerate(rows, 1)
     ]
     cell = np.reshape(lattice, (3, 3))
-    try:
-        coords = np.linalg.solve(cell.T, np.transpose(points)).T
-    except np.linalg.LinAlgError:
-        raise ValueError(f"its cell has no volume: {cell.tolist()}.") from None
+    coords = fractional(cell, points)
     masses = [_floats(words[k : k + 1], "a mass")[0] for _, k in columns["mass"] for words in rows]
     return Crystal(
         cell, coords, numbers, isotopes_of(symbols) | isotopes_of_masses(numbers, masses)

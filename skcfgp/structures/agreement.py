@@ -16,6 +16,7 @@ from pymatgen.core import Composition, Lattice
 
 from .compositions import amounts_of, as_composition
 from .crystal import ELEMENTS, fractional, structure_digest
+from .io import short
 from .keys import FORMULA_KEYS
 from .neighbours import check_cell, find_neighbours
 from .sites import NUMBERS
@@ -47,14 +48,13 @@ FORMULAS = (
 )
 ANONYMOUS = ("chemical_formula_anonymous", "formula_anonymous", "anonymous_formula")
 
-#: Keys of elements, or of the element of each site.
-KINDS = ("elements", "chemsys", "species", "symbols", "Z", "atomic_numbers")
-
-#: Keys of the number of elements, and of sites.
-N_ELEMENTS, N_SITES = ("nelements",), ("nsites", "natoms")
+#: Keys of elements, in a list or a text such as ``Cl-Na``, and of the element of each site.
+ELEMENT_SETS = ("elements", "chemsys")
+SITE_KINDS = ("species", "symbols", "Z", "atomic_numbers")
 
 #: All keys that `check_told` looks at.
-TOLD = {*STRICT_FORMULAS, *FORMULAS, *ANONYMOUS, *KINDS, *N_ELEMENTS, *N_SITES}
+TOLD = {*STRICT_FORMULAS, *FORMULAS, *ANONYMOUS, *ELEMENT_SETS, *SITE_KINDS}
+TOLD |= {"nelements", "nsites", "natoms"}
 
 #: Relative differences of lengths and of volumes, and degrees, that are rounding.
 LENGTH, VOLUME, ANGLE = 0.005, 0.02, 0.5
@@ -98,52 +98,53 @@ def check_told(found, record):
     if not TOLD & set(record):
         return
     amounts, n_sites = amounts_in(found), None if isinstance(found, Composition) else len(found)
-    wrong = None
-    for key, formula in _formulas(record):
-        wrong = wrong or (None if agree(amounts, formula) else key)
-    for key in ANONYMOUS:
-        counts = _anonymous(record.get(key))
-        if counts is not None and not agree(_by_rank(amounts.values()), counts):
-            wrong = wrong or key
-    for key in KINDS:
-        value = record.get(key)
-        symbols = None if isinstance(value, str) and key not in KINDS[:2] else _symbols(value)
-        every = symbols is not None and len(symbols) == n_sites
-        if symbols is not None and (
-            set(symbols) != set(amounts) or (every and Counter(symbols) != amounts)
-        ):
-            wrong = wrong or key
-    for keys, n in ((N_ELEMENTS, len(amounts)), (N_SITES, n_sites)):
-        for key in keys:
-            if n is not None and _integer(record.get(key)) not in (None, n):
-                wrong = wrong or key
-    if wrong is not None:
+    for key in _contradicting(record, amounts, n_sites):
         what = "its formula is" if n_sites is None else f"its {n_sites} sites are"
         raise ValueError(
-            f"its {wrong} is {_short(record[wrong])}, and {what} {formula_text(amounts)!r:.80}. "
+            f"its {key} is {short(record[key])}, and {what} {formula_text(amounts)!r:.80}. "
             "Correct one of them."
         )
 
 
+def _contradicting(record, amounts, n_sites):
+    """Yield the keys of a record that tell others than these amounts and this number of sites."""
+    for key, formula in _formulas(record):
+        if not agree(amounts, formula):
+            yield key
+    for key in ANONYMOUS:
+        counts = _anonymous(record.get(key))
+        if counts is not None and not agree(_by_rank(amounts.values()), counts):
+            yield key
+    for key in (*ELEMENT_SETS, *SITE_KINDS):
+        value = record.get(key)
+        if (isinstance(value, str) and key in SITE_KINDS) or (symbols := _symbols(value)) is None:
+            continue
+        if set(symbols) != set(amounts) or (
+            len(symbols) == n_sites and Counter(symbols) != amounts
+        ):
+            yield key
+    for key, n in (("nelements", len(amounts)), ("nsites", n_sites), ("natoms", n_sites)):
+        if n is not None and _integer(record.get(key)) not in (None, n):
+            yield key
+
+
 def check_order(crystal, record):
     """Refuse symbols, one for each site, that are not those of the sites of a crystal."""
-    for key in KINDS[2:]:
-        symbols = _symbols(record.get(key))
-        if symbols is not None and len(symbols) == len(crystal):
-            found = [ELEMENTS[z].symbol for z in crystal.atomic_numbers.tolist()]
-            if symbols != found:
-                i = next(
-                    i for i, pair in enumerate(zip(symbols, found, strict=True)) if len({*pair}) > 1
-                )
-                raise ValueError(
-                    f"the site {i} is {found[i]} by its atomic number and {symbols[i]} by its "
-                    f"{key}. Correct one of them."
-                )
+    found = [ELEMENTS[number].symbol for number in crystal.atomic_numbers.tolist()]
+    for key in SITE_KINDS:
+        symbols = _symbols(record.get(key)) or ()
+        if len(symbols) == len(found) and symbols != found:
+            i = next(i for i, symbol in enumerate(symbols) if symbol != found[i])
+            raise ValueError(
+                f"the site {i} is {found[i]} by its atomic number and {symbols[i]} by its {key}. "
+                "Correct one of them."
+            )
 
 
 def check_same(readings):
     """Refuse crystals, or compositions, by their keys in one record, that differ."""
-    (key, first), *others = readings.items()
+    readings = sorted(readings.items(), key=lambda pair: isinstance(pair[1], Composition))
+    (key, first), *others = readings
     for other_key, other in others:
         if problem := _difference(first, other):
             raise ValueError(
@@ -152,8 +153,9 @@ def check_same(readings):
             )
 
 
+@np.errstate(all="ignore")
 def check_lengths(matrix, told, names):
-    """Refuse lengths and angles, six numbers of which some may be NaN, that are not of a cell."""
+    """Refuse lengths and angles, six numbers, that are not those of a cell."""
     found, told = np.array(Lattice(matrix).parameters), np.array(told, dtype=float)
     largest = np.repeat([LENGTH * found[:3].max(), ANGLE], 3)
     if (np.abs(told - found) > largest).any():
@@ -163,6 +165,7 @@ def check_lengths(matrix, told, names):
         )
 
 
+@np.errstate(all="ignore")
 def check_points(matrix, coords, points):
     """Refuse points in angstrom that are not those of fractional coordinates, in any cell."""
     shift = fractional(matrix, points - coords @ matrix)
@@ -192,10 +195,8 @@ def _difference(first, other):
     ):
         return " (another volume for each site)"
     shells, others = _shells(first), _shells(other)
-    k = 2
-    for pair in shells:
-        a, b = shells[pair], others[pair]
-        if (a[:-k] > b[k:] + 1e-6).any() or (b[:-k] > a[k:] + 1e-6).any():
+    for a, b in ((shells[pair], others[pair]) for pair in shells):
+        if (a[:-2] > b[2:] + 1e-6).any() or (b[:-2] > a[2:] + 1e-6).any():  # by 0.1 angstrom
             return " (other distances between the sites)"
     return None
 
@@ -272,8 +273,3 @@ def _integer(value):
     if isinstance(value, str) and value.strip().isdecimal():
         return int(value.strip()[:18])
     return value if isinstance(value, Real) and value == value else None
-
-
-def _short(value):
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -2,6 +2,8 @@
 
 import re
 
+from .io import short
+
 __all__ = ["NULLS", "Block", "cif_blocks"]
 
 #: What stands for a value that is not told.
@@ -81,7 +83,7 @@ class Block:
             return default
         match = _NUMBER.fullmatch(text)
         if match is None:
-            raise ValueError(f"{what} must be a number, got {_short(text)}.")
+            raise ValueError(f"{what} must be a number, got {short(text)}.")
         return float(match[1])
 
     def _value(self, name):
@@ -92,8 +94,8 @@ class Block:
     def set(self, name, value):
         """Keep a value; a second one that differs makes the name useless."""
         if name in self.values and self.values[name] != value:
-            self.broken[name] = f"_{name} is given twice: {_short(self.values[name])} and "
-            self.broken[name] += f"{_short(value)}."
+            self.broken[name] = f"_{name} is given twice: {short(self.values[name])} and "
+            self.broken[name] += f"{short(value)}."
         self.values[name] = value
 
 
@@ -147,7 +149,7 @@ def _read_value(tokens, position, block, name):
         block.broken[name] = f"_{name} has no value."
     else:
         block.broken[name] = (
-            f"_{name} is followed by {len(values)} values, {_short(values)}; put quotes around a "
+            f"_{name} is followed by {len(values)} values, {short(values)}; put quotes around a "
             "value with blanks."
         )
     return end
@@ -172,8 +174,3 @@ def _read_loop(tokens, position, block):
         else:
             block.set(name, values[column :: len(names)])
     return end
-
-
-def _short(value):
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -19,7 +19,7 @@ from .compositions import NEEDS_STRUCTURE, is_formula
 from .crystal import Crystal
 from .dictionaries import is_structure_dictionary
 from .files import is_structure_file, read_structure_file, structure_files
-from .ids import Name, is_number, own_id
+from .ids import Name, is_number, own_id, row_id
 from .keys import FORMULA_KEYS, PATH_KEYS, is_missing
 from .neighbours import find_bonds
 from .outcomes import (
@@ -179,7 +179,7 @@ def _frame_items(rows, columns):
         rows = [(label, {"structure": record[columns[0]]}) for label, record in rows]
     for label, record in rows:
         record = {key: value for key, value in record.items() if not is_missing(value)}
-        own = own_id(record)
+        label = row_id(record, label)
         item = record.get("structure")
         path = next((record[key] for key in PATH_KEYS if key in record), None)
         if path is not None and not has_crystal(record):
@@ -189,7 +189,7 @@ def _frame_items(rows, columns):
         elif not isinstance(item, Exception):
             has_content = has_crystal(record) or not set(FORMULA_KEYS).isdisjoint(record)
             item = record if has_content else None
-        yield label if own is None else own, item
+        yield label, item
 
 
 def _sequence_items(X):

@@ -13,7 +13,7 @@ from pymatgen.core import Lattice
 from .agreement import check_lengths, check_points
 from .crystal import Crystal, fractional
 from .ids import own_id
-from .io import escaped
+from .io import escaped, short
 from .sites import check_occupancies, check_periodic, isotopes_of, isotopes_of_masses, site_number
 
 __all__ = [
@@ -65,7 +65,7 @@ def plain_properties(properties):
     if properties is None:
         return {}
     if not isinstance(properties, dict):
-        raise ValueError(f"its properties must be an object, got {_short(properties)}.")
+        raise ValueError(f"its properties must be an object, got {short(properties)}.")
     return {name: value for name, value in properties.items() if _is_plain(value)}
 
 
@@ -75,9 +75,9 @@ def ase_json_rows(content):
     The id is that of the row's key-value pairs, else the row's number.
     """
     if not isinstance(content.get("ids"), list):
-        raise ValueError(f"its 'ids' must be a list of rows, got {_short(content.get('ids'))}.")
+        raise ValueError(f"its 'ids' must be a list of rows, got {short(content.get('ids'))}.")
     for number in content["ids"]:
-        id_ = _short(number)
+        id_ = short(number)
         row = content.get(id_)
         try:
             if not isinstance(row, dict):
@@ -90,15 +90,7 @@ def ase_json_rows(content):
 
 
 def _unlike(expected, got):
-    return ValueError(f"expected {expected}, got {_short(got)}.")
-
-
-def _short(value):
-    try:
-        text = repr(value)
-    except ValueError:  # an integer of more digits than Python prints
-        text = "a very large integer"
-    return escaped(text if len(text) <= 60 else f"{text[:57]}...")
+    return ValueError(f"expected {expected}, got {short(got)}.")
 
 
 def _is_plain(value):
@@ -178,7 +170,7 @@ def _atomic_number(site):
 
 
 def _text(value):
-    return escaped(value[:40]) if isinstance(value, str) else _short(value)
+    return escaped(value[:40]) if isinstance(value, str) else short(value)
 
 
 def _arrays_of_atoms(record):

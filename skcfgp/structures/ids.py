@@ -13,7 +13,7 @@ from typing import NamedTuple
 from .io import escaped
 from .keys import is_missing
 
-__all__ = ["IdFinder", "Name", "all_ids", "is_number", "own_id", "stem"]
+__all__ = ["IdFinder", "Name", "all_ids", "is_number", "own_id", "row_id", "stem"]
 
 #: Keys and columns with an id, in this order.
 KEYS = ("material_id", "id", "jid")
@@ -55,6 +55,17 @@ def own_id(record):
         record = inner if isinstance(inner, dict) else record.get("structure")
         record = getattr(record, "properties", record)
     return None
+
+
+def row_id(record, label):
+    """Return the id of a row of a table: its own, else its label, if that is no position.
+
+    A crystal in the row may have an id too, which is preferred to a position.
+    """
+    own = own_id({key: record.get(key) for key in KEYS})
+    if own is None and (is_missing(label) or is_number(label)):
+        own = own_id(record)
+    return label if own is None else own
 
 
 def _as_text(value):

@@ -4,7 +4,7 @@ import os
 import re
 from contextlib import contextmanager
 
-__all__ = ["atomic_write", "check_writable", "csv_text", "escaped", "from_cell", "to_cell"]
+__all__ = ["atomic_write", "check_writable", "csv_text", "escaped", "from_cell", "short", "to_cell"]
 
 #: What a spreadsheet takes for a formula, after the apostrophes that `to_cell` may have put there.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -30,6 +30,15 @@ def check_writable(path):
 def escaped(text):
     r"""Write half a surrogate pair, which no file or terminal takes, as ``\\udc80``."""
     return text.encode("utf-8", "backslashreplace").decode() if isinstance(text, str) else text
+
+
+def short(value):
+    """Return what a value looks like, in at most 60 characters that any file takes."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python prints
+        text = "a very large integer"
+    return escaped(text if len(text) <= 60 else f"{text[:57]}...")
 
 
 @contextmanager

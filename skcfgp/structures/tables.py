@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from .bounds import check_regular, expanded_name, read_bounded
 from .delimited import read_delimited
-from .ids import own_id
+from .ids import KEYS, own_id, row_id
 from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
 
 __all__ = ["Refusal", "is_table_file", "read_table", "records_of_frame"]
@@ -195,17 +195,20 @@ def _rows_of_records(records, name):
     """Give all records the same columns, in the order in which they first come, and an id."""
     columns, rows, refused = {}, [], []
     for number, (line, label, record) in enumerate(records):
-        if is_missing(label):
-            label = number if name is None else f"{name}:{number}"
+        position = number if name is None else f"{name}:{number}"
         if isinstance(record, Exception):
-            refused.append(Refusal(line, str(label), str(record)))
+            refused.append(
+                Refusal(line, str(position if is_missing(label) else label), str(record))
+            )
         elif not isinstance(record, dict):
             reason = f"expected an object with fields by name, got {record!r:.60}"
-            refused.append(Refusal(line, str(label), reason))
+            refused.append(Refusal(line, str(position if is_missing(label) else label), reason))
         else:
             record = {_column(key): value for key, value in record.items()}
-            if own_id(record) is None:
-                record = {"id": label} | {k: v for k, v in record.items() if k != "id"}
+            if is_missing(id_ := row_id(record, label)):
+                id_ = position
+            if id_ != own_id(record):
+                record = {"id": id_} | {k: v for k, v in record.items() if k not in KEYS}
             columns |= dict.fromkeys(record)
             rows.append((line, record))
     return [(line, dict.fromkeys(columns) | record) for line, record in rows], refused

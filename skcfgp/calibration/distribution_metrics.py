@@ -233,6 +233,6 @@ def two_sigma_std(distribution):
     """Return a quarter of the width of the central interval of coverage 95.45 %."""
     name, loc, scale = family(distribution)
     if name == "norm":
-        return scale + np.zeros_like(loc)
+        return scale + 0.0 * loc
     lower, upper = distribution.interval(TWO_SIGMA)
     return (upper - lower) / 4

@@ -15,8 +15,8 @@ __all__ = ["predict_distribution", "predict_with_std"]
 def predict_distribution(model, X):
     """Predict the distribution of each label, by any fitted model that has an error bar.
 
-    A ``Pipeline`` has no method for it, and passes none on; this function takes the features of its
-    last step to it.
+    A ``Pipeline`` of scikit-learn has no method for it, and passes none on; this function takes the
+    features of its last step to it.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ def predict_distribution(model, X):
     TypeError
         If the model does not return a standard deviation.
     InvalidStructureError
-        If a crystal cannot be used, whatever ``on_error`` of a `skcfgp.models.CrystalPipeline` is:
-        a distribution has no entry for it.
+        If a crystal cannot be used; with ``on_error="nan"`` of a `skcfgp.models.CrystalPipeline`
+        its distribution is NaN instead.
 
     Examples
     --------
@@ -126,6 +126,8 @@ def _end_of(model):
             model = model.best_estimator_
         elif isinstance(model, FrozenEstimator):
             model = model.estimator
+        elif hasattr(model, "predict_distribution"):
+            return model, steps
         elif isinstance(model, Pipeline):
             steps, model = [*steps, *([model[:-1]] if len(model) > 1 else [])], model[-1]
         else:

@@ -1,11 +1,14 @@
 """From crystals and a fitted model to a table with a row, or a reason, for each crystal."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 
 from ..calibration import predict_distribution
 from ..calibration.distribution_metrics import two_sigma_std
 from ..network import MEGNet, load_network
+from .pipeline import CrystalPipeline
 from .usable import apply_to_usable, filled, read_rows
 
 __all__ = ["featurize", "predict_crystals", "unseen_mask"]
@@ -71,6 +74,7 @@ def predict_crystals(model, crystals, unit="", coverage=0.95):
         deviation of the logarithm, of which ``df`` are the degrees of freedom.
     """
     crystals, table = read_rows(crystals)
+    model = _that_raises(model)
     rows, found, errors = apply_to_usable(
         lambda X: _columns(predict_distribution(model, X), coverage), crystals, table
     )
@@ -91,6 +95,15 @@ def predict_crystals(model, crystals, unit="", coverage=0.95):
             "error": [errors.get(row, "") for row in range(n)],
         }
     )
+
+
+def _that_raises(model):
+    """Return a model that names the crystals that it cannot use, instead of predicting NaN."""
+    while hasattr(model, "best_estimator_"):
+        model = model.best_estimator_
+    if not isinstance(model, CrystalPipeline):
+        return model
+    return copy.copy(model).set_params(on_error="raise")
 
 
 def _columns(distribution, coverage):

@@ -28,7 +28,7 @@ def model(request, crystals):
 def test_what_cannot_be_used_is_nan_and_named(model, formation_energy):
     good = list(formation_energy.structures[60:64])
     X = [good[0], NOTHING, good[1], None, good[2], "no such file.cif", good[3], "Am2"]
-    with pytest.warns(InvalidStructureWarning, match="Their predictions are NaN") as caught:
+    with pytest.warns(InvalidStructureWarning, match="What is predicted of them is NaN") as caught:
         mean, std = model.predict(X, return_std=True)
     assert len(caught) == 1
     for name in ("position 1", "position 3", "'no such file'", "position 7"):

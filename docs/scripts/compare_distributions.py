@@ -1,6 +1,6 @@
 """Are the predictive distributions right at every level? A Student-t beside a Gaussian.
 
-    python docs/scripts/compare_distributions.py [--cache distributions] [--seeds 5] [--jobs 1]
+    python docs/scripts/compare_distributions.py [--seeds 0 1 2 3 4] [--jobs 1]
 
 The recommended pipeline, `make_cfgp(calibrated=True)`, on every bundled property with 100, 300 and
 all labels, and the same with ``method="std_scaling"``, with and without the errors of the
@@ -137,10 +137,10 @@ def measure_task(name, size, seed, cache):
     return rows
 
 
-def tasks(n_seeds):
+def tasks(seeds):
     """List property, number of labels and seed of each fit."""
-    several = [(name, n, s) for name in PROPERTIES for n in SIZES for s in range(n_seeds)]
-    return [task for task in several if task[0] != DEMO or task[1:] == (None, 0)]
+    several = [(name, n, s) for name in PROPERTIES for n in SIZES for s in seeds]
+    return [task for task in several if task[0] != DEMO or task[1:] == (None, seeds[0])]
 
 
 def main():
@@ -148,7 +148,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cache", type=Path, default=Path("distributions"))
     parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, nargs="+", default=range(5))
     parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args()
     for name in PROPERTIES:

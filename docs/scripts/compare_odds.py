@@ -1,6 +1,6 @@
 """Are the odds of a condition right? Those of a Student-t beside those of a Gaussian.
 
-    python docs/scripts/compare_odds.py [--cache distributions] [--seeds 5] [--properties "log10 K"]
+    python docs/scripts/compare_odds.py [--seeds 0 1 2 3 4] [--properties "log10 K"]
 
 For each fit of ``compare_distributions.py`` with the errors of the neighbours: the probability that
 a crystal of the test set is above the 5, 10, 50 and 90 % quantile of the training labels; its Brier
@@ -69,7 +69,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cache", type=Path, default=Path("distributions"))
     parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, nargs="+", default=range(5))
     parser.add_argument("--properties", nargs="+", default=list(PROPERTIES))
     parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args()

@@ -10,7 +10,6 @@ ROUNDING = 1e-12
 #: that are small by chance do not make a tiny error bar.
 PRIOR = 6
 
-
 #: Part of the root mean square error below which no standard deviation is predicted.
 SMALLEST = 1e-3
 
@@ -22,11 +21,16 @@ def errors(y, mean):
 
 def smallest_std(y, mean):
     """Return the least standard deviation that errors of this size allow, in the unit of y."""
-    error = np.sqrt(np.mean(errors(y, mean) ** 2))
+    error = _root_mean_square(errors(y, mean))
     if error:
         return SMALLEST * error
-    spread = errors(y, y.mean()).std()
-    return float(spread or np.abs(y).max() or 1.0)
+    return _root_mean_square(errors(y, y.mean())) or float(np.abs(y).max()) or 1.0
+
+
+def _root_mean_square(values):
+    """Compute it in a unit whose square is a number."""
+    unit = np.abs(values).max() or 1.0
+    return float(unit * np.sqrt(np.mean((values / unit) ** 2)))
 
 
 def z_scores(y, mean, std):
@@ -44,15 +48,16 @@ def z_scores(y, mean, std):
 
 
 class LocalScale:
-    """Factor on the standard deviation: root mean square z-score near a row, over that of all.
+    """Factor on the standard deviation: mean absolute z-score near a row, over that of all.
 
-    The mean square is that of an inverse gamma distribution with the average as its prior, whose
-    data are the nearest rows by Euclidean distance.
+    The nearer of the nearest rows count more: the weights fall linearly with the rank of the
+    Euclidean distance, and add up to the number of neighbours. `PRIOR` more have the average score.
     """
 
-    def __init__(self, X, z, n_neighbors):
-        mean = np.mean(z**2)
-        self._squares = z**2 / mean if mean else np.ones_like(z)
+    def __init__(self, X, z, n_neighbors, group):
+        size = np.abs(z)
+        self._sizes = size / size.mean() if size.any() else np.ones_like(z)
+        self._group = group
         try:
             self._index = NearestNeighbors(n_neighbors=min(n_neighbors, len(z) - 1)).fit(X)
         except (TypeError, ValueError) as error:
@@ -66,5 +71,9 @@ class LocalScale:
     def __call__(self, X=None):
         """Return the factor of each row; without `X`, of the scored rows, judged by the others."""
         rows = self._index.kneighbors(X, return_distance=False)
-        total = self._squares[rows].sum(axis=1)
-        return np.sqrt((PRIOR + total) / (PRIOR + rows.shape[1]))
+        n = rows.shape[1]
+        weights = np.tile(2 - (2 * np.arange(n) + 1) / n, (len(rows), 1))
+        if X is None:
+            weights[self._group[rows] == self._group[:, None]] = 0.0  # not by its copies
+        total = np.sum(weights * self._sizes[rows], axis=1)
+        return (PRIOR + total) / (PRIOR + weights.sum(axis=1))

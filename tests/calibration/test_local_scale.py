@@ -32,25 +32,34 @@ def test_scale_by_brute_force():
     rng = np.random.default_rng(0)
     features, new = rng.normal(size=(30, 3)), rng.normal(size=(4, 3))
     z = rng.standard_normal(30)
-    scale = LocalScale(features, z, 5)
-    squares = z**2 / np.mean(z**2)
+    scale = LocalScale(features, z, 5, np.arange(30))
+    sizes, weights = np.abs(z) / np.mean(np.abs(z)), np.array([9, 7, 5, 3, 1]) / 5
     for row, found in zip(new, scale(new), strict=True):
         near = np.argsort(np.linalg.norm(features - row, axis=1))[:5]
-        assert found == pytest.approx(np.sqrt((PRIOR + squares[near].sum()) / (PRIOR + 5)))
+        assert found == pytest.approx((PRIOR + weights @ sizes[near]) / (PRIOR + 5))
     own = np.argsort(np.linalg.norm(features - features[7], axis=1))[1:6]
-    expected = np.sqrt((PRIOR + squares[own].sum()) / (PRIOR + 5))
-    assert scale()[7] == pytest.approx(expected)
+    assert scale()[7] == pytest.approx((PRIOR + weights @ sizes[own]) / (PRIOR + 5))
 
 
 def test_more_neighbours_than_rows():
-    scale = LocalScale(np.arange(4.0)[:, None], np.array([1.0, 1.0, 1.0, 5.0]), 20)
+    scale = LocalScale(np.arange(4.0)[:, None], np.array([1.0, 1.0, 1.0, 5.0]), 20, np.arange(4))
     # each is judged by the three others, and a new row by the three nearest
     assert scale()[3] < scale()[0]
     assert scale([[0.0]]) < scale([[3.0]])
 
 
 def test_scores_of_zero_leave_the_scale_alone():
-    np.testing.assert_array_equal(LocalScale(np.eye(5), np.zeros(5), 2)(), 1.0)
+    np.testing.assert_array_equal(LocalScale(np.eye(5), np.zeros(5), 2, np.arange(5))(), 1.0)
+
+
+def test_a_row_is_not_judged_by_its_copy():
+    """A copy has the same label and so the same error, which a new row would not know."""
+    features = np.repeat([[0.0], [1.0], [2.0]], 2, axis=0)
+    z = np.array([9.0, 9.0, 1.0, 1.0, 1.0, 1.0])
+    scale = LocalScale(features, z, 5, np.array([0, 0, 1, 1, 2, 2]))
+    sizes, weights = z / z.mean(), np.array([9, 7, 5, 3, 1]) / 5
+    expected = (PRIOR + weights[1:] @ sizes[2:]) / (PRIOR + weights[1:].sum())
+    assert scale()[0] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("method", ["std_scaling", "isotonic", "conformal"])
@@ -145,7 +154,7 @@ def test_neighbours_of_rows_that_a_fitted_process_has_not_learnt():
     gp = process().fit(X, y)
     prefit = CalibratedRegressor(gp, n_neighbors=5, cv="prefit").fit(*other)
     _, std = gp.predict(X[:7], return_std=True)
-    expected = std * LocalScale(other[0], _z(gp, *other), 5)(X[:7]) * prefit.scale_
+    expected = std * LocalScale(other[0], _z(gp, *other), 5, np.arange(60))(X[:7]) * prefit.scale_
     np.testing.assert_allclose(prefit.predict(X[:7], return_std=True)[1], expected)
     np.testing.assert_allclose(prefit.local_scale_(X[:7]) * std * prefit.scale_, expected)
     lower, upper = prefit.predict_interval(X[:7], coverage=0.95)

@@ -4,9 +4,12 @@ from numbers import Integral
 
 import numpy as np
 
+#: Standard deviations whose squares are numbers, also as part of them.
+SMALLEST, LARGEST = 1e-90, 1e150
+
 NO_NOISE = (
-    " A Gaussian process without noise gives 0 for a row that it was fitted on: add a WhiteKernel "
-    "or raise alpha."
+    " A Gaussian process without noise has none for a row that it was fitted on: add a WhiteKernel "
+    "or raise alpha. Otherwise choose another unit of y."
 )
 
 
@@ -27,7 +30,9 @@ def check_std(y_std, *, allow_zero=False):
     if allow_zero:
         _refuse_rows("y_std", y_std, y_std < 0, "at least 0")
     else:
-        _refuse_rows("y_std", y_std, y_std <= 0, "positive", NO_NOISE)
+        wrong = ~((y_std >= SMALLEST) & (y_std <= LARGEST))
+        needed = f"between {SMALLEST:g} and {LARGEST:g}" if np.all(y_std > 0) else "positive"
+        _refuse_rows("y_std", y_std, wrong, needed, NO_NOISE)
     return y_std
 
 

@@ -21,9 +21,6 @@ LEVELS = (0.5, 0.68, 0.8, 0.9, 0.95, 0.99)
 #: Probability within two standard deviations of the mean of a Gaussian.
 TWO_SIGMA = math.erf(math.sqrt(2))
 
-#: Below this a width is 0.
-NO_WIDTH = 1e-90
-
 #: Quantiles that stand for a distribution without closed forms.
 N_QUANTILES = 1000
 
@@ -209,9 +206,7 @@ def check_columns_of(distribution, y_true):
     scale = getattr(distribution, "kwds", {}).get("scale")
     if scale is None:
         scale = np.subtract(*distribution.interval(0.5)[::-1])
-    scale = np.array(np.atleast_1d(scale), dtype=float)
-    scale[np.abs(scale) < NO_WIDTH] = 0.0
-    check_std(scale)
+    check_std(np.atleast_1d(scale))
     median = check_column("the median", distribution.median())
     if len(median) != len(y_true):
         raise ValueError(

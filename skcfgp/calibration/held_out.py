@@ -38,7 +38,8 @@ def leave_one_out(gp):
             "the last step: make_pipeline(..., CalibratedRegressor(GaussianProcessRegressor()))."
         )
     mean, std = gp.predict_leave_one_out(equal_together=True)
-    return mean, np.sqrt(np.maximum(std**2 - gp.noise_ * gp.y_scale_**2, 0.0))
+    unit = gp.y_scale_  # squares in the unit of y may be no numbers
+    return mean, unit * np.sqrt(np.maximum((std / unit) ** 2 - gp.noise_, 0.0))
 
 
 def take_prefit(model, fit_params):

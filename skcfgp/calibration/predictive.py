@@ -61,7 +61,7 @@ def predict_distribution(model, X):
     last, steps = _end_of(model)
     if not hasattr(last, "predict_distribution"):
         mean, std = predict_with_std(model, X)
-        return norm(loc=mean, scale=np.maximum(std, SMALLEST_STD))
+        return norm(loc=mean, scale=np.where(std == 0, SMALLEST_STD, std))
     for step in steps:
         X = step.transform(X)
     return last.predict_distribution(X)

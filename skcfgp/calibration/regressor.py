@@ -26,6 +26,7 @@ from .common import check_count, check_probability
 from .exchangeable import exchangeable_rows
 from .held_out import by_folds, label_std_param, leave_one_out, take_prefit
 from .predictive import predict_with_std
+from .repeats import distinct_rows, folds_of_distinct_rows
 from .score_distributions import METHODS, conformal_bound, fit_scores, rescaled
 from .z_scores import LocalScale, smallest_std, z_scores
 
@@ -61,16 +62,17 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
 
         `skcfgp.make_cfgp` uses "student_t".
     n_neighbors : int, default=None
-        Number of nearest rows whose root mean square z-score, relative to that of all rows,
-        multiplies the standard deviation of a row before `method` is applied [5]_: errors can be
-        larger in some regions than the estimator knows. 20 is a good number. By default the factor
-        is the same everywhere.
+        Number of nearest rows whose mean absolute z-score, relative to that of all rows, multiplies
+        the standard deviation of a row before `method` is applied [5]_: errors can be larger in
+        some regions than the estimator knows. Nearer rows count more. 20 is a good number. By
+        default the factor is the same everywhere.
     cv : int, splitter, iterable, "leave_one_out" or "prefit", default=5
         Split that gives the z-scores; every row must be predicted once. An integer splits in the
-        order of the rows: pass ``KFold(5, shuffle=True)`` if they are sorted. "leave_one_out" fits
-        once and takes the exact leave-one-out predictions of a `skcfgp.GaussianProcessRegressor`
-        with the hyper-parameters of that fit, where equal rows are left out together. "prefit"
-        takes the estimator as it is, and all rows given to `fit` must be new to it. So does a
+        order of the rows, and keeps equal rows together, so that no crystal is predicted from its
+        copy. If the rows are sorted, pass a splitter that shuffles. "leave_one_out" fits once and
+        takes the exact leave-one-out predictions of a `skcfgp.GaussianProcessRegressor` with the
+        hyper-parameters of that fit, where equal rows are left out together. "prefit" takes the
+        estimator as it is, and all rows given to `fit` must be new to it. So does a
         ``FrozenEstimator``.
     n_jobs : int, default=None
         Number of folds that are fitted at once.
@@ -182,11 +184,11 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         Warns
         -----
         ExchangeabilityWarning
-            If fewer than 12 rows are left to calibrate on without the selected ones, which are then
-            used as well.
+            If fewer than 12 distinct rows are left to calibrate on without the selected ones, which
+            are then used as well.
         FewScoresWarning
-            If all errors are 0, or, with "student_t", fewer than 12 are not. The distributions are
-            wide then: those of the estimator or wider.
+            If all errors are 0, or, with "student_t", fewer than 12 distinct rows have others. The
+            distributions are wide then: those of the estimator or wider.
         """
         self._check_params()
         y = validate_data(self, X="no_validation", y=y, y_numeric=True).astype(float)
@@ -194,17 +196,19 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             y_std = check_label_std(y_std, y)
             if self._score_source() != "prefit":
                 fit_params = fit_params | label_std_param(self._base(), y_std)
-        mean, std = self._fit_and_predict_held_out(X, y, fit_params)
+        group = distinct_rows(X)
+        mean, std = self._fit_and_predict_held_out(X, y, group, fit_params)
         check_consistent_length(mean, y)
         std = std if y_std is None else np.hypot(std, y_std)
         z = z_scores(y, mean, std)
         self.local_scale_ = None
         if self.n_neighbors is not None and len(z) > 1:  # a single row has no neighbour
-            self.local_scale_ = LocalScale(X, z, self.n_neighbors)
+            self.local_scale_ = LocalScale(X, z, self.n_neighbors, group)
             z = z / self.local_scale_()
-        self.z_scores_ = z = z[exchangeable_rows(len(z), selected, unseen)]
+        left = exchangeable_rows(group, selected, unseen)
+        self.z_scores_ = z = z[left]
         self.n_calibration_ = len(z)
-        self.score_distribution_ = fit_scores(self.method, z)
+        self.score_distribution_ = fit_scores(self.method, z, group[left])
         self.scale_ = float(np.ptp(self.score_distribution_.interval(TWO_SIGMA))) / 4
         self.min_std_ = smallest_std(y, mean)
         for name in ("n_features_in_", "feature_names_in_"):
@@ -357,15 +361,16 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
                 "CalibratedRegressor(...))."
             )
 
-    def _fit_and_predict_held_out(self, X, y, fit_params):
+    def _fit_and_predict_held_out(self, X, y, group, fit_params):
         """Set ``estimator_``, and predict all rows by models that have not learnt them."""
         source, routed_params = self._score_source(), self._route(fit_params)
         if source == "prefit":
             self.estimator_ = take_prefit(self._base(), fit_params)
             return predict_with_std(self.estimator_, X)
         if source == "folds":
-            options = {"cv": self.cv, "n_jobs": self.n_jobs, "params": fit_params}
-            held_out = by_folds(self._base(), X, y, **options)
+            options = {"n_jobs": self.n_jobs, "params": fit_params}
+            cv = folds_of_distinct_rows(self.cv, group)
+            held_out = by_folds(self._base(), X, y, cv=cv, **options)
         self.estimator_ = clone(self._base()).fit(X, y, **routed_params)
         return held_out if source == "folds" else leave_one_out(self.estimator_)
 

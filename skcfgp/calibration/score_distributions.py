@@ -23,7 +23,6 @@ LOG_NU_PRIOR = math.log(4), 1.5
 #: Equal scores are held apart by this part of their size, so that there is a density.
 TIE = 1e-9
 
-
 #: Smaller scores count as 0: the squares of much smaller ones underflow.
 SMALLEST = 1e-100
 
@@ -38,18 +37,37 @@ def rescaled(distribution, mean, std):
     return distribution.dist(*distribution.args, loc=mean, scale=scale * std)
 
 
-def fit_scores(method, z):
-    """Return the distribution of scores by a method; one as wide as claimed if all are 0."""
+def fit_scores(method, z, group=None):
+    """Return the distribution of scores by a method; one as wide as claimed if all are 0.
+
+    Scores of equal rows are in the same group. The scale of a Student-t of fewer than 12 groups is
+    at least 1, and its degrees of freedom are at most their number: so many has the t distribution
+    of a new score, if the scores are normal.
+    """
     z = np.where(np.abs(z) < SMALLEST, 0.0, z)
-    if z.any():
-        return METHODS[method](z)
+    group = np.arange(len(z)) if group is None else group
+    if not z.any():
+        warnings.warn(
+            f"the errors of all {len(z)} rows are 0: their labels are equal, or each row equals "
+            "others that were learnt. That does not tell how large errors are, and the error bars "
+            "are wide.",
+            FewScoresWarning,
+            stacklevel=3,
+        )
+        most = 1 + math.exp(LOG_NU_PRIOR[0])
+        return t(min(len(np.unique(group)), most), loc=0.0, scale=1.0)
+    distribution, n = METHODS[method](z), len(np.unique(group[z != 0]))
+    if method != "student_t" or n >= MIN_SCORES:
+        return distribution
     warnings.warn(
-        f"the errors of all {len(z)} rows are 0: their labels are equal, or each row equals others "
-        "that were learnt. That does not tell how large errors are, and the error bars are wide.",
+        f"{n} errors of other rows are too few to tell how large errors are (at least "
+        f"{MIN_SCORES}). Equal rows count once. The error bars are those of the estimator or "
+        "wider. Add labels.",
         FewScoresWarning,
-        stacklevel=4,
+        stacklevel=3,
     )
-    return t(min(len(z), 1 + math.exp(LOG_NU_PRIOR[0])), loc=0.0, scale=1.0)
+    scale = max(np.sqrt(np.mean(z[z != 0] ** 2)), 1.0)
+    return t(min(*distribution.args, n), loc=0.0, scale=scale)
 
 
 def gaussian(z):
@@ -61,19 +79,8 @@ def student_t(z):
     """Return the Student-t of the greatest posterior probability with location 0.
 
     A score of exactly 0 comes from a row that equals one learnt, and tells nothing about others.
-    With fewer than 12 scores the scale is at least 1, and the degrees of freedom are at most their
-    number: so many has the t distribution of a new score, if the scores are normal.
     """
-    z = z[z != 0]
-    nu, scale = _most_probable_t(z)
-    if len(z) < MIN_SCORES:
-        warnings.warn(
-            f"{len(z)} errors of other rows are too few to tell how large errors are (at least "
-            f"{MIN_SCORES}). The error bars are those of the estimator or wider. Add labels.",
-            FewScoresWarning,
-            stacklevel=5,
-        )
-        nu, scale = min(nu, len(z)), max(np.sqrt(np.mean(z**2)), 1.0)
+    nu, scale = _most_probable_t(z[z != 0])
     return t(nu, loc=0.0, scale=scale)
 
 

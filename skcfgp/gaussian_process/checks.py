@@ -73,7 +73,8 @@ def check_label_std(y_std, y):
 
 def warn_large_label_std(y_std, y):
     """Warn if the labels scatter much less than their standard errors say."""
-    typical, scatter = np.median(y_std), np.std(y)
+    unit = np.abs(y).max() or 1.0  # the square of a label may be no number
+    typical, scatter = np.median(y_std), unit * np.std(y / unit)
     if len(y) >= MANY and typical > LARGE * scatter:
         warnings.warn(
             f"the labels scatter much less (standard deviation {scatter:.3g}) than their standard "

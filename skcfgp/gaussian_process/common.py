@@ -28,8 +28,10 @@ def label_scale(y):
 
     That depends on their size: labels of 1e-19 J differ as much as the same in eV.
     """
-    std = np.std(y, axis=0)
-    return np.where(std <= ROUNDING * np.abs(y).max(axis=0), 1.0, std)
+    size = np.abs(y).max(axis=0)
+    unit = np.where(size > 0, size, 1.0)  # the square of a label may be no number
+    std = np.std(y / unit, axis=0)
+    return np.where(std <= ROUNDING, 1.0, std * unit)
 
 
 def last_step(model):

@@ -319,7 +319,7 @@ class GaussianProcessRegressor(SklearnGPR):
             Distributions of shape (n_samples,) or (n_samples, n_targets), in the unit of y.
         """
         mean, std = self.predict(X, return_std=True)
-        return norm(loc=mean, scale=np.maximum(std, SMALLEST_STD))
+        return norm(loc=mean, scale=np.where(std == 0, SMALLEST_STD, std))
 
     def log_marginal_likelihood(  # noqa: D102  scikit-learn's says it
         self, theta=None, eval_gradient=False, clone_kernel=True

@@ -154,12 +154,23 @@ def test_moments_are_those_of_the_quantiles(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_units_scale(method):
-    X, y = data()
-    model = CalibratedRegressor(process().set_params(normalize_y=True), method=method)
-    expected = np.array(model.fit(X, y).predict_distribution(X).interval(0.8))
-    other = model.fit(X, 1e-3 * y + 7).predict_distribution(X)
-    np.testing.assert_allclose(other.interval(0.8), 1e-3 * expected + 7, rtol=1e-5)
+@pytest.mark.parametrize("cv", [3, "leave_one_out", "prefit"])
+@given(exponent=st.integers(-200, 200), shift=st.sampled_from([0.0, 7.0]))
+@example(exponent=-200, shift=0.0)
+@example(exponent=200, shift=0.0)
+def test_units_scale(method, cv, exponent, shift):
+    """The squares of labels need not be numbers."""
+    X, y = data(40)
+    gp, unit = process().set_params(normalize_y=True), 10.0**exponent
+
+    def distribution(y):
+        base = gp.fit(X[:20], y[:20]) if cv == "prefit" else gp
+        model = CalibratedRegressor(base, method=method, n_neighbors=9, cv=cv)
+        return model.fit(X, y).predict_distribution(X)
+
+    expected = np.array(distribution(y).interval(0.8))
+    found = np.array(distribution(unit * (y + shift)).interval(0.8))
+    np.testing.assert_allclose(found / unit - shift, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("method", METHODS)

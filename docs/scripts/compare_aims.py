@@ -1,21 +1,24 @@
 """Look for the largest label by several strategies, from no label on.
 
-    python docs/scripts/compare_aims.py [--out docs/data] [--jobs 2] [--seeds 5] [--labels 80]
+    python docs/scripts/compare_aims.py [--out docs/data] [--seeds 5] [--labels 80]
+        [--oxides oxides_10455.npz]
 
-The candidates are four fifths of the crystals, others for each seed; of the gap and the refractive
-index those of the dielectric set. The first ten labels are those of the initial design, and the
-process is fitted again whenever the labels have grown by half. What random choice finds follows
-from the number of candidates. Writes how many of the ten largest were found, and after how many
-labels the largest was, to ``aims.csv``. Ten minutes of one core.
+The candidates are those of ``compare_beginnings.py``, others for each seed; of the formation
+energies of the oxides the smallest is looked for. The first ten labels are those of the initial
+design, and the process is fitted again whenever the labels have grown by half. What random choice
+finds follows from the number of candidates. Writes how many of the ten best were found, and after
+how many labels the best was, to ``aims.csv``, and goes on from there if the file exists. Ten
+minutes of one core, and as much again for the oxides.
 """
 
 import argparse
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from compare_beginnings import divide, load, process
+from compare_beginnings import FORMATION, OXIDES, divide, load, process
 from joblib import Parallel, delayed
 from sklearn.exceptions import ConvergenceWarning
 
@@ -40,7 +43,9 @@ def find(task, seed, label, n_labels):
     """Return a row: how many of the top ten were found when, and when the best was."""
     warnings.simplefilter("ignore", ConvergenceWarning)  # a length at its bound is no news here
     candidates, _, X = divide(task, seed)
-    top = candidates[np.argsort(-task.y[candidates], kind="stable")[:N_TOP]]
+    mode = "min" if task.name.endswith(FORMATION) else "max"
+    y = task.y[candidates] if mode == "min" else -task.y[candidates]
+    top = candidates[np.argsort(y, kind="stable")[:N_TOP]]
     n = len(candidates)
     row = {"property": task.name, "seed": seed, "strategy": label, "n_candidates": n}
     if label == "random":
@@ -52,7 +57,7 @@ def find(task, seed, label, n_labels):
         initial=[],
         pool=candidates,
         n_cycles=n_labels,
-        query_strategy=STRATEGIES[label],
+        query_strategy=partial(STRATEGIES[label], mode=mode),
         random_state=seed,
     )
     order = np.concatenate([np.array(rows, dtype=int) for rows in table["indices"]])
@@ -65,23 +70,29 @@ def main():
     """Write the table, print its means."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "data")
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--labels", type=int, default=max(SIZES))
     parser.add_argument("--properties", nargs="+", default=list(PROPERTIES))
+    parser.add_argument("--oxides", type=Path, help="file of the oxides, to look there too")
     arguments = parser.parse_args()
-    tasks = [load(name) for name in arguments.properties]
+    names = [*arguments.properties, *(OXIDES if arguments.oxides else ())]
+    file, key = arguments.out / "aims.csv", ["property", "seed", "strategy"]
+    table = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=key)
+    done = set(table[key].itertuples(index=False, name=None))
+    tasks = [load(name, arguments.oxides) for name in names]
     jobs = [
         delayed(find)(task, seed, label, arguments.labels)
         for seed in range(arguments.seeds)
         for task in tasks
         for label in ("random", *STRATEGIES)
+        if (task.name, seed, label) not in done
     ]
-    rows = []
+    rows = table.to_dict("records")
     for row in Parallel(n_jobs=arguments.jobs, return_as="generator")(jobs):
         rows.append(row)
         table = pd.DataFrame(rows)
-        table.to_csv(arguments.out / "aims.csv", index=False, float_format="%.2f")
+        table.to_csv(file, index=False, float_format="%.2f")
     groups = table.groupby(["property", "strategy"], sort=False)
     means = groups[[f"top_{size}" for size in SIZES]].mean()
     means["best, median"] = groups["best"].median()

@@ -234,7 +234,8 @@ def level_set(learner, X_pool, n_instances=1, *, level, width=1.96, X_pending=No
     """Choose the points whose side of a border is least certain, the "straddle".
 
     The score is width s - abs(m - level). The aim is to know for all points of the pool on which
-    side of the level the label is, such as whether a gap is above 1 eV.
+    side of the level the label is, such as whether a gap is above 1 eV. Both sides count alike, so
+    there is no mode.
 
     Parameters
     ----------
@@ -263,6 +264,8 @@ def level_set(learner, X_pool, n_instances=1, *, level, width=1.96, X_pending=No
     ----------
     .. [1] Bryan, Schneider, Nichol, Miller, Genovese, Wasserman, "Active Learning For Identifying
        Function Threshold Boundaries" (NIPS 2005).
+    .. [2] Ranjan, Bingham, Michailidis, "Sequential Experiment Design for Contour Estimation From
+       Complex Computer Codes", Technometrics 50, 527 (2008). doi:10.1198/004017008000000541
     """
     levels = np.atleast_1d(np.asarray(level, dtype=float))
     if levels.ndim != 1 or not len(levels) or not np.isfinite(levels).all():

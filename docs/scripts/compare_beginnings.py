@@ -23,6 +23,7 @@ an hour of one core, and as much again for the oxides.
 import argparse
 import warnings
 from functools import partial
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -51,8 +52,9 @@ PROPERTIES = {
     FORMATION: (load_formation_energy, {"split": "paper"}, False),
 }
 SIZES = (10, 20, 40, 80, 160, 320)
-RANDOM_SIZES = (5, 7, 10, 14, 20, 28, 40, 57, 80, 113, 160, 226, 320, 452, 640, 905)
+RANDOM_SIZES = (5, 7, 10, 14, 20, 28, 40, 57, 80, 113, 160, 226, 320, 452, 640)
 GROWTH = 1.5
+KEY = ["property", "seed", "way", "draw", "n_labels"]
 
 OXIDES = {"oxides, band gap": "band_gap", "oxides, formation energy": "formation_energy_per_atom"}
 #: Crystals over which the variance is averaged where there are many candidates.
@@ -138,22 +140,26 @@ def go_on(strategy, X, y, first, candidates, n_labels):
 
 
 def ways(n_draws):
-    """Return each way with each of its draws."""
-    once = ("design + integrated variance", "farthest points")
-    drawn = ("random", "random + integrated variance", "random + max-std")
-    return [(way, 0) for way in once] + [(way, d) for d in range(n_draws) for way in drawn]
+    """Return each way with each of its draws and the numbers of labels to measure at."""
+    most = max(SIZES)
+    for draw in range(n_draws):
+        sizes = [n for n in RANDOM_SIZES if draw == 0 or n <= most]  # the last ones only once
+        yield "random", draw, sizes
+        yield "random + integrated variance", draw, SIZES
+        yield "random + max-std", draw, SIZES
+    yield "design + integrated variance", 0, SIZES
+    yield "farthest points", 0, SIZES
 
 
 def labels_of(way, draw, X, y, candidates, seed):
-    """Return the candidates in the order in which a way labels them, and when to measure."""
+    """Return the candidates in the order in which a way labels them."""
     n_labels = max(SIZES)
     order = np.random.default_rng([seed, draw]).permutation(candidates)
-    if way == "random":  # many random labels only once
-        most = len(order) if draw == 0 else 2 * n_labels
-        return order, [n for n in RANDOM_SIZES if n <= most]
+    if way == "random":
+        return order
     if way == "farthest points":
         farthest, _ = greedy_k_center(ActiveLearner(process()), X[candidates], n_labels)
-        return candidates[farthest], SIZES
+        return candidates[farthest]
     first = order[:N_FIRST]
     if way.startswith("design"):
         first = candidates[initial_design(X[candidates], N_FIRST, estimator=process())[0]]
@@ -162,14 +168,14 @@ def labels_of(way, draw, X, y, candidates, seed):
         strategy = greedy_max_std
     elif len(candidates) > 2 * N_TARGETS:
         strategy = partial(strategy, X_target=X[candidates[:N_TARGETS]])
-    return go_on(strategy, X, y, first, candidates, n_labels), SIZES
+    return go_on(strategy, X, y, first, candidates, n_labels)
 
 
-def errors_of(task, seed, way, draw):
-    """Return the errors of one way on one split."""
+def errors_of(task, seed, way, draw, sizes):
+    """Return the errors of one way on one split at some numbers of labels."""
     warnings.simplefilter("ignore", ConvergenceWarning)  # a length at its bound is no news here
     candidates, test, X = divide(task, seed)
-    labelled, sizes = labels_of(way, draw, X, task.y, candidates, seed)
+    labelled = labels_of(way, draw, X, task.y, candidates, seed)
     rows = []
     for n in sizes:
         gp = process().fit(X[labelled[:n]], task.y[labelled[:n]])
@@ -202,21 +208,20 @@ def main():
     parser.add_argument("--oxides", type=Path, help="file of the oxides, to compare on them too")
     arguments = parser.parse_args()
     names = [*arguments.properties, *(OXIDES if arguments.oxides else ())]
-    file, columns = arguments.out / "beginnings.csv", ["property", "seed", "way", "draw"]
+    file, columns = arguments.out / "beginnings.csv", [*KEY, "mae_test"]
     table = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=columns)
-    done = set(table[columns].itertuples(index=False, name=None))
+    done = set(table[KEY].itertuples(index=False, name=None))
     tasks = [load(name, arguments.oxides) for name in names]
-    jobs = [
-        delayed(errors_of)(task, seed, way, draw)
-        for seed in range(arguments.seeds)
-        for task in tasks
-        for way, draw in ways(arguments.draws)
-        if (task.name, seed, way, draw) not in done
-    ]
+    jobs = []
+    for seed, task in product(range(arguments.seeds), tasks):
+        for way, draw, sizes in ways(arguments.draws):
+            left = [n for n in sizes if (task.name, seed, way, draw, n) not in done]
+            if left:
+                jobs.append(delayed(errors_of)(task, seed, way, draw, left))
     found = list(table.itertuples(index=False, name=None))
     for rows in Parallel(n_jobs=arguments.jobs, return_as="generator")(jobs):
         found += rows
-        table = pd.DataFrame(found, columns=[*columns, "n_labels", "mae_test"])
+        table = pd.DataFrame(found, columns=columns)
         table.to_csv(file, index=False, float_format="%.5f")
     means = table.groupby(["property", "way", "n_labels"], sort=False)["mae_test"].mean()
     print(means.unstack()[list(SIZES)].round(4).to_string())

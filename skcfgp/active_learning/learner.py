@@ -18,9 +18,10 @@ class ActiveLearner(_ModALActiveLearner):
 
     modAL's ``ActiveLearner`` with these differences: `teach` uses the estimator's ``partial_fit``
     where it has one, so that hyper-parameters stay and a new label costs little; crystals are
-    accepted as well as arrays; ``clone`` and ``repr`` work; and it may begin without a label: a
-    `query` is then answered by `skcfgp.query.initial_design`, and by `query_strategy` from the
-    first label on (`skcfgp.query.recommended` continues the design until there are ten).
+    accepted as well as arrays; ``clone`` and ``repr`` work; and it may begin without a label.
+    `skcfgp.query.recommended`, `skcfgp.query.integrated_variance` and the strategies that look for
+    the best label then choose by `skcfgp.query.initial_design`; ``recommended`` continues the
+    design until there are ten labels.
 
     Parameters
     ----------
@@ -181,7 +182,9 @@ class ActiveLearner(_ModALActiveLearner):
             If a label is not finite, or X, y and `selected` differ in length.
         """
         y = self._check_rows(X, y)
-        selected = np.zeros(len(y), dtype=bool) if selected is None else np.asarray(selected, bool)
+        selected = np.zeros(len(y), dtype=bool) if selected is None else np.asarray(selected)
+        if selected.dtype != bool:  # `clone` wants the array that it gave
+            selected = selected.astype(bool)
         check_consistent_length(y, selected)
         before = self.X_training, self.y_training, self.selected
         self.X_training, self.y_training, self.selected = X, y, selected

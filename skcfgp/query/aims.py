@@ -13,7 +13,7 @@ from scipy import special, stats
 from ..gaussian_process.greedy import first_of_largest
 from .belief import Belief
 from .common import check_costs, check_pool
-from .design import design_for
+from .design import design_for, wants_first
 
 __all__ = [
     "expected_improvement",
@@ -298,11 +298,6 @@ def check_mode(mode):
     if mode not in SIGNS:
         raise ValueError(f"mode must be 'max' or 'min', got {mode!r}.")
     return SIGNS[mode]
-
-
-def wants_first(learner):
-    """Tell whether a learner has nothing to predict from."""
-    return getattr(learner, "X_training", ()) is None and not hasattr(learner, "learner_list")
 
 
 def _choose(learner, X_pool, n_instances, score, mode, X_pending, costs):

@@ -5,6 +5,8 @@ would lower the variance of many others. So the first choices follow the same ru
 ones, `skcfgp.query.integrated_variance`, with lengths that are typical distances of the features.
 """
 
+from numbers import Integral
+
 import numpy as np
 from sklearn import clone
 from sklearn.exceptions import NotFittedError
@@ -18,7 +20,7 @@ from ..kernels import Laplacian
 from .common import check_costs, check_features, check_pool
 from .modal import stack_rows
 
-__all__ = ["N_FIRST", "initial_design", "wants_design"]
+__all__ = ["N_FIRST", "initial_design", "wants_design", "wants_first"]
 
 #: Number of labels from which a strategy is given a fitted process rather than the prior.
 N_FIRST = 10
@@ -119,6 +121,8 @@ def initial_design(
     cost = check_costs(costs, n_samples)[candidates]
     features = _features(estimator, X)
     gp = _prior(estimator, features, spread)
+    if not isinstance(n_target, Integral) or n_target < 1:
+        raise ValueError(f"n_target must be an integer of at least 1, got {n_target!r}.")
     n_target = max(1, min(n_target, n_samples, MAX_BYTES // (8 * n_samples)))
     targets = np.setdiff1d(np.linspace(0, n_samples - 1, n_target).astype(int), excluded)
     target = features[targets if len(targets) else candidates[:1]]
@@ -137,15 +141,20 @@ def initial_design(
     return np.array(chosen, dtype=int), np.array(gains) / unit
 
 
+def wants_first(learner):
+    """Tell whether a learner has nothing to predict from."""
+    return getattr(learner, "X_training", ()) is None and not hasattr(learner, "learner_list")
+
+
 def wants_design(learner):
     """Tell whether a learner has too few labels to search for the hyper-parameters of its process.
 
     A process whose hyper-parameters are not searched for needs no design once it is fitted.
     """
+    if wants_first(learner):
+        return True
     if hasattr(learner, "learner_list") or not hasattr(learner, "X_training"):
         return False  # a committee, or a process in place of a learner
-    if learner.X_training is None:
-        return True
     process = _process_of(learner.estimator)
     return process is not None and _is_searched(process) and count(learner.X_training) < N_FIRST
 

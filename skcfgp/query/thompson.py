@@ -7,10 +7,10 @@ from scipy.linalg import LinAlgError, cholesky
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 
 from ..gaussian_process.greedy import first_of_largest
-from .aims import check_mode, per_cost, wants_first
+from .aims import check_mode, per_cost
 from .belief import Belief
 from .common import check_costs, check_pool, innermost, private_random_state
-from .design import design_for
+from .design import design_for, wants_first
 
 __all__ = ["thompson_sampling"]
 

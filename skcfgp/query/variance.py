@@ -14,7 +14,7 @@ from .common import (
     last_step_of,
     unwrap,
 )
-from .design import design_for, wants_design
+from .design import design_for, wants_design, wants_first
 from .uncertainty import choose_by_std
 
 #: Largest memory that is kept between queries; beyond it each query starts again, in chunks.
@@ -45,7 +45,8 @@ def integrated_variance(learner, X_pool, n_instances=1, X_target=None, *, costs=
     n_instances : int, default=1
         Number of points to choose, each given those before it.
     X_target : array-like of shape (n_target, ...), default=None
-        Points where the variance matters, as the estimator takes them. By default, the pool.
+        Points where the variance matters, as the estimator takes them. By default, the pool. Needs
+        a label.
     costs : array-like of shape (n_pool,), default=None
         Cost of the label of each point, > 0, in any unit. Points are then chosen by the decrease
         per unit of cost. `cost_weighted` computes costs from the pool.
@@ -63,10 +64,13 @@ def integrated_variance(learner, X_pool, n_instances=1, X_target=None, *, costs=
     TypeError
         If the model is not a Gaussian process.
     ValueError
-        If the pool is empty or smaller than `n_instances`, or the model has several targets.
+        If the pool is empty or smaller than `n_instances`, the model has several targets, or
+        `X_target` is given and the learner has no label.
 
     Notes
     -----
+    A learner without a label chooses by `initial_design`.
+
     The first query takes about n_pool n_target n_train multiplications and holds
     8 n_pool (n_target + n_train) bytes, and a batch another 8 n_pool n_target. Where that is more
     than 2 GiB nothing is kept, and every point takes as many multiplications.
@@ -79,6 +83,12 @@ def integrated_variance(learner, X_pool, n_instances=1, X_target=None, *, costs=
        test point rejection" (IJCNN 2000). doi:10.1109/IJCNN.2000.861310
     """
     check_pool(X_pool, n_instances)
+    if wants_first(learner):
+        if X_target is not None:
+            raise ValueError(
+                "X_target needs a label: the first ones are chosen for the pool itself."
+            )
+        return design_for(learner, X_pool, n_instances, costs)
     model, pool = innermost(learner, X_pool)
     target = None if X_target is None else innermost(learner, X_target)[1]
     return _choose(learner, as_process(model), pool, n_instances, target, costs)

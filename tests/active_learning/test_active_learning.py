@@ -159,6 +159,7 @@ def test_clone_repr_and_pickle():
     )
     restored = pickle.loads(pickle.dumps(learner))
     np.testing.assert_array_equal(restored.predict(X), learner.predict(X))
+    np.testing.assert_allclose(clone(restored).predict(X), learner.predict(X))
     assert learner.get_params(deep=False)["bootstrap_init"] is False
 
 

@@ -12,7 +12,14 @@ from sklearn.preprocessing import StandardScaler
 from skcfgp import ActiveLearner, CalibratedRegressor, GaussianProcessRegressor
 from skcfgp.calibration import MonotoneTargetRegressor
 from skcfgp.kernels import Laplacian, OnColumns
-from skcfgp.query import design, expected_improvement, greedy_k_center, initial_design, recommended
+from skcfgp.query import (
+    design,
+    expected_improvement,
+    greedy_k_center,
+    initial_design,
+    integrated_variance,
+    recommended,
+)
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 Y = np.sin(X).sum(axis=1)
@@ -107,7 +114,7 @@ def test_given_hyper_parameters_are_kept():
 
 
 @pytest.mark.parametrize("cls", [ActiveLearner, ModALActiveLearner])
-@pytest.mark.parametrize("strategy", [recommended, expected_improvement])
+@pytest.mark.parametrize("strategy", [recommended, integrated_variance, expected_improvement])
 @pytest.mark.parametrize("wrap", [lambda gp: gp, CalibratedRegressor, MonotoneTargetRegressor])
 def test_a_learner_without_labels(cls, strategy, wrap):
     learner = cls(make_pipeline(StandardScaler(), wrap(two_blocks())), strategy)
@@ -115,6 +122,11 @@ def test_a_learner_without_labels(cls, strategy, wrap):
     expected, _ = initial_design(StandardScaler().fit_transform(X), 6, estimator=two_blocks())
     np.testing.assert_array_equal(indices, expected)
     np.testing.assert_array_equal(rows, X[expected])
+
+
+def test_targets_of_ones_own_need_a_label():
+    with pytest.raises(ValueError, match="X_target needs a label"):
+        integrated_variance(ActiveLearner(two_blocks()), X, X_target=X[:5])
 
 
 def test_few_labels_leave_the_choice_to_the_design():
@@ -155,6 +167,7 @@ def test_features_that_are_learnt_from_labels():
         ({"excluded": ["a"]}, "excluded must be row numbers"),
         ({"costs": np.zeros(60)}, "60 positive numbers"),
         ({"spread": 0.0}, "spread must be positive"),
+        ({"n_target": 0}, "n_target must be an integer of at least 1, got 0"),
     ],
 )
 def test_what_cannot_be_designed(options, message):

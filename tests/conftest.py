@@ -110,6 +110,18 @@ def latent(formation_energy):
 
 
 @pytest.fixture(scope="session")
+def hdf5_network(tmp_path_factory):
+    """Network "Eform_MP_2019" as megnet writes it: an HDF5 file and its description."""
+    from skcfgp.network import load_network
+
+    path = tmp_path_factory.mktemp("megnet") / "net.hdf5"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras 2 has a newer format
+        load_network("Eform_MP_2019").to_megnet().save_model(str(path))
+    return path
+
+
+@pytest.fixture(scope="session")
 def models():
     if not MODELS.is_dir():
         pytest.skip(f"the published networks are not there: {MODELS}")

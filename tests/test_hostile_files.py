@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 from contextlib import contextmanager
-from importlib.util import find_spec
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -269,16 +269,18 @@ def test_mutants_of_tables(seeds, structures, tmp_path, nightly):
 
 
 @pytest.mark.network
-def test_mutants_of_networks(tmp_path, monkeypatch, nightly):
-    from skcfgp.network import load_network, save_network
+def test_mutants_of_networks(hdf5_network, tmp_path, monkeypatch, nightly):
+    from skcfgp.network import PUBLISHED, load_network, save_network
 
     network = load_network("formation_energy_1800")
     save_network(network, tmp_path / "seed")
     rng, folder = random.Random(18), tmp_path / "net"
     shutil.copytree(tmp_path / "seed", folder)
-    published = Path(find_spec("maml").origin).parent / "describers/data/megnet_models"
-    hdf5 = published / "formation_energy.hdf5"
-    pair = [hdf5, hdf5.with_name(f"{hdf5.name}.json")]
+    pair = [hdf5_network, Path(f"{hdf5_network}.json")]
+    monkeypatch.setenv("SKCFGP_CACHE", str(tmp_path / "cache"))
+    checksums = [sha256(path.read_bytes()).hexdigest() for path in pair]
+    monkeypatch.setitem(PUBLISHED, "published", ("net.hdf5", *checksums))
+    (tmp_path / "cache").mkdir()
     with bounded_memory():
         for k in range(250 if nightly else 12):
             name = ("network.json", "weights.npz")[k % 2]
@@ -290,7 +292,7 @@ def test_mutants_of_networks(tmp_path, monkeypatch, nightly):
                 assert found.digest() == network.digest()
                 assert (found.target_mean, found.card) == (network.target_mean, network.card)
             (folder / name).write_bytes(content)
-        # The published files have no checksum in them: loaded by path, numbers are what they are.
+        # megnet's files have no checksum in them: loaded by path, numbers are what they are.
         for k in range(250 if nightly else 8):
             copies = [tmp_path / path.name for path in pair]
             for path, copy in zip(pair, copies, strict=True):
@@ -301,15 +303,11 @@ def test_mutants_of_networks(tmp_path, monkeypatch, nightly):
             with bounded(), refused_by_name(copies[0]):
                 load_network(copies[0])
             # By name the checksum finds every change.
-            with monkeypatch.context() as patch:
-                patch.setattr("skcfgp.network.files.find_spec", lambda name: None)
-                patch.setenv("SKCFGP_CACHE", str(tmp_path))
-                (tmp_path / "mp-2019.4.1").mkdir(exist_ok=True)
-                for copy in copies:
-                    shutil.copy(copy, tmp_path / "mp-2019.4.1" / copy.name)
-                if mutated.read_bytes() != original:
-                    with pytest.raises(ValueError, match="SHA-256"):
-                        load_network("Eform_MP_2019")
+            for copy in copies:
+                shutil.copy(copy, tmp_path / "cache" / copy.name)
+            if mutated.read_bytes() != original:
+                with pytest.raises(ValueError, match="SHA-256"):
+                    load_network("published")
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -18,11 +18,13 @@ BUNDLED = [
     f"skcfgp/datasets/data/{name}.{suffix}"
     for name in ("formation_energy", "dielectric", "elastic")
     for suffix in ("npz", "md")
-] + [
-    f"skcfgp/network/weights/formation_energy_1800/{name}"
-    for name in ("network.json", "weights.npz")
 ]
-BUNDLED.append("skcfgp/network/weights/formation_energy_1800.md")
+BUNDLED += [
+    f"skcfgp/network/weights/{name}{suffix}"
+    for name in ("formation_energy_1800", "Eform_MP_2019")
+    for suffix in (".md", "/network.json", "/weights.npz")
+]
+BUNDLED.append("skcfgp/network/weights/LICENSE-megnet.md")
 BUNDLED += [f"skcfgp/campaign/page/report.{suffix}" for suffix in ("css", "html", "js")]
 
 
@@ -58,8 +60,8 @@ def test_the_wheel_works_without_the_checkout(distributions, tmp_path):
         "import skcfgp, sys; assert skcfgp.__file__.startswith(sys.argv[1]), skcfgp.__file__; "
         "from skcfgp.datasets import load_formation_energy, load_dielectric, load_elastic; "
         "assert len(load_formation_energy().target) == 3938; load_dielectric(); load_elastic(); "
-        "from skcfgp.network import load_network; "
-        "assert load_network('formation_energy_1800').card['unit'] == 'eV/atom'"
+        "from skcfgp.network import BUNDLED, load_network; "
+        "assert {load_network(n).card['unit'] for n in BUNDLED} == {'eV/atom'}"
     )
     command = [sys.executable, "-W", "ignore", "-c", code, str(tmp_path)]
     environment = {"PYTHONPATH": str(tmp_path / "site"), "PATH": ""}

@@ -5,7 +5,6 @@ import shutil
 import sqlite3
 import sys
 from contextlib import closing
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -148,7 +147,7 @@ def test_commands(files, tmp_path):
 
 
 @pytest.mark.network
-def test_networks(tmp_path):
+def test_networks(hdf5_network, tmp_path):
     import h5py
 
     from skcfgp.network import load_network, save_network
@@ -157,10 +156,9 @@ def test_networks(tmp_path):
     network.card["object"] = PLANTED
     save_network(network, tmp_path / "net")
     assert load_network(tmp_path / "net").card["object"] == PLANTED
-    published = Path(find_spec("maml").origin).parent / "describers/data/megnet_models"
     path = tmp_path / "net.hdf5"
-    shutil.copy(published / "formation_energy.hdf5", path)
-    description = json.loads((published / "formation_energy.hdf5.json").read_text())
+    shutil.copy(hdf5_network, path)
+    description = json.loads(Path(f"{hdf5_network}.json").read_text())
     description["graph_converter"] |= PLANTED
     description["metadata"] = {"object": PLANTED}
     (tmp_path / "net.hdf5.json").write_text(json.dumps(description | PLANTED))

@@ -77,9 +77,9 @@ def _packages():
 
 
 def _devices():
-    from ..network.megnet import prepare_gpus
+    from ..network.startup import printed_at_start
 
-    gpus = prepare_gpus()
+    gpus, printed = printed_at_start()
     if gpus or not shutil.which("nvidia-smi"):
         return f"{len(gpus)} GPU" if gpus else "no GPU, runs on the CPU", ""
     advice = "pip install 'tensorflow[and-cuda]', or ignore it: a CPU is enough."
@@ -116,10 +116,7 @@ def _bundled_network():
 
 def _published_network():
     from ..network import load_network
-    from ..network.files import is_available_offline
 
-    if not is_available_offline("Eform_MP_2019"):
-        return "missing; it would be downloaded", "pip install maml, which contains it."
     load_network("Eform_MP_2019")
     return "available, with the right checksum", ""
 

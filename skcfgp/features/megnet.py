@@ -40,10 +40,10 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
     ----------
     weights : str, Path or None, default="Eform_MP_2019"
         Network: a published one by its name in megnet (``"Eform_MP_2019"``, trained on four fifths
-        of 133,420 formation energies, needs no download; others are in
-        `skcfgp.network.PUBLISHED`), a bundled one (``"formation_energy_1800"``, trained on the
-        training part of `skcfgp.datasets.load_formation_energy` only), a path, or None for random
-        weights, which `fit` trains.
+        of 133,420 formation energies, is bundled; others are in `skcfgp.network.PUBLISHED`), the
+        bundled ``"formation_energy_1800"``, trained on the training part of
+        `skcfgp.datasets.load_formation_energy` only, a path, or None for random weights, which
+        `fit` trains.
     layer : {"set2set", "readout_0", "readout_1"} or list of them, default="readout_0"
         ``"set2set"`` holds the pooled sites, bonds and state, 96 wide, ``"readout_0"`` is the next,
         dense layer, 32 wide ("Dense 32" in the paper), ``"readout_1"`` the one after, 16 wide. The
@@ -78,11 +78,12 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
     cache_dir : str, Path or None, default=None
         Folder of a feature cache on disk, besides the one in memory.
     device : str or None, default=None
-        TensorFlow device such as ``"/GPU:0"`` or ``"/CPU:0"``; by default the GPU if there is one.
+        TensorFlow device of the training, such as ``"/GPU:0"`` or ``"/CPU:0"``; by default the GPU
+        if there is one. `transform` needs neither TensorFlow nor a GPU.
     n_jobs : int, default=None
         Number of processes that read files and, in `transform`, build graphs and run the network
         for 1,000 crystals at a time: 1 unless a joblib context says otherwise, such as
-        ``joblib.parallel_config("dask")``; -1 uses all processors. Each process loads TensorFlow.
+        ``joblib.parallel_config("dask")``; -1 uses all processors.
     random_state : int, RandomState or None, default=None
         Controls the initial weights, the validation part and the order of training.
     verbose : int, default=1
@@ -307,9 +308,9 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
         with self._progress(len(items), "crystal", "featurizing") as bar:
             if min(len(chunks), effective_n_jobs(self.n_jobs)) <= 1:
                 for chunk in chunks:
-                    yield _vectors(self.network_, chunk, layers, self.device, progress=bar.update)
+                    yield _vectors(self.network_, chunk, layers, progress=bar.update)
                 return
-            jobs = (delayed(_vectors)(self.network_, c, layers, self.device) for c in chunks)
+            jobs = (delayed(_vectors)(self.network_, c, layers) for c in chunks)
             for chunk, result in zip(chunks, Parallel(n_jobs=self.n_jobs)(jobs), strict=True):
                 bar.update(len(chunk))
                 yield result
@@ -319,7 +320,7 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
         return tqdm(total=total, unit=unit, desc=description, delay=1.0, disable=disable)
 
 
-def _vectors(network, items, layers, device, progress=None):
+def _vectors(network, items, layers, progress=None):
     """Compute the vectors of crystals by key, and the errors of those that have no graph."""
     graphs, errors = {}, {}
     for key, crystal in items:
@@ -327,7 +328,7 @@ def _vectors(network, items, layers, device, progress=None):
             graphs[key] = network.graph(crystal)
         except ValueError as error:
             errors[key] = str(error)
-    outputs = np.hstack(network.compute(list(graphs.values()), layers, device, progress=progress))
+    outputs = np.hstack(network.compute(list(graphs.values()), layers, progress=progress))
     return dict(zip(graphs, outputs, strict=True)), errors
 
 

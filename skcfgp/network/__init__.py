@@ -1,12 +1,13 @@
 """MEGNets: build, train, save, load and run them.
 
-Only this subpackage imports TensorFlow and megnet, and only when a network is used.
+Only this subpackage imports TensorFlow and megnet, and only when a network is trained. NumPy runs
+it.
 """
 
 from .architecture import Architecture
 from .files import BUNDLED, PUBLISHED, load_network, save_network
 from .megnet import MEGNet
-from .threads import use_one_thread
+from .startup import use_one_thread
 from .training import train
 
 __all__ = [

@@ -1,17 +1,17 @@
 """Networks on disk, and the published ones.
 
 A network is a folder with ``weights.npz`` (arrays only) and ``network.json`` (architecture, target
-scaler, card and checksums of both files). megnet's published pairs of HDF5 and JSON files can be
-read too. No code in these files is executed.
+scaler, card and checksums of both files). With h5py, megnet's published pairs of HDF5 and JSON
+files can be read too. No code in these files is executed.
 """
 
 import hashlib
 import json
 import os
+import re
 import shutil
 import urllib.request
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +33,13 @@ LAYERS = {"InputLayer", "Embedding", "Dense", "MEGNetLayer", "Set2Set", "Add", "
 LAYERS |= {"Dropout"}  # which drops nothing in a prediction
 
 #: Networks that come with this package.
-BUNDLED = ("formation_energy_1800",)
+BUNDLED = ("formation_energy_1800", "Eform_MP_2019")
 
 #: Folder of the published networks.
 MVL_URL = "https://github.com/materialsvirtuallab/megnet/raw/master/mvl_models/"
 
 #: megnet's published networks: path below ``mvl_models`` and the SHA-256 of the HDF5 and the JSON.
+#: The first one is bundled, as ``docs/scripts/convert_published.py`` converted it.
 PUBLISHED = {
     "Eform_MP_2019": (
         "mp-2019.4.1/formation_energy.hdf5",
@@ -82,12 +83,13 @@ def load_network(weights):
         If the name is unknown, or a file is not a network, or damaged; the message says which.
     OSError
         If a published network cannot be downloaded.
+    ImportError
+        If it is an HDF5 file and h5py is not installed.
 
     Notes
     -----
-    ``"Eform_MP_2019"`` comes with the package ``maml`` and needs no connection. The other published
-    networks are downloaded once to ``$SKCFGP_CACHE``, by default ``skcfgp`` in the user's cache
-    folder, and their checksums are verified.
+    The published networks that are not bundled are downloaded once to ``$SKCFGP_CACHE``, by default
+    ``skcfgp`` in the user's cache folder, and their checksums are verified.
     """
     name, path = str(weights), Path(weights).expanduser()
     if name in BUNDLED:
@@ -97,7 +99,7 @@ def load_network(weights):
     if not path.exists():
         raise ValueError(
             f"weights={name!r} is neither a known network nor an existing path. Known networks are "
-            f"{', '.join((*BUNDLED, *PUBLISHED))}."
+            f"{', '.join(dict.fromkeys((*BUNDLED, *PUBLISHED)))}."
         )
     return _read(_load_folder if path.is_dir() else _load_hdf5, path)
 
@@ -150,6 +152,8 @@ def _read(load, path):
             raise ValueError("its target scaler is not finite.")
         if not isinstance(network.card, dict):
             raise ValueError("its card is not an object.")
+    except ImportError:
+        raise
     except Exception as error:  # h5py, zipfile, json and what they hold raise anything
         problem = " ".join(str(error).split())
         if isinstance(error, KeyError):
@@ -198,8 +202,13 @@ def _check_size(n_bytes):
 
 def _load_hdf5(path):
     """Read the weights in one of megnet's HDF5 files, and the settings of its layers."""
-    import h5py
-
+    try:
+        import h5py
+    except ImportError as error:
+        raise ImportError(
+            f"{path} is an HDF5 file, and reading it needs the package h5py: "
+            "pip install 'skcfgp[hdf5]'."
+        ) from error
     description = path.with_name(path.name + ".json")
     if not description.is_file():
         raise ValueError(f"it needs its description {description.name} beside it.")
@@ -238,7 +247,7 @@ def _roles(layers):
     for kind in ("MEGNetLayer", "Set2Set", "Dense"):
         if kind not in by_class:
             raise ValueError(f"it has no {kind} layer.")
-        by_class[kind].sort(key=lambda layer: int("0" + layer[0].rsplit("_", 1)[-1]))
+        by_class[kind].sort(key=lambda layer: int("0" + re.search(r"\d*$", layer[0])[0]))
     if "Embedding" not in by_class or len(by_class["Embedding"]) != 1:
         raise ValueError("expected one embedding, of the atoms.")
     _check_settings(by_class)
@@ -266,9 +275,11 @@ def _roles(layers):
 
 def _check_settings(by_class):
     """Refuse settings that `forward` does not implement."""
-    activations = {c["activation"] for kind in ("MEGNetLayer", "Dense") for _, c in by_class[kind]}
+    found = [c["activation"] for kind in ("MEGNetLayer", "Dense") for _, c in by_class[kind]]
+    # Keras writes a function by its name, or with its module around the name.
+    activations = {str(a.get("config")) if isinstance(a, dict) else str(a) for a in found}
     pooling = {config["pool_method"] for _, config in by_class["MEGNetLayer"]}
-    output = by_class["Dense"][-1][1]["activation"]
+    output = found[-1]
     if not activations <= {"softplus2", "linear"} or pooling != {"mean"} or output != "linear":
         raise ValueError(
             f"expected softplus2 activations, mean pooling and a linear output, got "
@@ -278,29 +289,13 @@ def _check_settings(by_class):
 
 def _published_file(name):
     path, *checksums = PUBLISHED[name]
-    found = _published_path(name)
+    found = cache_folder() / path
     for suffix, checksum in zip(("", ".json"), checksums, strict=True):
         file = found.with_name(found.name + suffix)
         if not file.is_file():
             _fetch(MVL_URL + path + suffix, file, checksum)
         _check_sha256(file, checksum)
     return found
-
-
-def _published_path(name):
-    """Path in the installed package maml, which is not imported, or in the cache folder."""
-    path = PUBLISHED[name][0]
-    spec = find_spec("maml") if name == "Eform_MP_2019" else None
-    for folder in (spec and spec.submodule_search_locations) or ():
-        file = Path(folder) / "describers" / "data" / "megnet_models" / Path(path).name
-        if file.is_file():
-            return file
-    return cache_folder() / path
-
-
-def is_available_offline(name):
-    """Tell whether a published network can be loaded without a connection."""
-    return _published_path(name).is_file()
 
 
 def cache_folder():

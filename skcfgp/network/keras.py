@@ -10,6 +10,8 @@ import threading
 import warnings
 from contextlib import contextmanager
 
+from .startup import import_tensorflow
+
 # Held while `tensorflow.keras` is Keras 2: two threads would restore each other's modules.
 _KERAS_LOCK = threading.RLock()
 
@@ -44,8 +46,7 @@ def legacy_keras():
     The previous modules are restored afterwards, so the order in which TensorFlow and Keras 3 were
     imported does not matter. ImportError without ``tf_keras``, the package that contains Keras 2.
     """
-    import tensorflow as tf
-
+    tf = import_tensorflow()
     try:
         tf_keras = importlib.import_module("tf_keras")
         parts = {part: importlib.import_module(f"tf_keras.{part}") for part in KERAS_PARTS}

@@ -7,16 +7,16 @@ import numpy as np
 
 from ..structures import Failure, InvalidStructureError, check_structures
 from ..structures.crystal import ELEMENTS
+from . import numpy_ops
 from .architecture import Architecture, named_variables, shape_of
+from .forward import forward
 from .graphs import edge_batches, fold_graphs, join_graphs, structure_graph
 from .initial import initial_weights
-from .threads import check_process
 
 __all__ = ["MEGNet"]
 
-#: Edges per batch; on a CPU larger batches do not fit into the cache.
-MAX_EDGES = 16_384
-MAX_EDGES_GPU = 262_144
+#: Edges per batch; larger batches do not fit into the cache.
+MAX_EDGES = 8_192
 
 
 @dataclass(eq=False)  # arrays have no single truth value; `digest` compares networks
@@ -109,16 +109,15 @@ class MEGNet:
             raise InvalidStructureError(failures)
         return graphs
 
-    def compute(self, graphs, layers, device=None, progress=None):
-        """Run graphs through the network, in batches.
+    def compute(self, graphs, layers, progress=None):
+        """Run graphs through the network, in batches, by NumPy.
+
+        The result for a graph depends on it alone, to the last bit, and not on the others.
 
         Parameters
         ----------
         graphs : sequence of Graph
         layers : sequence of {"set2set", "readout_0", "readout_1", "output"}
-        device : str or None
-            TensorFlow device, such as ``"/GPU:0"`` or ``"/CPU:0"``; by default the GPU if there is
-            one.
         progress : callable or None
             Function that is called after each batch with its number of crystals.
 
@@ -126,47 +125,36 @@ class MEGNet:
         -------
         list of ndarray of shape (n_graphs, width of the layer), float32
         """
-        import tensorflow as tf
-
-        from . import forward
-
-        check_process()
-        on_gpu = bool(prepare_gpus()) and "CPU" not in str(device).upper()
         graphs = fold_graphs(graphs, self.architecture.n_blocks)
         widths = self.architecture.widths
         results = [np.empty((len(graphs), widths[layer]), dtype=np.float32) for layer in layers]
-        with tf.device(device):
-            weights = {name: tf.constant(value) for name, value in self.weights.items()}
-            shapes = tuple((name, value.shape) for name, value in self.weights.items())
-            run = forward.compiled_forward(self.architecture, shapes)
-            for rows in edge_batches(graphs, MAX_EDGES_GPU if on_gpu else MAX_EDGES):
-                batch = join_graphs([graphs[row] for row in rows])
-                outputs = run(weights, forward.as_tensors(batch))
-                for layer, result in zip(layers, results, strict=True):
-                    result[rows] = getattr(outputs, layer).numpy()
-                if progress is not None:
-                    progress(len(rows))
+        for rows in edge_batches(graphs, MAX_EDGES):
+            batch = join_graphs([graphs[row] for row in rows])
+            outputs = forward(self.weights, batch, self.architecture, numpy_ops)
+            for layer, result in zip(layers, results, strict=True):
+                result[rows] = getattr(outputs, layer)
+            if progress is not None:
+                progress(len(rows))
         return results
 
-    def predict(self, structures, device=None):
+    def predict(self, structures):
         """Predict by the network's own readout.
 
         Parameters
         ----------
         structures : array-like of shape (n_samples,)
             Crystals; see `skcfgp.structures.check_structures`.
-        device : str or None
 
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets), float64
             In the unit of the target, ``card["unit"]``.
         """
-        return self.read_out(self.graphs(check_structures(structures)), device)
+        return self.read_out(self.graphs(check_structures(structures)))
 
-    def read_out(self, graphs, device=None):
+    def read_out(self, graphs):
         """Predict from graphs; see `predict`."""
-        (output,) = self.compute(graphs, ["output"], device=device)
+        (output,) = self.compute(graphs, ["output"])
         values = output.astype(float) * self.target_std + self.target_mean
         return values[:, 0] if values.shape[1] == 1 else values
 
@@ -194,16 +182,3 @@ class MEGNet:
         return MEGNet(
             self.architecture, weights, self.target_mean, self.target_std, dict(self.card)
         )
-
-
-def prepare_gpus():
-    """Let TensorFlow allocate GPU memory as needed, and list the GPUs."""
-    import tensorflow as tf
-
-    gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        try:
-            tf.config.experimental.set_memory_growth(gpu, True)
-        except RuntimeError:  # the user has already initialised the GPU
-            break
-    return gpus

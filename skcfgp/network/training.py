@@ -4,13 +4,11 @@ import warnings
 from numbers import Integral
 
 import numpy as np
-from sklearn.linear_model import RidgeCV
 from sklearn.utils import check_random_state
 
 from .dropout import count_units, thin
 from .graphs import fold_graphs, join_graphs
-from .megnet import prepare_gpus
-from .threads import check_process
+from .startup import check_process, import_tensorflow, prepare_gpus
 
 __all__ = ["train"]
 
@@ -94,9 +92,8 @@ def train(
     -----
     Ctrl-C ends the training with a warning and keeps the best weights so far.
     """
-    import tensorflow as tf
-
     check_process()
+    tf = import_tensorflow()
     for name, value in (("epochs", epochs), ("batch_size", batch_size)):
         if not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
@@ -120,7 +117,7 @@ def train(
     if not distance_noise:  # equal distances would get different noise
         graphs = fold_graphs(graphs, network.architecture.n_blocks)
     if adapt_readout:
-        _adapt_readout(network, [graphs[row] for row in rows], target[rows], device)
+        _adapt_readout(network, [graphs[row] for row in rows], target[rows])
     n_steps = epochs * -(-len(rows) // batch_size)
 
     with tf.device(device):
@@ -135,7 +132,7 @@ def train(
                 rng.shuffle(rows)
                 loss = trainer.epoch(graphs, target, rows, batch_size)
                 trainer.copy_averages_to(network)
-                error = _validation_error(network, graphs, y, validation, device)
+                error = _validation_error(network, graphs, y, validation)
                 history["loss"].append(loss * network.target_std)
                 history["val_mae"].append(error)
                 history["learning_rate"].append(trainer.learning_rate())
@@ -163,11 +160,13 @@ def train(
     return history, validation
 
 
-def _adapt_readout(network, graphs, target, device):
+def _adapt_readout(network, graphs, target):
     """Fit the last layer if the network predicts the standardised target worse than its mean."""
-    units, output = network.compute(graphs, ["readout_1", "output"], device=device)
+    units, output = network.compute(graphs, ["readout_1", "output"])
     if np.mean((output[:, 0] - target) ** 2) < 1.0:  # the error of the mean
         return
+    from sklearn.linear_model import RidgeCV
+
     scale = units.std(axis=0) + 1e-6
     ridge = RidgeCV(np.logspace(-3, 3, 7)).fit(units / scale, target)
     network.weights["readout_2/kernel"] = (ridge.coef_ / scale)[:, None].astype(np.float32)
@@ -178,10 +177,10 @@ def _is_finite(network):
     return all(np.isfinite(value).all() for value in network.weights.values())
 
 
-def _validation_error(network, graphs, y, rows, device):
+def _validation_error(network, graphs, y, rows):
     if not len(rows):
         return float("nan")
-    prediction = network.read_out([graphs[row] for row in rows], device)
+    prediction = network.read_out([graphs[row] for row in rows])
     return float(np.mean(np.abs(prediction - y[rows])))
 
 
@@ -198,14 +197,15 @@ class _Trainer:
         import tensorflow as tf
         import tf_keras
 
-        from .forward import batch_spec, forward
+        from . import tensorflow_ops
+        from .forward import forward
 
         shapes = {name: value.shape for name, value in network.weights.items()}
         start = np.concatenate([value.ravel() for value in network.weights.values()])
         vector, average = tf.Variable(start), tf.Variable(start)
         n_warm = max(1, n_steps // 20)
         n_units = count_units(network.weights)
-        generator = tf.random.Generator.from_seed(seed)
+        generator, spec = tf.random.Generator.from_seed(seed), tensorflow_ops.batch_spec()
 
         def rate(step):
             step = tf.cast(step, tf.float32)
@@ -217,7 +217,7 @@ class _Trainer:
         )
         optimizer.build([vector])
 
-        @tf.function(input_signature=[batch_spec(), tf.TensorSpec((None,), tf.float32)])
+        @tf.function(input_signature=[spec, tf.TensorSpec((None,), tf.float32)])
         def step(batch, target):
             if distance_noise:
                 noise = distance_noise * generator.normal(tf.shape(batch.distances))
@@ -229,7 +229,7 @@ class _Trainer:
                 if dropout:
                     kept = tf.cast(generator.uniform((n_units,)) >= dropout, tf.float32)
                     weights = thin(weights, kept / (1.0 - dropout))
-                prediction = forward(weights, batch, network.architecture).output
+                prediction = forward(weights, batch, network.architecture, tensorflow_ops).output
                 loss = tf.reduce_mean(tf.abs(prediction[:, 0] - target))
             gradient = tape.gradient(loss, vector)
             optimizer.learning_rate.assign(rate(optimizer.iterations))
@@ -246,7 +246,7 @@ class _Trainer:
         """Make one step per batch and return the mean loss."""
         import tensorflow as tf
 
-        from .forward import as_tensors
+        from .tensorflow_ops import as_tensors
 
         total = 0.0
         for start in range(0, len(rows), batch_size):

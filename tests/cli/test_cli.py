@@ -225,7 +225,7 @@ def test_misspelt_network(files, tmp_path):
         (ValueError("Crystal 'a' has\nno atoms"), True),
         (FileNotFoundError(2, "No such file", "a.cif"), True),
         (ImportError("megnet needs Keras 2: pip install tf_keras"), True),
-        (ModuleNotFoundError("No module named 'maml'", name="maml"), True),
+        (ModuleNotFoundError("No module named 'h5py'", name="h5py"), True),
         (ModuleNotFoundError("No module named 'skcfgp.quary'", name="skcfgp.quary"), False),
         (ImportError("cannot import name 'plam'", name="skcfgp.query"), False),
         (TypeError("f() takes 0 arguments"), False),

@@ -1,10 +1,14 @@
 """The Python blocks of the pages run as they stand, each page from its top."""
 
 import re
+import shlex
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from click.testing import CliRunner
+
+from skcfgp.cli import main
 
 DOCS = Path(__file__).parents[1] / "docs"
 # A block inside a list is a fragment.
@@ -16,9 +20,10 @@ def blocks(page):
     return [dedent(found[1]) for found in BLOCK.finditer(text)]
 
 
-# The block of the campaign page needs the campaign that its commands have made.
+# The blocks of these pages need what their commands have made.
 PAGES = sorted(path.name for path in DOCS.glob("*.rst") if blocks(path.name))
 PAGES.remove("campaign.rst")
+PAGES.remove("tutorial.rst")
 
 
 @pytest.mark.network
@@ -28,6 +33,27 @@ def test_blocks_run(page, tmp_path, monkeypatch):
     namespace = {"__name__": "__main__"}
     for number, block in enumerate(blocks(page)):
         exec(compile(block, f"{page}, block {number}", "exec"), namespace)
+
+
+STEP = re.compile(r"^\.\. code-block:: (python|console)\n\n((?: +.*\n|\n)+)", re.MULTILINE)
+
+
+@pytest.mark.network
+def test_the_tutorial_runs_from_its_first_line_to_its_last(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "__main__"}
+    for kind, block in STEP.findall((DOCS / "tutorial.rst").read_text(encoding="utf-8")):
+        if kind == "python":
+            exec(compile(dedent(block), "tutorial.rst", "exec"), namespace)
+            continue
+        command, *shown = dedent(block).strip().splitlines()
+        program, *arguments = shlex.split(command.removeprefix("$ "))
+        assert program == "skcfgp"
+        done = CliRunner().invoke(main, arguments)
+        assert done.exit_code == 0, done.output
+        assert set(shown) <= set(done.output.splitlines())
+    assert namespace["inside"].mean() > 0.9
+    assert Path("moduli.html").stat().st_size > 10_000
 
 
 def test_every_block_of_python_is_found():

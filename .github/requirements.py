@@ -1,0 +1,44 @@
+"""Print requirements of pyproject.toml, one on a line, for a leg of the tests.
+
+python .github/requirements.py --oldest               the lowest version of each that has one
+python .github/requirements.py --without NAME ...     all with the test extra, but not these
+"""
+
+import argparse
+import re
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10
+    import tomli as tomllib
+
+#: Extras that the tests without TensorFlow need.
+EXTRAS = ("test", "dask")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--oldest", action="store_true")
+    parser.add_argument("--without", nargs="*", default=[])
+    chosen = parser.parse_args()
+    text = (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    project = tomllib.loads(text)["project"]
+    lines = list(project["dependencies"])
+    if not chosen.oldest:
+        for extra in EXTRAS:
+            lines += project["optional-dependencies"][extra]
+    for requirement in map(Requirement, lines):
+        if requirement.name in (*chosen.without, "skcfgp"):
+            continue
+        if chosen.oldest:
+            lowest = re.fullmatch(r">=([\d.]+)", str(requirement.specifier))
+            print(f"{requirement.name}=={lowest[1]}.*")
+        else:
+            print(requirement)
+
+
+if __name__ == "__main__":
+    main()

@@ -20,6 +20,7 @@ EXTRAS = ("test", "dask")
 
 
 def main():
+    """Print the lines that the options ask for."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--oldest", action="store_true")
     parser.add_argument("--without", nargs="*", default=[])

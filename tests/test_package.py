@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import skcfgp
 
@@ -84,6 +85,36 @@ def test_the_example_of_the_readme_runs(capsys):
 def test_one_version():
     text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\nversion: {skcfgp.__version__}\n" in text
+    recipe = (ROOT / "conda" / "recipe.yaml").read_text(encoding="utf-8")
+    assert f'version: "{skcfgp.__version__}"' in recipe
+
+
+def test_the_recipe_of_conda_has_the_dependencies_of_the_wheel(distributions):
+    (wheel,) = distributions.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        lines = archive.read(name).decode().splitlines()
+    found = [Requirement(line.split(": ", 1)[1]) for line in lines if "Requires-Dist: " in line]
+    ours = {r.name.lower(): str(r.specifier) for r in found if r.marker is None}
+    ours["matplotlib-base"] = ours.pop("matplotlib")  # without the widgets
+    recipe = (ROOT / "conda" / "recipe.yaml").read_text(encoding="utf-8")
+    run = recipe.split("  run:\n")[1].split("\n\n")[0]
+    theirs = dict(line.strip("- ").split(" ", 1) for line in run.splitlines())
+    del theirs["python"]
+    assert theirs == ours
+
+
+@pytest.mark.parametrize("option", [["--oldest"], ["--without", "tensorflow", "megnet"]])
+def test_requirements_of_a_leg(option):
+    script = ROOT / ".github" / "requirements.py"
+    done = subprocess.run([sys.executable, script, *option], capture_output=True, text=True)
+    found = {requirement.name: requirement for requirement in map(Requirement, done.stdout.split())}
+    assert {"numpy", "scikit-learn"} <= set(found)
+    if option == ["--oldest"]:
+        assert all(str(one.specifier).startswith("==") for one in found.values())
+    else:
+        assert "pytest" in found
+        assert not {"tensorflow", "megnet", "skcfgp"} & set(found)
 
 
 def test_public_names_exist_and_have_docstrings():

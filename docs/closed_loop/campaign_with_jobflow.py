@@ -14,6 +14,7 @@ from pathlib import Path
 from alloys import crystals, energy_per_atom
 from jobflow import Flow, JobStore, job, run_locally
 from maggma.stores import MemoryStore
+
 from skcfgp.campaign import Campaign, StoppedError
 
 compute = job(energy_per_atom)

@@ -91,20 +91,32 @@ class UncertaintyReport:
             row |= self.table[column].dropna().add_suffix(f"_{column}").to_dict()
         return row
 
-    def __str__(self):
-        rows = [("", "value", "95% interval", "if calibrated", "unit")]
+    def _rows(self):
+        yield "", "value", "95% interval", "if calibrated", "unit"
         for name, row in self.table.iterrows():
             title, has_unit = METRICS[name]
             expected = _text(row.reference) + " " + _text(row.reference_low, row.reference_high)
             interval, unit = _text(row.low, row.high), row.unit if has_unit else ""
-            rows.append((title, f"{row.value:.4g}", interval, expected.strip(), unit))
+            yield title, f"{row.value:.4g}", interval, expected.strip(), unit
+
+    def _note(self):
+        return f"{self.n_samples} rows; {self.n_bins} bins; {self.n_resamples} resamples"
+
+    def __str__(self):
+        rows = list(self._rows())
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
-        note = f"{self.n_samples} rows; {self.n_bins} bins; {self.n_resamples} resamples"
-        return "\n".join([*lines, note])
+        return "\n".join([*lines, self._note()])
+
+    def _repr_html_(self):
+        import pandas as pd
+
+        head, *rows = self._rows()
+        table = pd.DataFrame(rows, columns=head).to_html(index=False, border=0)
+        return f"{table}<p>{self._note()}</p>"
 
 
 def uncertainty_report(

@@ -1,6 +1,7 @@
 """Opening the file of a campaign, and the verbs that change nothing."""
 
 from datetime import datetime, timezone
+from html import escape
 from pathlib import Path
 
 from ..structures.io import check_writable
@@ -8,6 +9,7 @@ from .goals import best_so_far, parse_goal
 from .monitoring import rules_met, spent
 from .prequential import alarm
 from .store import Store
+from .wording import status_lines
 
 __all__ = ["CampaignReader"]
 
@@ -206,3 +208,9 @@ class CampaignReader:
 
     def __repr__(self):
         return f"{type(self).__name__}({str(self.store.path.parent)!r})"
+
+    def _repr_html_(self):
+        settings = self.settings
+        title = f"{self!r}: {settings['target']} in {settings['unit']}"
+        lines = "".join(f"<li>{escape(line)}</li>" for line in status_lines(self.status()))
+        return f"<p><b>{escape(title)}</b></p><ul>{lines}</ul>"

@@ -17,7 +17,7 @@ import numpy as np
 from joblib import effective_n_jobs, hash
 from sklearn.base import BaseEstimator
 from sklearn.utils.parallel import Parallel, delayed
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from ..structures import structure_digest
 from .base import CrystalTransformerMixin

@@ -8,7 +8,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator
 from sklearn.utils.parallel import Parallel, delayed
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from ..gaussian_process.common import check_mask
 from ..network import BUNDLED, PUBLISHED, Architecture, MEGNet, load_network, train

@@ -1,4 +1,5 @@
 import pickle
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -489,3 +490,13 @@ def test_lists_series_and_integers_are_taken():
 
 def test_every_public_name_is_there():
     assert all(hasattr(calibration, name) for name in calibration.__all__)
+
+
+def test_a_notebook_shows_the_table_of_the_report():
+    y_std = np.linspace(0.1, 1.0, 20)
+    report = uncertainty_report(y_std, 0 * y_std, y_std, n_resamples=100, random_state=0)
+    html = ElementTree.fromstring(f"<div>{report._repr_html_()}</div>")
+    rows = [[cell.text for cell in row.iter("td")] for row in html.iter("tr")][1:]
+    assert len(rows) == len(report.table)
+    assert rows[0][0] == "MAE"
+    assert float(rows[0][1]) == pytest.approx(report.mae, rel=1e-3)

@@ -633,3 +633,11 @@ def test_engine_needs_no_network_or_structure_to_suggest(make):
         connection.execute("DROP TABLE structures")
     connection.close()
     assert len(campaign.suggest(2)) == 2
+
+
+def test_a_notebook_shows_the_state(make):
+    campaign = make(20)
+    html = campaign._repr_html_()
+    assert "20 labelled" in html
+    assert campaign.settings["target"] in html
+    assert html.count("<li>") == html.count("</li>") >= 1

@@ -19,7 +19,7 @@ from .compositions import NEEDS_STRUCTURE, is_formula
 from .crystal import Crystal
 from .dictionaries import is_structure_dictionary
 from .files import is_structure_file, read_structure_file, structure_files
-from .ids import Name, is_number, own_id, row_id
+from .ids import Name, is_number, own_id
 from .keys import FORMULA_KEYS, PATH_KEYS, is_missing
 from .neighbours import find_bonds
 from .outcomes import (
@@ -179,8 +179,7 @@ def _frame_items(rows, columns):
         rows = [(label, {"structure": record[columns[0]]}) for label, record in rows]
     for label, record in rows:
         record = {key: value for key, value in record.items() if not is_missing(value)}
-        label = row_id(record, label)
-        item = record.get("structure")
+        own, item = own_id(record), record.get("structure")
         path = next((record[key] for key in PATH_KEYS if key in record), None)
         if path is not None and not has_crystal(record):
             item = Path(path) if isinstance(path, str) else path
@@ -189,7 +188,7 @@ def _frame_items(rows, columns):
         elif not isinstance(item, Exception):
             has_content = has_crystal(record) or not set(FORMULA_KEYS).isdisjoint(record)
             item = record if has_content else None
-        yield label, item
+        yield label if own is None else own, item
 
 
 def _sequence_items(X):
@@ -239,14 +238,21 @@ def _opened(items):
     """Open files, of which one may hold several crystals, and find the name of each item."""
     for label, item in items:
         if (path := _file_of(item)) is None:
-            own = own_id(getattr(item, "properties", item)) if is_number(label) else None
-            yield Name(label, own), item
+            yield Name(label, _id_of(item) if is_number(label) else None), item
             continue
         told = item if isinstance(item, dict) else None
         for name, found in _rows_of_file(label, path):
             if told is not None and not isinstance(found, Exception):
                 found = told | {"structure": found}
             yield name, found
+
+
+def _id_of(item):
+    """Return the id that a record, or a crystal, also one in a record, has of its own."""
+    if isinstance(item, dict) and (own := own_id(item)) is not None:
+        return own
+    crystal = item.get("structure") if isinstance(item, dict) else item
+    return own_id(crystal.properties) if isinstance(crystal, Structure | Crystal) else None
 
 
 def _rows_of_file(label, path):

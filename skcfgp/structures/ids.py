@@ -13,13 +13,10 @@ from typing import NamedTuple
 from .io import escaped
 from .keys import is_missing
 
-__all__ = ["IdFinder", "Name", "all_ids", "is_number", "own_id", "row_id", "stem"]
+__all__ = ["IdFinder", "Name", "all_ids", "is_number", "own_id", "stem"]
 
 #: Keys and columns with an id, in this order.
 KEYS = ("material_id", "id", "jid")
-
-#: Objects within objects that are looked into for an id.
-DEEPEST = 3
 
 _SUFFIX = re.compile(
     r"(?<=.)\.(cif|mcif|vasp|poscar|xyz|extxyz|jsonl|json|db|parquet)(\.(gz|bz2|xz))?$"
@@ -39,33 +36,13 @@ class Name(NamedTuple):
 
 
 def own_id(record):
-    """Return the id in a record as text; 0 is one, None, NaN, blanks and texts of these are none.
-
-    It is a field of the record, or else of its ``properties`` or its ``structure``.
-    """
-    for _ in range(DEEPEST):
-        if not isinstance(record, dict):
-            return None
-        for key in KEYS:
-            value = record.get(key)
-            is_id = isinstance(value, str | Real) and not isinstance(value, bool)
-            if is_id and not is_missing(value):
-                return _as_text(value)
-        inner = record.get("properties")
-        record = inner if isinstance(inner, dict) else record.get("structure")
-        record = getattr(record, "properties", record)
+    """Return the id in a record as text; 0 is one, None, NaN and texts of these are none."""
+    for key in KEYS if isinstance(record, dict) else ():
+        value = record.get(key)
+        is_id = isinstance(value, str | Real) and not isinstance(value, bool)
+        if is_id and not is_missing(value):
+            return _as_text(value)
     return None
-
-
-def row_id(record, label):
-    """Return the id of a row of a table: its own, else its label, if that is no position.
-
-    A crystal in the row may have an id too, which is preferred to a position.
-    """
-    own = own_id({key: record.get(key) for key in KEYS})
-    if own is None and (is_missing(label) or is_number(label)):
-        own = own_id(record)
-    return label if own is None else own
 
 
 def _as_text(value):

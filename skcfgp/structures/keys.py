@@ -28,13 +28,13 @@ FORMULA_KEYS = ("formula", "composition")
 
 
 #: Texts that programs write for what is missing.
-NOTHING = {"", "none", "nan", "null", "<na>", "nat"}
+NOTHING = {"", "None", "nan", "NaN", "null", "NULL", "<NA>", "NaT"}
 
 
 def is_missing(value):
     """Tell whether a field is empty: None, NaN, or a text that says so or has no letter."""
     if isinstance(value, str):
-        return value.strip().lower() in NOTHING
+        return value.strip() in NOTHING
     if isinstance(value, Real):
         return math.isnan(value)
     return value is None or type(value).__name__ in ("NAType", "NaTType")  # of pandas

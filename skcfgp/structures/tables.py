@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from .bounds import check_regular, expanded_name, read_bounded
 from .delimited import read_delimited
-from .ids import KEYS, own_id, row_id
+from .ids import KEYS, own_id
 from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
 
 __all__ = ["Refusal", "is_table_file", "read_table", "records_of_frame"]
@@ -205,10 +205,9 @@ def _rows_of_records(records, name):
             refused.append(Refusal(line, str(position if is_missing(label) else label), reason))
         else:
             record = {_column(key): value for key, value in record.items()}
-            if is_missing(id_ := row_id(record, label)):
-                id_ = position
-            if id_ != own_id(record):
-                record = {"id": id_} | {k: v for k, v in record.items() if k not in KEYS}
+            if own_id(record) is None:
+                label = position if is_missing(label) else label
+                record = {"id": label} | {k: v for k, v in record.items() if k not in KEYS}
             columns |= dict.fromkeys(record)
             rows.append((line, record))
     return [(line, dict.fromkeys(columns) | record) for line, record in rows], refused

@@ -13,6 +13,7 @@ from skcfgp.screening import Pool
 from skcfgp.screening.pool import read_records
 from skcfgp.structures import Crystal, check_structures, crystal_from_optimade
 from skcfgp.structures.crystal_tables import read_crystals
+from skcfgp.structures.xyz import read_xyz
 
 HALF = [[0, 0, 0], [0.5, 0.5, 0.5]]
 CUBE = 4.1 * np.eye(3)
@@ -211,6 +212,13 @@ def test_frames_and_databases_of_ase(tmp_path):
     with pytest.warns(UserWarning, match="taken for hydrogen in 1 crystals: 3"):
         found = check_structures(tmp_path / "a.db", on_error="nan")
     assert [failure.id for failure in found.failures] == ["2"]
+
+
+def test_a_lattice_in_brackets():
+    for lattice in ("[[4,0,0],[0,4,0],[0,0,4]]", '"4 0 0 0 4 0 0 0 4"', "[4,0,0,0,4,0,0,0,4]"):
+        text = f"1\nLattice={lattice} a=[[1, 2], [3]] Properties=pos:R:3:species:S:1\n0 0 0 Na\n"
+        ((_, crystal),) = read_xyz(text)
+        assert (crystal.volume, len(crystal)) == (64.0, 1)
 
 
 def test_a_crystal_has_no_more_to_agree_with():

@@ -225,3 +225,6 @@ def test_blocks_do_not_cost_each_other():
     assert first.composition.formula == "Na1 Cl1"
     assert "_cell_length_a" in str(second)
     assert third.composition.formula == "K1 Cl1"
+    unfinished = SALT.replace("data_x", "data_x\n_publ_title\n;\na text that does not end")
+    first, second = read_cif(unfinished + SALT.replace("Na", "K"))
+    assert second.composition.formula == "K1 Cl1"

@@ -13,7 +13,7 @@ from ..structures.compositions import is_formula
 from ..structures.crystal_tables import read_crystals
 from ..structures.files import is_poscar, is_structure_file, structure_files
 from ..structures.ids import IdFinder, Name, all_ids, own_id
-from ..structures.keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
+from ..structures.keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS
 from ..structures.tables import Refusal
 from .results import check_results, find_value_column, result_of_row, results_of
 from .state import State
@@ -187,18 +187,13 @@ def _read_frame(frame, column, pool):
     rows = frame.to_dict("records")
     named = zip(map(own_id, rows), frame.index, strict=True)
     ids = all_ids([Name(label if own is None else None, own) for own, label in named])
-    for id_, row in zip(ids, rows, strict=True):
-        item = row.pop(column)
-        if is_missing(item):
-            item = None
-        elif column in FORMULA_KEYS:
-            item = {column: item}
-        _append_one(pool, id_, item, row)
+    for position, (id_, row) in enumerate(zip(ids, rows, strict=True)):
+        _append_one(pool, id_, frame.iloc[[position]], row.pop(column), row)
 
 
-def _append_one(pool, id_, item, columns):
-    """Add the crystal of a row; a file that is named there must hold exactly one."""
-    found = _check([item], pool)
+def _append_one(pool, id_, frame, item, columns):
+    """Add the crystal of a row, which agrees with it; a file there must hold exactly one."""
+    found = _check(frame, pool)
     if len(found.ids) != 1:
         pool.refuse(id_, f"{item} holds {len(found.ids)} crystals; one is needed")
     elif found.failures:

@@ -30,15 +30,15 @@ def is_atoms(item):
     return hasattr(item, "get_atomic_numbers") and hasattr(item, "get_scaled_positions")
 
 
-def crystal_from_atoms(atoms, properties=None):
+def crystal_from_atoms(atoms):
     """Convert ASE ``Atoms``; ValueError if it is not a crystal."""
     info = getattr(atoms, "info", None) or {}
     check_occupancies(info.get("occupancy") or {})
     masses = atoms.arrays["masses"] if atoms.has("masses") else ()
     isotopes = isotopes_of_masses(atoms.numbers, masses)
-    return _crystal(
-        atoms.numbers, atoms.positions, atoms.cell, atoms.pbc, isotopes | (properties or {})
-    )
+    crystal = _crystal(atoms.numbers, atoms.positions, atoms.cell, atoms.pbc, isotopes)
+    check_told(crystal, info)
+    return crystal
 
 
 def read_ase_database(path):

@@ -10,7 +10,7 @@ from numbers import Real
 import numpy as np
 from pymatgen.core import Lattice
 
-from .agreement import check_lengths, check_points
+from .agreement import check_lengths, check_points, check_told
 from .crystal import Crystal, fractional
 from .ids import own_id
 from .io import escaped, short
@@ -57,7 +57,10 @@ def crystal_from_dictionary(record):
             "of a crystal",
             sorted(map(str, record))[:8],
         )
-    return Crystal(*arrays, properties)
+    crystal = Crystal(*arrays, properties)
+    if isinstance(record.get("info"), dict):
+        check_told(crystal, record["info"])
+    return crystal
 
 
 def plain_properties(properties):

@@ -89,7 +89,10 @@ def read_structure_file(path):
     check_regular(path)
     kind = _format_of(path)
     if kind is None:
-        raise ValueError(f"the format of {path.name} is not known; known are {KNOWN}.")
+        raise ValueError(
+            f"the format of {path.name} is not known; known are {KNOWN}. Of a table (.csv, .parquet) "
+            "give the DataFrame."
+        )
     rows = 0
     try:
         for row in read_ase_database(path) if kind == "db" else _READERS[kind](_text(path), path):

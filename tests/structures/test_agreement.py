@@ -206,6 +206,9 @@ def test_frames_and_databases_of_ase(tmp_path):
     assert "Na and 19 in two columns" in reasons[1]
     assert "its formula is 'KCl'" in reasons[2]
     assert "disordered" in reasons[3]
+    atoms = Atoms("NaCl", scaled_positions=HALF, cell=CUBE, pbc=True, info={"formula": "KCl"})
+    for door in (atoms, atoms.todict() | {"info": atoms.info}):
+        assert "its formula is 'KCl'" in reason_of(door)
     connect = pytest.importorskip("ase.db").connect
     with connect(tmp_path / "a.db") as database:
         atoms = Atoms("NaCl", scaled_positions=HALF, cell=CUBE, pbc=True)

@@ -90,8 +90,8 @@ def read_structure_file(path):
     kind = _format_of(path)
     if kind is None:
         raise ValueError(
-            f"the format of {path.name} is not known; known are {KNOWN}. Of a table (.csv, .parquet) "
-            "give the DataFrame."
+            f"the format of {path.name} is not known; known are {KNOWN}. Of a table (.csv, "
+            ".parquet) give the DataFrame."
         )
     rows = 0
     try:

@@ -17,7 +17,9 @@ _NAMES = {
     "CompositionFeaturizer": "features",
     "GaussianProcessRegressor": "gaussian_process",
     "MEGNetFeaturizer": "features",
+    "load_model": "models",
     "make_cfgp": "models",
+    "save_model": "models",
     "simulate": "active_learning",
 }
 

@@ -132,7 +132,7 @@ class GaussianPieces(rv_continuous):
     """
 
     def __init__(self, knots, values, slope, **options):
-        self._parameters = {"knots": knots, "values": values, "slope": slope}
+        self.parameters = {"knots": knots, "values": values, "slope": slope}
         ends = np.array([-1.0, 1.0])
         values = values + TIE * slope * knots
         self._u = np.concatenate([knots[:1] + ends[:1], knots, knots[-1:] + ends[1:]])
@@ -141,7 +141,7 @@ class GaussianPieces(rv_continuous):
         super().__init__(**options)
 
     def _updated_ctor_param(self):
-        return super()._updated_ctor_param() | self._parameters
+        return super()._updated_ctor_param() | self.parameters
 
     def _stats(self):
         """Return mean and variance, from the moments of a Gaussian between the knots."""

@@ -56,14 +56,22 @@ class LocalScale:
 
     def __init__(self, X, z, n_neighbors, group):
         size = np.abs(z)
-        self._sizes = size / size.mean() if size.any() else np.ones_like(z)
-        self._group = group
+        sizes = size / size.mean() if size.any() else np.ones_like(z)
+        state = {"X": X, "sizes": sizes, "group": group}
+        self.__setstate__(state | {"n_neighbors": min(n_neighbors, len(z) - 1)})
+
+    def __getstate__(self):
+        state = {"X": np.asarray(self._X), "sizes": self._sizes, "group": self._group}
+        return state | {"n_neighbors": self._index.n_neighbors}
+
+    def __setstate__(self, state):
+        self._X, self._sizes, self._group = (state[name] for name in ("X", "sizes", "group"))
         try:
-            self._index = NearestNeighbors(n_neighbors=min(n_neighbors, len(z) - 1)).fit(X)
+            self._index = NearestNeighbors(n_neighbors=state["n_neighbors"]).fit(self._X)
         except (TypeError, ValueError) as error:
             raise TypeError(
                 "n_neighbors compares rows by their features, so X must hold finite numbers, of "
-                f"shape (n_samples, n_features), got {type(X).__name__}. To calibrate a model of "
+                f"shape (n_samples, n_features), got {type(self._X).__name__}. To calibrate a model of "
                 "crystals, make the calibration the last step of a Pipeline: "
                 "make_pipeline(MEGNetFeaturizer(), CalibratedRegressor(...))."
             ) from error

@@ -1,12 +1,11 @@
 """The crystals of a campaign, as its file keeps them."""
 
-import hashlib
 import json
 
 import numpy as np
 from pymatgen.core import Composition
 
-from ..structures.compositions import formula_of
+from ..structures.compositions import formula_digest, formula_of
 from ..structures.dictionaries import crystal_from_dictionary
 from .damage import DamagedCampaignError, feature_rows
 
@@ -34,10 +33,7 @@ def _to_keep(crystal):
         formula = crystal.composition.reduced_formula
         return formula, len(crystal), structure_digest(crystal), dictionary
     amounts = {key.symbol: amount for key, amount in sorted(crystal.items())}
-    total = sum(amounts.values())
-    fractions = [[symbol, round(amount / total, 9)] for symbol, amount in amounts.items()]
-    digest = hashlib.blake2b(json.dumps(fractions).encode(), digest_size=16).hexdigest()
-    return crystal.reduced_formula, 0, digest, {"formula": amounts}
+    return crystal.reduced_formula, 0, formula_digest(crystal), {"formula": amounts}
 
 
 def _plain(value):

@@ -3,18 +3,18 @@
 import numpy as np
 from scipy.linalg import LinAlgError, cholesky, lapack
 
-__all__ = ["GrowingCholesky"]
+__all__ = ["GrowingCholesky", "factor_again"]
 
 
 class GrowingCholesky:
     """Lower factor L of K = L L', kept in storage that is larger than it.
 
     Appending a row costs O(n^2) and, most of the time, copies nothing: the storage doubles when it
-    is full.
+    is full. ``blocks`` holds how many rows came at a time, on which the last digits depend.
     """
 
     def __init__(self, L):
-        self.n = len(L)
+        self.n, self.blocks = len(L), [len(L)]
         self._storage = np.asfortranarray(L, dtype=float)
 
     @classmethod
@@ -55,6 +55,7 @@ class GrowingCholesky:
         self._storage[:n, n : n + m] = 0.0
         self._storage[n : n + m, n : n + m] = corner
         self.n = n + m
+        self.blocks.append(m)
 
     def _triangular_solve(self, B, transposed, overwrite):
         columns = B[:, None] if B.ndim == 1 else B
@@ -71,4 +72,22 @@ class GrowingCholesky:
         return X.reshape(B.shape, order="F") if B.ndim == 1 else X
 
     def __getstate__(self):
-        return {"n": self.n, "_storage": self.L.copy(order="F")}
+        return {
+            "n": self.n,
+            "blocks": list(self.blocks),
+            "_storage": self.L.copy(order="F"),
+        }
+
+
+def factor_again(kernel, X, noise, blocks):
+    """Return the factor of a process that learnt its rows in these blocks, to the last bit."""
+    factor, start = None, 0
+    for end in np.cumsum(blocks):
+        K = kernel(X[start:end])
+        K[np.diag_indices_from(K)] += noise[start:end]
+        if factor is None:
+            factor = GrowingCholesky.factorize(K)
+        else:
+            factor.append(kernel(X[:start], X[start:end]), K)
+        start = end
+    return factor

@@ -2,6 +2,7 @@
 
 from .cfgp import make_cfgp
 from .megnet import MEGNetEnsemble, MEGNetRegressor
+from .persistence import OtherVersionWarning, load_model, model_card, save_model
 from .pipeline import CrystalPipeline
 from .predictor import featurize, predict_crystals, unseen_mask
 from .tables import DummyRegressor, ExtraTreesRegressor
@@ -12,8 +13,12 @@ __all__ = [
     "ExtraTreesRegressor",
     "MEGNetEnsemble",
     "MEGNetRegressor",
+    "OtherVersionWarning",
     "featurize",
+    "load_model",
     "make_cfgp",
+    "model_card",
     "predict_crystals",
+    "save_model",
     "unseen_mask",
 ]

@@ -11,7 +11,9 @@ from itertools import chain, islice
 
 import joblib
 import numpy as np
+from scipy.stats import norm
 from sklearn.base import BaseEstimator
+from sklearn.gaussian_process.kernels import Kernel
 
 from .. import __version__
 from ..models.predictor import predict_crystals
@@ -31,6 +33,7 @@ IRRELEVANT_PARAMS = {
     "transformer_weights",
     "verbose",
     "verbose_feature_names_out",
+    "weights",
 }
 
 #: Chunks on their way for each thread of the cluster: one in work and one that waits.
@@ -195,6 +198,13 @@ def _state(value):
         return type(value).__qualname__, state
     if isinstance(value, list | tuple):
         return [_state(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _state(item) for key, item in value.items()}
+    if isinstance(value, Kernel):  # joblib.hash tells equal bounds from the same ones
+        return type(value).__qualname__, _state(value.get_params(deep=False))
+    if isinstance(value, type(norm())):
+        pieces = getattr(value.dist, "parameters", None)
+        return value.dist.name, _state(value.args), _state(value.kwds), _state(pieces)
     if isinstance(value, np.ndarray):  # joblib.hash tells a view from a copy
         return np.ascontiguousarray(value)
     return value.digest() if callable(getattr(value, "digest", None)) else value

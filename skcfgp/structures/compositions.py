@@ -4,6 +4,8 @@ pymatgen's own parser misreads charges and symbols that are not elements. Here e
 character of a formula is used, or the formula is refused.
 """
 
+import hashlib
+import json
 import re
 import warnings
 
@@ -15,6 +17,7 @@ __all__ = [
     "NEEDS_STRUCTURE",
     "amounts_of",
     "as_composition",
+    "formula_digest",
     "formula_of",
     "is_formula",
     "read_formula",
@@ -106,6 +109,14 @@ def formula_of(value):
     if not isinstance(value, str):
         raise ValueError(f"expected a formula as text, got {type(value).__name__}.")
     return read_formula(value)
+
+
+def formula_digest(composition):
+    """Name a ``Composition`` by the fractions of its elements, as 32 hexadecimal digits."""
+    amounts = {key.symbol: amount for key, amount in sorted(composition.items())}
+    total = sum(amounts.values())
+    fractions = [[symbol, round(amount / total, 9)] for symbol, amount in amounts.items()]
+    return hashlib.blake2b(json.dumps(fractions).encode(), digest_size=16).hexdigest()
 
 
 def _tokens(text):

@@ -2,9 +2,19 @@
 
 import os
 import re
+import shutil
 from contextlib import contextmanager
 
-__all__ = ["atomic_write", "check_writable", "csv_text", "escaped", "from_cell", "short", "to_cell"]
+__all__ = [
+    "atomic_folder",
+    "atomic_write",
+    "check_writable",
+    "csv_text",
+    "escaped",
+    "from_cell",
+    "short",
+    "to_cell",
+]
 
 #: What a spreadsheet takes for a formula, after the apostrophes that `to_cell` may have put there.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -51,6 +61,30 @@ def atomic_write(path):
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
+    except OSError as error:
+        raise OSError(f"{path} could not be written: {error}") from error
+
+
+@contextmanager
+def atomic_folder(path):
+    """Yield a new folder beside `path`; it takes the place of `path` unless there is an error."""
+    part, old = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("part", "old"))
+    try:
+        part.mkdir(parents=True)
+        try:
+            yield part
+            try:
+                if path.exists():
+                    os.replace(path, old)
+                os.replace(part, path)
+            except BaseException:
+                if old.exists() and not path.exists():
+                    os.replace(old, path)
+                raise
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+            if path.exists():
+                shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise OSError(f"{path} could not be written: {error}") from error
 

@@ -1,0 +1,67 @@
+"""The networks of a saved model: published and bundled ones by name, others in its folder."""
+
+import hashlib
+
+import numpy as np
+
+from ..network import BUNDLED, PUBLISHED, load_network, save_network
+from ..network.files import is_available_offline
+from .model_folders import one_line
+
+__all__ = ["describe_network", "load_described", "network_path", "save_described"]
+
+#: Names of networks that need not be in the folder.
+KNOWN = (*BUNDLED, *PUBLISHED)
+
+
+def network_path(folder, number):
+    """Return the path of a network by its number."""
+    return folder / (f"network_{number}" if number else "network")
+
+
+def save_described(network, described, folder, number):
+    """Write a network that has no name."""
+    if described["name"] is None:
+        save_network(network, network_path(folder, number))
+
+
+def describe_network(network):
+    """Return the name of a network, if it has one, and digests of it and of its last layer."""
+    found = {"digest": network.digest(), "readout_digest": _readout_digest(network)}
+    return {"name": next((name for name in KNOWN if _is(name, found)), None)} | found
+
+
+def _is(name, described):
+    """Tell whether the network of a name is there and is the one that is described."""
+    if name not in BUNDLED and not is_available_offline(name):
+        return False
+    try:
+        network = load_network(name)
+    except (OSError, ValueError):  # it is damaged
+        return False
+    return _fits(network, described)
+
+
+def _fits(network, described):
+    digests = network.digest(), _readout_digest(network)
+    return digests == (described["digest"], described["readout_digest"])
+
+
+def _readout_digest(network):
+    digest = hashlib.blake2b(digest_size=16)
+    for name in ("kernel", "bias"):
+        digest.update(np.ascontiguousarray(network.weights[f"readout_2/{name}"]).tobytes())
+    digest.update(np.array([network.target_mean, network.target_std], dtype="<f8").tobytes())
+    return digest.hexdigest()
+
+
+def load_described(folder, number, described):
+    """Load a network of a model, which must be the one that is described."""
+    with one_line(folder):
+        if (name := described["name"]) not in (None, *KNOWN):
+            raise ValueError(f"{name!r} is no network that this version knows.")
+    network = load_network(name or network_path(folder, number))
+    with one_line(folder):
+        if not _fits(network, described):
+            raise ValueError(f"its network {name or ''} is another one than when it was saved.")
+    return network

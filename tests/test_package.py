@@ -26,6 +26,10 @@ BUNDLED += [
     for suffix in (".md", "/network.json", "/weights.npz")
 ]
 BUNDLED.append("skcfgp/network/weights/LICENSE-megnet.md")
+BUNDLED += [
+    f"skcfgp/models/fitted/formation_energy/{name}"
+    for name in ("README.md", "arrays.npz", "model.json")
+]
 BUNDLED += [f"skcfgp/campaign/page/report.{suffix}" for suffix in ("css", "html", "js")]
 
 

@@ -71,8 +71,8 @@ class LocalScale:
         except (TypeError, ValueError) as error:
             raise TypeError(
                 "n_neighbors compares rows by their features, so X must hold finite numbers, of "
-                f"shape (n_samples, n_features), got {type(self._X).__name__}. To calibrate a model of "
-                "crystals, make the calibration the last step of a Pipeline: "
+                f"shape (n_samples, n_features), got {type(self._X).__name__}. To calibrate a "
+                "model of crystals, make the calibration the last step of a Pipeline: "
                 "make_pipeline(MEGNetFeaturizer(), CalibratedRegressor(...))."
             ) from error
 

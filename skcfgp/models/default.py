@@ -1,5 +1,8 @@
 """The model of the commands, and the crystals that they take, from files."""
 
+import warnings
+from pathlib import Path
+
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
@@ -10,12 +13,16 @@ from ..structures.files import structure_files
 from ..structures.ids import Name, all_ids
 from ..structures.tables import is_table_file
 from .cfgp import make_cfgp
+from .persistence import OtherVersionWarning, read_model
 from .predictor import unseen_mask
 
-__all__ = ["fit_predictor", "in_parts", "read_files"]
+__all__ = ["BUNDLED_MODEL", "fit_bundled", "fit_predictor", "in_parts", "read_files"]
 
 #: Networks of `fit_predictor`: for the user's labels, and for the bundled ones.
 PUBLISHED, BUNDLED = "Eform_MP_2019", "formation_energy_1800"
+
+#: The folder of what `fit_bundled` fits; docs/scripts/fit_bundled_model.py writes it.
+BUNDLED_MODEL = Path(__file__).parent / "fitted" / "formation_energy"
 
 
 def read_files(paths, columns=()):
@@ -105,6 +112,7 @@ def fit_predictor(
     columns=(),
     recipe="recommended",
     log=False,
+    say=None,
 ):
     """Fit a pipeline of `make_cfgp`, calibrated, on one thread: the same numbers in each process.
 
@@ -112,8 +120,8 @@ def fit_predictor(
     ----------
     labelled : (X, y) or (X, y, y_std), default=None
         Crystals and labels to fit, with their standard errors where these are known; X is a
-        DataFrame if there are other columns. By default the bundled formation energies: the process
-        and its calibration are fitted to the training part, and the pool adds its labels.
+        DataFrame if there are other columns. By default the bundled formation energies, see
+        `fit_bundled`, where the model with the default options is loaded.
     weights : str or Path, default=None
         Network, see `skcfgp.MEGNetFeaturizer`. By default ``"Eform_MP_2019"``, or for the bundled
         formation energies ``"formation_energy_1800"``.
@@ -127,6 +135,8 @@ def fit_predictor(
         As in `skcfgp.make_cfgp`.
     log : bool, default=False
         Whether to learn the logarithm of the labels; only with `labelled`.
+    say : callable, default=None
+        Called with a line of text before each long step; only with `labelled`.
 
     Returns
     -------
@@ -149,22 +159,50 @@ def fit_predictor(
             f"the bundled formation energies have no columns {[*estimates, *columns]}: give "
             "labelled crystals with --train."
         )
-    has_network = recipe != "composition"
-    if not has_network and (weights is not None or layer is not None):
+    if recipe == "composition" and (weights is not None or layer is not None):
         raise ValueError("the recipe 'composition' has no network: leave out weights and layer.")
-    weights = weights or (BUNDLED if labelled is None else PUBLISHED)
+    if labelled is None:
+        usual = (None, BUNDLED), (None, "set2set"), ("recommended",)
+        given = zip((weights, layer, recipe), usual, strict=True)
+        if all(value in expected for value, expected in given):
+            with warnings.catch_warnings():  # its last digits do not matter
+                warnings.simplefilter("ignore", OtherVersionWarning)
+                model, about = read_model(BUNDLED_MODEL)
+            return model, about["unit"]
+        return fit_bundled(weights, layer, recipe)
     named = {"estimates": estimates, "columns": columns, "log_target": log}
+    model = _make(weights or PUBLISHED, layer, recipe, named)
+    X, y, *known = labelled
+    say = say or (lambda text: None)
+    say(f"features of {len(y)} crystals")
+    features = model[:-1].fit_transform(X, y)
+    say(f"hyper-parameters and calibration on {len(y)} labels")
+    model[-1].fit(features, y, **({"y_std": known[0]} if known else {}))
+    return model, unit
+
+
+@threadpool_limits.wrap(limits=1)
+def fit_bundled(weights=None, layer=None, recipe="recommended"):
+    """Fit a pipeline to the bundled formation energies; see `fit_predictor`.
+
+    The process and its calibration are fitted to the training part, and the pool adds its labels.
+    """
+    from ..datasets import load_formation_energy
+
+    model = _make(weights or BUNDLED, layer, recipe, {})
+    train, pool = (load_formation_energy(split=s, structures="arrays") for s in ("train", "pool"))
+    unseen = {}
+    if recipe != "composition":
+        unseen["gp__unseen"] = unseen_mask(weights or BUNDLED, train.material_id)
+    model.fit(train.structures, train.target, **unseen)
+    last_step(model).partial_fit(last_step_input(model, pool.structures), pool.target)
+    return model, train.unit
+
+
+def _make(weights, layer, recipe, named):
+    """Make the pipeline, with another layer than that of the recipe if one is named."""
     model = make_cfgp(weights, recipe=recipe, calibrated=True, **named)
     if layer is not None:
         name = "megnet__megnetfeaturizer__layer" if recipe == "recommended" else "layer"
         model.set_params(**{f"features__{name}": layer})
-    if labelled is not None:
-        X, y, *known = labelled
-        return model.fit(X, y, **({"gp__y_std": known[0]} if known else {})), unit
-    from ..datasets import load_formation_energy
-
-    train, pool = (load_formation_energy(split=s, structures="arrays") for s in ("train", "pool"))
-    unseen = {"gp__unseen": unseen_mask(weights, train.material_id)} if has_network else {}
-    model.fit(train.structures, train.target, **unseen)
-    last_step(model).partial_fit(last_step_input(model, pool.structures), pool.target)
-    return model, train.unit
+    return model

@@ -37,7 +37,7 @@ def _is(name, described):
         return False
     try:
         network = load_network(name)
-    except (OSError, ValueError):  # it is damaged
+    except (ImportError, OSError, ValueError):  # it is damaged, or cannot be read
         return False
     return _fits(network, described)
 

@@ -44,7 +44,7 @@ def facts_of(model):
     calibrated = isinstance(inner, CalibratedRegressor)
     found["recipe"] = _recipe(model, found, calibrated)
     found["calibration"] = inner.method if calibrated else None
-    if gp is not None:
+    if hasattr(gp, "alpha_"):
         found["n_labels"] = len(gp.targets_)
         found["has_label_std"] = bool(gp.label_std_.any())
         found["kernel"] = str(gp.kernel_)

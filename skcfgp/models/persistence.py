@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 #: Packages on which the last digits of a prediction may depend.
-PACKAGES = ("numpy", "scipy", "scikit-learn", "pymatgen", "tensorflow")
+PACKAGES = ("numpy", "scipy", "scikit-learn", "pymatgen")
 
 #: Points between learnt rows at which predictions are compared, and the largest difference, as a
 #: part of the spread of the labels, that other versions or processors explain.
@@ -116,6 +116,8 @@ def save_model(model, folder, *, target="", unit="", training=None, evaluation=N
     True
     """
     check_is_fitted(model)
+    if (gp := process_of(model)) is not None:
+        check_is_fitted(gp, "alpha_")
     folder = Path(folder).expanduser().absolute()
     check_model_folder(folder)
     keeper = ToPlain()
@@ -126,7 +128,7 @@ def save_model(model, folder, *, target="", unit="", training=None, evaluation=N
         "evaluation": _evaluation(model) if evaluation is None else evaluation,
         "versions": _versions(),
         "model": keeper(model),
-        "training": _training(keeper, training, process_of(model)),
+        "training": _training(keeper, training, gp),
     }
     content["networks"] = [describe_network(network) for network in keeper.networks]
     with threadpool_limits(1), atomic_folder(folder) as part:
@@ -319,8 +321,7 @@ def _check_close(folder, largest):
 def _warn_of_other_versions(folder, content, largest):
     """Say which versions are others than those with which a model was saved."""
     there, here = content["versions"], _versions()
-    needed = PACKAGES if content["networks"] else [n for n in PACKAGES if n != "tensorflow"]
-    other = [name for name in needed if there.get(name) != here[name]]
+    other = [name for name in PACKAGES if there.get(name) != here[name]]
     if not other and not largest:
         return
     what = ", ".join(f"{name} {there.get(name)} (here {here[name]})" for name in other)

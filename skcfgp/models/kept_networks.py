@@ -1,18 +1,13 @@
-"""The networks of a saved model: published and bundled ones by name, others in its folder."""
+"""The networks of a saved model: bundled ones by name, others in its folder."""
 
 import hashlib
 
 import numpy as np
 
-from ..network import BUNDLED, PUBLISHED, load_network, save_network
-from ..network.files import is_available_offline
+from ..network import BUNDLED, load_network, save_network
 from .model_folders import one_line
 
 __all__ = ["describe_network", "load_described", "network_path", "save_described"]
-
-#: Names of networks that need not be in the folder.
-KNOWN = (*BUNDLED, *PUBLISHED)
-
 
 def network_path(folder, number):
     """Return the path of a network by its number."""
@@ -28,18 +23,8 @@ def save_described(network, described, folder, number):
 def describe_network(network):
     """Return the name of a network, if it has one, and digests of it and of its last layer."""
     found = {"digest": network.digest(), "readout_digest": _readout_digest(network)}
-    return {"name": next((name for name in KNOWN if _is(name, found)), None)} | found
-
-
-def _is(name, described):
-    """Tell whether the network of a name is there and is the one that is described."""
-    if name not in BUNDLED and not is_available_offline(name):
-        return False
-    try:
-        network = load_network(name)
-    except (ImportError, OSError, ValueError):  # it is damaged, or cannot be read
-        return False
-    return _fits(network, described)
+    names = (name for name in BUNDLED if _fits(load_network(name), found))
+    return {"name": next(names, None)} | found
 
 
 def _fits(network, described):
@@ -58,7 +43,7 @@ def _readout_digest(network):
 def load_described(folder, number, described):
     """Load a network of a model, which must be the one that is described."""
     with one_line(folder):
-        if (name := described["name"]) not in (None, *KNOWN):
+        if (name := described["name"]) not in (None, *BUNDLED):
             raise ValueError(f"{name!r} is no network that this version knows.")
     network = load_network(name or network_path(folder, number))
     with one_line(folder):

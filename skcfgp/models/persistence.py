@@ -1,7 +1,7 @@
 """`save_model` and `load_model`: a fitted model as a folder that one can keep and send.
 
 The folder holds text and numbers: ``model.json``, ``arrays.npz``, the network unless it is a
-published or bundled one, and a card for people, ``README.md``. Opening it runs no code of it.
+bundled one, and a card for people, ``README.md``. Opening it runs no code of it.
 """
 
 import platform
@@ -100,7 +100,7 @@ def save_model(model, folder, *, target="", unit="", training=None, evaluation=N
     Notes
     -----
     Paths of caches and networks, devices and numbers of processes are not kept. A network that is
-    neither published nor bundled is in the folder, as `skcfgp.network.save_network` writes it.
+    not bundled is in the folder, as `skcfgp.network.save_network` writes it.
 
     Examples
     --------
@@ -164,8 +164,6 @@ def load_model(folder):
     ValueError
         If the folder is not one of a model, damaged, written by a newer version, or if the model
         predicts other numbers here than where it was saved; the message says which.
-    OSError
-        If its network is a published one and cannot be downloaded.
 
     Warns
     -----

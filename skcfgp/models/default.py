@@ -136,7 +136,7 @@ def fit_predictor(
     log : bool, default=False
         Whether to learn the logarithm of the labels; only with `labelled`.
     say : callable, default=None
-        Called with a line of text before each long step; only with `labelled`.
+        Called with a line of text before each long step.
 
     Returns
     -------
@@ -161,6 +161,7 @@ def fit_predictor(
         )
     if recipe == "composition" and (weights is not None or layer is not None):
         raise ValueError("the recipe 'composition' has no network: leave out weights and layer.")
+    say = say or (lambda text: None)
     if labelled is None:
         usual = (None, BUNDLED), (None, "set2set"), ("recommended",)
         given = zip((weights, layer, recipe), usual, strict=True)
@@ -169,14 +170,14 @@ def fit_predictor(
                 warnings.simplefilter("ignore", OtherVersionWarning)
                 model, about = read_model(BUNDLED_MODEL)
             return model, about["unit"]
+        say("the bundled formation energies are learnt")
         return fit_bundled(weights, layer, recipe)
     named = {"estimates": estimates, "columns": columns, "log_target": log}
     model = _make(weights or PUBLISHED, layer, recipe, named)
     X, y, *known = labelled
-    say = say or (lambda text: None)
     say(f"features of {len(y)} crystals")
     features = model[:-1].fit_transform(X, y)
-    say(f"hyper-parameters and calibration on {len(y)} labels")
+    say(f"hyper-parameters and calibration from {len(y)} labels")
     model[-1].fit(features, y, **({"y_std": known[0]} if known else {}))
     return model, unit
 

@@ -23,7 +23,8 @@ __all__ = ["reproduce"]
     "--data",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="CSV with a column 'file' (paths, relative to the CSV) or 'structure' (JSON or CIF) and "
-    "one with the values; 'split' may say train, pool or test. Default: the bundled data.",
+    "one with the values; 'split' may say train, pool or test. Or an .npz of arrays, see the "
+    "documentation. Default: the bundled data.",
 )
 @click.option("--target", help="Column of --data with the values, if there are several.")
 @click.option("--megnet", help="Published network of that property, to compare with.")
@@ -31,9 +32,18 @@ __all__ = ["reproduce"]
 @click.option(
     "--epochs", type=click.IntRange(min=1), help="Epochs of a new network.  [default: 180]"
 )
+@click.option(
+    "--refit-epochs",
+    type=click.IntRange(min=1),
+    help="Epochs in which the network learns the enlarged set.  [default: 60]",
+)
+@click.option(
+    "--orders", type=click.IntRange(min=1), help="Random orders of each pool.  [default: 5]"
+)
 @click.option("--retrain", is_flag=True, help="Give each seed its own split and network.")
+@click.option("--vary", is_flag=True, help="Repeat active learning with one thing changed at a time.")
 @click.option("--quick", is_flag=True, help="Fewer crystals, seeds and epochs: two minutes.")
-def reproduce(out, data, target, megnet, quick, retrain, **changes):
+def reproduce(out, data, target, megnet, quick, retrain, vary, **changes):
     """Run the paper's experiment, from labels to figures, and check its claims.
 
     Writes report.md: the claims with the paper's values and ours, whether they held, for the
@@ -47,7 +57,7 @@ def reproduce(out, data, target, megnet, quick, retrain, **changes):
 
     changes = {name: value for name, value in changes.items() if value is not None}
     make = reproduction.Settings.quick if quick else reproduction.Settings
-    settings = make(retrain=retrain, **changes)
+    settings = make(retrain=retrain, vary=vary, **changes)
     use_one_thread()
     options = {"data": data, "target": target, "published": megnet, "settings": settings}
     reproduction.reproduce(out, **options, progress=click.echo)

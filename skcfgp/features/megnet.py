@@ -88,6 +88,10 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
         Controls the initial weights, the validation part and the order of training.
     verbose : int, default=1
         Whether to show a progress bar in a terminal; 0 disables it.
+    checkpoint_dir : str, Path or None, default=None
+        Folder in which the state of a training is kept after each epoch, so that the same `fit`
+        goes on where it was stopped, or takes the result of a finished training; it needs a
+        `random_state`. The file is named by data and parameters, and a folder may serve many.
 
     Attributes
     ----------
@@ -143,6 +147,7 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
         n_jobs=None,
         random_state=None,
         verbose=1,
+        checkpoint_dir=None,
     ):
         self.weights = weights
         self.layer = layer
@@ -162,6 +167,7 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
+        self.checkpoint_dir = checkpoint_dir
 
     def fit(self, X, y=None, unseen=None):
         """Load the network and, with ``epochs > 0``, train it.
@@ -271,6 +277,7 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
                 validation=validation,
                 adapt_readout=self.weights is not None,
                 on_epoch=show,
+                checkpoint_dir=self.checkpoint_dir,
             )
 
     def _transform(self, crystals):

@@ -54,6 +54,10 @@ class MEGNetRegressor(CrystalInputMixin, RegressorMixin, BaseEstimator):
         units.
     verbose : int, default=1
         Verbosity; with 0 there is no progress bar.
+    checkpoint_dir : str, Path or None, default=None
+        Folder in which the state of a training is kept after each epoch, so that the same `fit`
+        goes on where it was stopped, or takes the result of a finished training; it needs a
+        `random_state`. The file is named by data and parameters, and a folder may serve many.
 
     Attributes
     ----------
@@ -123,6 +127,7 @@ class MEGNetRegressor(CrystalInputMixin, RegressorMixin, BaseEstimator):
         device=None,
         random_state=None,
         verbose=1,
+        checkpoint_dir=None,
     ):
         self.weights = weights
         self.epochs = epochs
@@ -139,6 +144,7 @@ class MEGNetRegressor(CrystalInputMixin, RegressorMixin, BaseEstimator):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
+        self.checkpoint_dir = checkpoint_dir
 
     def fit(self, X, y):
         """Train the network.
@@ -235,6 +241,7 @@ class MEGNetRegressor(CrystalInputMixin, RegressorMixin, BaseEstimator):
             device=self.device,
             random_state=self.random_state,
             verbose=self.verbose,
+            checkpoint_dir=self.checkpoint_dir,
         )
 
     def _validation_error(self, X, y):

@@ -1,11 +1,13 @@
 """Training of a MEGNet: the compiled step, the schedule, early stopping."""
 
+import time
 import warnings
 from numbers import Integral
 
 import numpy as np
 from sklearn.utils import check_random_state
 
+from .checkpoints import Checkpoint, Progress, training_key
 from .dropout import count_units, thin
 from .graphs import fold_graphs, join_graphs
 from .startup import check_process, import_tensorflow, prepare_gpus
@@ -34,6 +36,7 @@ def train(
     random_state=None,
     device=None,
     on_epoch=None,
+    checkpoint_dir=None,
 ):
     """Train a network on the mean absolute error of the standardised target.
 
@@ -75,18 +78,26 @@ def train(
     device : str or None
     on_epoch : callable or None
         Function that is called with ``(epoch, history)`` after each epoch.
+    checkpoint_dir : str, Path or None, default=None
+        Folder in which the state of the training is kept after each epoch, in a file whose name
+        depends on data and parameters. The same training goes on from there: on one thread (see
+        `skcfgp.network.use_one_thread`) with the very numbers of one that was not stopped. A
+        finished one gives its result at once.
 
     Returns
     -------
     history : dict of str to list of float
-        ``loss`` and ``val_mae``, in the unit of y, and ``learning_rate`` of each epoch.
+        ``loss`` and ``val_mae``, in the unit of y, ``learning_rate``, and ``seconds`` of each
+        epoch.
     validation : ndarray of int
         Rows used for validation.
 
     Raises
     ------
     ValueError
-        If a parameter is not valid, no row is left to train on, or the first epoch diverges.
+        If a parameter is not valid, no row is left to train on, or the first epoch diverges. If a
+        checkpoint is damaged or that of another training, or `checkpoint_dir` is given without a
+        `random_state`.
 
     Notes
     -----
@@ -99,9 +110,33 @@ def train(
             raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout must be in [0, 1), got {dropout!r}.")
+    if checkpoint_dir is not None and random_state is None:
+        raise ValueError(
+            "checkpoint_dir needs a random_state, such as 0: a training whose random numbers are "
+            "others each time cannot be continued."
+        )
     prepare_gpus()
     rng = check_random_state(random_state)
     y = np.asarray(y, dtype=float)
+    checkpoint = None
+    if checkpoint_dir is not None:
+        key = training_key(
+            network,
+            graphs,
+            y,
+            rng,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            distance_noise=distance_noise,
+            dropout=dropout,
+            validation_fraction=validation_fraction,
+            validation=None if validation is None else np.asarray(validation).tolist(),
+            patience=patience,
+            adapt_readout=adapt_readout,
+        )
+        checkpoint = Checkpoint(checkpoint_dir, key)
     order = rng.permutation(len(y))
     if validation is None:
         validation = np.sort(order[: round(validation_fraction * len(y))])
@@ -125,39 +160,48 @@ def train(
         trainer = _Trainer(
             network, learning_rate, n_steps, weight_decay, distance_noise, dropout, seed
         )
-        history = {"loss": [], "val_mae": [], "learning_rate": []}
-        best, best_epoch, best_weights = np.inf, 0, None
+        progress = Progress()
+        if checkpoint is not None and (stored := checkpoint.load()) is not None:
+            progress, rng_state, rows, state = stored
+            rng.set_state(rng_state)
+            trainer.set_state(state)
         try:
-            for epoch in range(1, epochs + 1):
+            while not progress.is_over(epochs, patience if len(validation) else None):
+                start = time.perf_counter()
                 rng.shuffle(rows)
                 loss = trainer.epoch(graphs, target, rows, batch_size)
                 trainer.copy_averages_to(network)
                 error = _validation_error(network, graphs, y, validation)
-                history["loss"].append(loss * network.target_std)
-                history["val_mae"].append(error)
-                history["learning_rate"].append(trainer.learning_rate())
-                if error < best if len(validation) else _is_finite(network):
-                    best, best_epoch = error, epoch
-                    best_weights = network.copy().weights
+                history = progress.history
+                for name, value in (
+                    ("loss", float(loss * network.target_std)),
+                    ("val_mae", error),
+                    ("learning_rate", trainer.learning_rate()),
+                    ("seconds", time.perf_counter() - start),
+                ):
+                    history[name].append(value)
+                if error < progress.best if len(validation) else _is_finite(network):
+                    progress.best, progress.best_epoch = error, progress.n_epochs
+                    progress.best_weights = trainer.averages()
+                if checkpoint is not None:
+                    checkpoint.save(progress, rng, rows, trainer.state())
                 if on_epoch is not None:
-                    on_epoch(epoch, history)
-                if patience is not None and len(validation) and epoch - best_epoch >= patience:
-                    break
+                    on_epoch(progress.n_epochs, history)
         except KeyboardInterrupt:
-            if not history["loss"]:
+            if not progress.n_epochs:
                 raise
             warnings.warn(
-                f"training was interrupted after {len(history['loss'])} of {epochs} epochs; the "
-                f"weights of epoch {best_epoch} are kept.",
+                f"training was interrupted after {progress.n_epochs} of {epochs} epochs; the "
+                f"weights of epoch {progress.best_epoch} are kept.",
                 UserWarning,
                 stacklevel=3,
             )
-    if best_weights is None:
+    if progress.best_weights is None:
         raise ValueError(
             f"the training diverged in its first epoch. Lower the learning rate, {learning_rate}."
         )
-    network.weights = best_weights
-    return history, validation
+    network.weights = trainer.as_weights(progress.best_weights)
+    return progress.history, validation
 
 
 def _adapt_readout(network, graphs, target):
@@ -241,6 +285,7 @@ class _Trainer:
 
         self._step, self._average, self._optimizer = step, average, optimizer
         self._shapes = shapes
+        self._variables = [vector, average, *optimizer.variables, generator.state]
 
     def epoch(self, graphs, target, rows, batch_size):
         """Make one step per batch and return the mean loss."""
@@ -256,11 +301,28 @@ class _Trainer:
             total += float(loss) * len(chosen)
         return total / len(rows)
 
-    def copy_averages_to(self, network):
-        average, network.weights = self._average.numpy(), {}
+    def averages(self):
+        """Return the running average of the weights, as one vector."""
+        return self._average.numpy()
+
+    def as_weights(self, vector):
+        """Take a vector apart into the weights by name."""
+        weights = {}
         for name, shape in self._shapes.items():
-            part, average = np.split(average, [int(np.prod(shape))])
-            network.weights[name] = part.reshape(shape)
+            part, vector = np.split(vector, [int(np.prod(shape))])
+            weights[name] = part.reshape(shape)
+        return weights
+
+    def copy_averages_to(self, network):
+        network.weights = self.as_weights(self.averages())
+
+    def state(self):
+        """Return the values of all variables: weights, moments, steps and random numbers."""
+        return [variable.numpy() for variable in self._variables]
+
+    def set_state(self, values):
+        for variable, value in zip(self._variables, values, strict=True):
+            variable.assign(value)
 
     def learning_rate(self):
         return float(self._optimizer.learning_rate.numpy())

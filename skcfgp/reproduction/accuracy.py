@@ -6,7 +6,16 @@ import numpy as np
 from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
-from ..calibration import error_enrichment, uncertainty_report
+from ..calibration import (
+    CalibratedRegressor,
+    coverage_by_level,
+    crps,
+    error_enrichment,
+    miscalibration_area,
+    negative_log_likelihood,
+    predict_distribution,
+    uncertainty_report,
+)
 from ..models.cfgp import make_cfgp
 from ..network import load_network
 from ..query import plan
@@ -15,6 +24,8 @@ from .trials import MAIN, RECIPES, load_trial, scores, train_network, trial_name
 
 __all__ = ["accuracy", "calibration", "enlarged_set", "latent_structure", "nearest_neighbour_mae"]
 
+#: Levels of central intervals; the last is that within two standard deviations of a Gaussian.
+LEVELS, TWO_SIGMA = (0.5, 0.68, 0.9, 0.99), 0.9545
 FAMILY = ["kind", "group", "n", "n_bad", "expected", "q_value", "mean_absolute_error"]
 
 
@@ -27,7 +38,9 @@ def nearest_neighbour_mae(Z, y):
 def latent_structure(settings, data, results):
     """Stage: error of the nearest neighbour in the layer, in its map, and in a shuffled map."""
     records, maps = [], {}
-    for number, name in enumerate(trial_names(settings)):
+    names = trial_names(settings)
+    names = names if settings.retrain else names[:1]  # the others have the same network
+    for number, name in enumerate(names):
         trial = load_trial(data, results, name)
         rows = np.concatenate([trial.pool, trial.test])  # the network has trained on none of them
         y, rng = data.y[rows], np.random.RandomState(settings.random_state + number)
@@ -91,6 +104,31 @@ def enlarged_set(settings, data, results, *, folder):
     return found | {"history": history, "epoch": seconds / len(rows)}
 
 
+def predictive_distribution(data, trial, recipe):
+    """Return labels and distributions of the test set, in the unit of the process, and that unit.
+
+    The Gaussian of the pipeline of the paper, and the Student-t of ``make_cfgp(calibrated=True)``.
+    """
+    gp, y, scale = trial.process(recipe)
+    X, known = trial.X(recipe), {}
+    if recipe == "recommended":
+        gp = CalibratedRegressor(gp, method="student_t", n_neighbors=20, cv="leave_one_out")
+        known = {"unseen": trial.unseen_mask} if trial.unseen_mask.any() else {}
+    gp.fit(X[trial.initial], y[trial.initial], **known)
+    return y[data.test], predict_distribution(gp, X[data.test]), scale
+
+
+def _distribution_scores(data, trial, recipe):
+    """Score the distributions of the test set, and count what is in intervals of each level."""
+    y, distribution, scale = predictive_distribution(data, trial, recipe)
+    found = {"nll": negative_log_likelihood(y, distribution) + np.log(scale)}
+    found |= {"area": miscalibration_area(y, distribution), "crps": scale * crps(y, distribution)}
+    table = coverage_by_level(y, distribution, levels=[*LEVELS, TWO_SIGMA])
+    found |= {f"in {level:.4g}": row.coverage for level, row in table.iterrows()}
+    found |= {f"coverage_2sigma_{end}": table.loc[TWO_SIGMA, end] for end in ("low", "high")}
+    return {name: float(value) for name, value in found.items()}
+
+
 def calibration(settings, data, trial):
     """Yield the metrics of the error bars, the errors furthest beyond 2 sigma, and families."""
     for recipe in RECIPES:
@@ -100,6 +138,7 @@ def calibration(settings, data, trial):
             "calibration",
             {"recipe": recipe} | uncertainty_report(y, mean, std, **options).to_dict(),
         )
+        yield "distributions", {"recipe": recipe} | _distribution_scores(data, trial, recipe)
         if trial.name != MAIN:
             continue
         for row in np.argsort(2 * std - np.abs(mean - y), kind="stable")[:10]:

@@ -14,6 +14,7 @@ from ..network.graphs import structure_graph
 from ..structures import object_array, structure_digest
 from ..structures.crystal_tables import read_crystals
 from ..structures.labels import find_target, read_number
+from .arrays import read_arrays
 from .settings import PAPER
 
 __all__ = ["PARTS", "Data", "bundled_data", "read_data"]
@@ -40,6 +41,7 @@ class Data:
     network: str | None = None  # has seen labels of `train`, not of `unseen`; if None, one is made
     unseen: np.ndarray = field(default_factory=lambda: np.array([], dtype=int))
     published: str | None = None  # network to compare with
+    others: dict = field(default_factory=dict)  # further properties by name, NaN if unknown
     left_out: list = field(default_factory=list)  # ids that cannot be used, and why
 
     def digest(self):
@@ -47,6 +49,7 @@ class Data:
         content = [structure_digest(structure) for structure in self.structures]
         for array in (self.y, self.train, self.pool, self.test, self.unseen):
             content.append(array.tolist())
+        content += [{name: values.tolist() for name, values in self.others.items()}]
         content += [self.target_name, self.unit, self.network, self.published]
         return hashlib.blake2b(repr(content).encode(), digest_size=16).hexdigest()
 
@@ -62,6 +65,7 @@ class Data:
         names = ("structures", "y", "ids", "formulas")
         changes = {name: getattr(self, name)[keep] for name in names}
         changes |= {name: new[rows] for name, rows in parts.items()}
+        changes["others"] = {name: values[keep] for name, values in self.others.items()}
         unseen = new[self.unseen]
         return replace(self, **changes, unseen=unseen[unseen >= 0])
 
@@ -86,43 +90,69 @@ def bundled_data():
 
 
 def read_data(path, target=None, published=None, random_state=0):
-    """Read a CSV of crystals and labels, as `skcfgp.reproduction.reproduce` describes it."""
+    """Read crystals and labels of a file, as `skcfgp.reproduction.reproduce` describes it."""
     path = Path(path)
     if path.suffix in (".pkl", ".pickle"):
         raise ValueError(
             f"{path} is not read, since a pickle can run code: write it as CSV, with the column "
             "'structure' as json.dumps(structure.as_dict())."
         )
-    table = read_crystals(path)
-    left_out = [(refusal.id, refusal.reason) for refusal in table.refused]
-    target, usable, y = find_target(path, table.columns, target), [], []
-    for row in table.rows:
+    source = _from_arrays if path.suffix == ".npz" else _from_table
+    rows, given, columns, target, unit, left_out = source(path, target)
+    usable = []
+    for row, (name, crystal, _) in enumerate(rows):
         try:
-            label = read_number(row.fields[target])
-        except ValueError as error:
-            raise ValueError(f"{path}, line {row.line}: {error}.") from None
-        try:
-            if max(row.crystal.atomic_numbers) > N_ELEMENTS:
+            if isinstance(crystal, Exception):
+                raise crystal
+            if max(crystal.atomic_numbers) > N_ELEMENTS:
                 raise ValueError("it has an element past plutonium.")
-            structure_graph(row.crystal, CUTOFF)
+            structure_graph(crystal, CUTOFF)
         except ValueError as error:
-            left_out.append((row.id, str(error)))
+            left_out.append((name, str(error)))
         else:
             usable.append(row)
-            y.append(label)
-    given = np.array([row.fields["split"] for row in usable]) if "split" in table.columns else None
+    kept = [rows[row] for row in usable]
+    given = None if given is None else np.array(given)[usable]
     return Data(
-        structures=object_array([row.crystal for row in usable]),
-        y=np.array(y),
-        ids=np.array([row.id for row in usable]),
-        formulas=np.array([row.crystal.composition.reduced_formula for row in usable]),
-        **_split(path, given, len(usable), check_random_state(random_state)),
+        structures=object_array([crystal for _, crystal, _ in kept]),
+        y=np.array([label for *_, label in kept]),
+        ids=np.array([name for name, *_ in kept]),
+        formulas=np.array([crystal.composition.reduced_formula for _, crystal, _ in kept]),
+        **_split(path, given, len(kept), check_random_state(random_state)),
         name=path.name,
         target_name=target.replace("_", " "),
-        unit=UNITS.get(target) or usable[0].fields.get("unit", ""),
+        unit=UNITS.get(target) or unit,
         published=published,
+        others={name: values[usable] for name, values in columns.items() if name != target},
         left_out=left_out,
     )
+
+
+def _from_table(path, target):
+    """Return id, crystal and label of each row of a table, its parts, and what else is in it."""
+    table, rows = read_crystals(path), []
+    target = find_target(path, table.columns, target)
+    for row in table.rows:
+        try:
+            rows.append((row.id, row.crystal, read_number(row.fields[target])))
+        except ValueError as error:
+            raise ValueError(f"{path}, line {row.line}: {error}.") from None
+    given = [row.fields["split"] for row in table.rows] if "split" in table.columns else None
+    left_out = [(refusal.id, refusal.reason) for refusal in table.refused]
+    unit = table.rows[0].fields.get("unit", "") if rows else ""
+    return rows, given, {}, target, unit, left_out
+
+
+def _from_arrays(path, target):
+    """Return the same of a file of arrays, and all its columns."""
+    found = read_arrays(path)
+    target = find_target(path, [*found.columns], target)
+    y = found.columns[target]
+    if not np.isfinite(y).all():
+        name = found.ids[np.flatnonzero(~np.isfinite(y))[0]]
+        raise ValueError(f"{path}: {target} of {name} is not a finite number.")
+    rows = list(zip(found.ids, found.crystals, y.tolist(), strict=True))
+    return rows, found.parts, found.columns, target, found.unit, []
 
 
 def _split(path, given, n, rng):

@@ -4,27 +4,24 @@ import time
 from functools import partial
 
 import numpy as np
-from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
-from sklearn.model_selection import ShuffleSplit
 from sklearn.utils import check_random_state
 
 from ..active_learning.simulation import simulate
-from ..datasets import load_dielectric, load_elastic
-from ..features.composition import CompositionFeaturizer
+from ..calibration import CalibratedRegressor
 from ..features.megnet import LAYERS, MEGNetFeaturizer
+from ..gaussian_process.greedy import HeldCovariance, first_of_largest
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..kernels import Laplacian
-from ..models.cfgp import make_cfgp
-from ..query import greedy_max_std, max_std, random_sampling, spaced_max_std
+from ..query import greedy_max_std, max_std, plan, random_sampling, spaced_max_std
 from .hyperparameters import OBJECTIVES
 from .settings import PAPER, batches_of_run, cycles_of_paper
-from .trials import RECIPES, load_trial, trial_names, weights_of
+from .trials import MAIN, RECIPES, load_trial, trial_names, weights_of
 
 __all__ = [
-    "LEAST_LEFT", "METRICS", "PROPERTIES", "active_learning", "advantage", "batches",
-    "calibrated_query", "cost", "end_of_advantage", "gains", "kernels", "layers",
-    "scarce_properties", "synthetic_vectors",
+    "LEAST_LEFT", "METRICS", "active_learning", "advantage", "batches", "calibrated_query",
+    "compare", "cost", "end_of_advantage", "gains", "kernels", "layers", "learning_curves",
+    "mean_curves", "synthetic_vectors",
 ]  # fmt: skip
 
 METRICS = ("mae_pool", "mae_test")
@@ -34,13 +31,6 @@ LEAST_LEFT = 50
 #: any distance; the query then halves it until enough crystals qualify.
 BATCHES = {"largest": max_std, "conditioned": greedy_max_std}
 BATCHES |= {f"spaced {s:g} l": partial(spaced_max_std, spacing=s) for s in (1.0, 0.01)}
-#: It has seen formation energies of such crystals, but no refractive index and no modulus.
-SCARCE_NETWORK = "Eform_MP_2019"
-#: Loader, unit and transformation of each scarce property.
-PROPERTIES = {
-    "refractive index": (load_dielectric, "", np.asarray),
-    "log10 bulk modulus": (load_elastic, " log10 GPa", np.log10),
-}
 
 
 def active_learning(settings, data, results, *, name):
@@ -49,17 +39,17 @@ def active_learning(settings, data, results, *, name):
     states = settings.random_state + 100 * np.arange(settings.orders)
     for recipe in RECIPES:
         gp, y, scale = trial.process(recipe)
-        runs = _curves(gp, trial.X(recipe), y, states, scale, **trial.sets)
+        runs = learning_curves(gp, trial.X(recipe), y, states, scale, **trial.sets)
         curves += [{"recipe": recipe} | run for run in runs]
         for metric in METRICS:
             for share, n in (("paper", "n_cycles"), ("long run", "n_cycles_long")):
                 key = {"trial": name, "recipe": recipe, "metric": metric, "share": share}
                 n = cycles_of_paper(len(trial.pool), PAPER[n])
-                records.append(key | gains(*_means(runs, metric), n))
+                records.append(key | gains(runs, metric, n))
     return {"records": {"active": records}, "curves": curves}
 
 
-def _curves(gp, X, y, states, scale=1.0, **options):
+def learning_curves(gp, X, y, states, scale=1.0, **options):
     """Simulate max-std, and random choice with each random state; a dict of columns for each."""
     queries = [("max-std", max_std, None)]
     queries += [("random", random_sampling, int(state)) for state in states]
@@ -72,22 +62,36 @@ def _curves(gp, X, y, states, scale=1.0, **options):
     return curves
 
 
-def _means(curves, metric, **where):
+def mean_curves(curves, metric, **where):
     """Return the mean curves of max-std and of random choice."""
     for strategy in ("max-std", "random"):
         chosen = [c for c in curves if all(c[k] == v for k, v in where.items())]
         yield np.mean([c[metric] for c in chosen if c["strategy"] == strategy], axis=0)
 
 
-def gains(active, random, n):
+def gains(curves, metric, n):
+    """Compare max-std with random choice by `compare`; with the range over the random orders."""
+    active, random = mean_curves(curves, metric)
+    orders = [c[metric][n] for c in curves if c["strategy"] == "random"]
+    percent = [100 * (1 - float(active[n] / error)) for error in orders]
+    found = compare(active, random, n)
+    return found | {"percent_low": min(percent), "percent_high": max(percent)}
+
+
+def compare(active, random, n):
     """Compare a curve with that of random choice after n labels, and to reach its error."""
     error, reference = float(active[n]), float(random[n])
-    reached, lower = np.flatnonzero(active[1:] <= reference), 1 - error / reference
-    parity = int(reached[0]) + 1 if len(reached) else None
-    acceleration = None if parity is None else n / parity
+    parity = first_at(active, reference)
+    lower, acceleration = 1 - error / reference, None if parity is None else n / parity
     found = {"active": error, "random": reference, "factor": reference / error}
     found |= {"lower": lower, "percent": 100 * lower, "n_parity": parity}
     return found | {"acceleration": acceleration, "faster": acceleration and acceleration - 1}
+
+
+def first_at(curve, error):
+    """Return the least number of labels, at least 1, with such an error or a lower one, or None."""
+    reached = np.flatnonzero(curve[1:] <= error)
+    return int(reached[0]) + 1 if len(reached) else None
 
 
 def advantage(settings, data, results):
@@ -95,7 +99,7 @@ def advantage(settings, data, results):
     names, records = trial_names(settings), []
     curves = [curve for name in names for curve in results[f"active_{name}"]["curves"]]
     for recipe in RECIPES:
-        lasts = (end_of_advantage(*_means(curves, m, recipe=recipe)) for m in METRICS)
+        lasts = (end_of_advantage(*mean_curves(curves, m, recipe=recipe)) for m in METRICS)
         shares = ("never" if last is None else f"{last / len(data.pool):.0%}" for last in lasts)
         records.append({"recipe": recipe} | dict(zip(METRICS, shares, strict=True)))
     return {"records": {"advantage": records}}
@@ -147,67 +151,50 @@ def layers(settings, data, trial, *, folder):
 
 
 def calibrated_query(settings, data, trial):
-    """Yield max-std by each likelihood; one process, the predictive one, learns the choices."""
-    n = cycles_of_paper(len(data.pool))
-    X, unseen, first = trial.X().astype(float), trial.unseen_mask, None
-    predictive = GaussianProcessRegressor(Laplacian(), objective="leave_one_out")
+    """Yield max-std by sigmas that are corrected in two ways; one process learns all choices.
+
+    Hyper-parameters by predictive likelihood, and a factor for each crystal, the root mean square
+    z-score of its twenty nearest labels.
+    """
+    n, X = cycles_of_paper(len(data.pool)), trial.X().astype(float)
+    unseen, first = trial.unseen_mask if trial.unseen_mask.any() else None, None
     known = X[trial.initial], trial.y[trial.initial]
-    kernel = predictive.fit(*known, unseen if unseen.any() else None).kernel_
+    predictive = GaussianProcessRegressor(Laplacian(), objective="leave_one_out")
+    kernel = predictive.fit(*known, unseen).kernel_
     learner = GaussianProcessRegressor(kernel, optimizer=None)
-    for objective, asker in zip(OBJECTIVES, (trial.process("paper")[0], learner), strict=True):
-        run = simulate(asker, X, trial.y, **trial.sets, n_cycles=n, query_strategy=max_std)
-        rows = np.array([row for (row,) in run["indices"][1:]])
+    marginal = trial.process("paper")[0]
+    local = CalibratedRegressor(marginal, n_neighbors=20, cv="leave_one_out").fit(*known, unseen)
+    factor = local.local_scale_(X[trial.pool])
+    for sigma, gp, weight in (
+        (OBJECTIVES[0], marginal, None),
+        (OBJECTIVES[1], learner, None),
+        ("local", marginal, factor),
+    ):
+        picks = _picks(gp.fit(*known), X[trial.pool], n, weight)
+        rows = trial.pool[picks]
         first = rows if first is None else first
         labelled = np.concatenate([trial.initial, rows])
         error = np.abs(learner.fit(X[labelled], trial.y[labelled]).predict(X) - trial.y)
         left = np.setdiff1d(trial.pool, rows)
         errors = {"mae_pool": error[left].mean(), "mae_test": error[trial.test].mean()}
-        same = 100 * len(np.intersect1d(first, rows)) / n  # as by the first objective
-        yield "calibrated_query", {"objective": objective, "same_percent": same} | errors
+        same = 100 * len(np.intersect1d(first, rows)) / n  # as by the first sigma
+        yield "calibrated_query", {"sigma": sigma, "same_percent": same} | errors
 
 
-def scarce_properties(settings, data, results):
-    """Stage: accuracy and active learning on properties with a thousand labels."""
-    records = {}
-    for name, (load, _, transform) in PROPERTIES.items():
-        loaded = load(structures="arrays")
-        structures, y = loaded.structures, transform(loaded.target)
-        if settings.n_initial is not None:  # a smaller run
-            keep = check_random_state(settings.random_state).permutation(len(y))
-            keep = np.sort(keep[: max(150, settings.n_initial)])
-            structures, y = structures[keep], y[keep]
-        featurizer = MEGNetFeaturizer(SCARCE_NETWORK, layer="set2set", on_error="nan")
-        usable = np.isfinite(featurizer.fit(structures).transform(structures)).all(axis=1)
-        structures, y = structures[usable], y[usable]
-        splits = ShuffleSplit(settings.seeds, test_size=0.2, random_state=settings.random_state)
-        for seed, split in enumerate(splits.split(y)):
-            key = {"property": name, "trial": trial_names(settings)[seed]}
-            for table, record in _of_split(settings, structures, y, *split, seed):
-                records.setdefault(table, []).append(key | record)
-    return {"records": records}
-
-
-def _of_split(settings, structures, y, train, test, seed):
-    order = np.random.RandomState(settings.random_state + seed).permutation(train)
-    initial, pool = np.split(order, [min(200, len(order) // 2)])
-    n, mean, std = cycles_of_paper(len(pool)), y[train].mean(), y[train].std()
-    composition = CompositionFeaturizer(("mean", "deviation", "minimum", "maximum", "cell"))
-    C = composition.fit_transform(structures)
-    trees = ExtraTreesRegressor(300, random_state=settings.random_state).fit(C[train], y[train])
-    for model, guess in (("mean of the labels", mean), ("trees on composition", trees.predict(C))):
-        yield "scarce", {"model": model, "mae": np.abs(guess - y)[test].mean()}
-    sets, z = {"initial": initial, "pool": pool, "test": test, "n_cycles": n}, (y - mean) / std
-    for recipe in RECIPES:
-        cfgp = make_cfgp(SCARCE_NETWORK, recipe=recipe, random_state=settings.random_state)
-        X = cfgp[:-1].fit(structures[train]).transform(structures)
-        gp = cfgp[-1].set_params(normalize_y=False).fit(X[train], z[train])
-        error = std * np.abs(gp.predict(X[test]) - z[test]).mean()
-        yield "scarce", {"model": recipe, "mae": error}
-        fixed = GaussianProcessRegressor(gp.fit(X[initial], z[initial]).kernel_, optimizer=None)
-        curves = _curves(fixed, X, z, 100 * np.arange(settings.orders), **sets)
-        for metric in METRICS:
-            found = gains(*_means(curves, metric), n)
-            yield "scarce_learning", {"recipe": recipe, "metric": metric} | found
+def _picks(gp, X_pool, n, factor=None):
+    """Return the rows of largest sigma, times a factor of each row, given those before."""
+    if factor is None:
+        return plan(gp, X_pool, n)[0]
+    posterior, picks = HeldCovariance(gp, X_pool), []
+    rows = np.arange(len(X_pool))
+    for _ in range(n):
+        place = first_of_largest(posterior.variance[posterior.left] * factor[rows] ** 2)
+        picks.append(rows[place])
+        posterior.condition_on(posterior.left[place])
+        still = np.delete(np.arange(len(rows)), place)
+        posterior.keep(still)
+        rows = rows[still]
+    return np.array(picks)
 
 
 def synthetic_vectors(n, random_state=None):
@@ -219,24 +206,31 @@ def synthetic_vectors(n, random_state=None):
 
 
 def cost(settings, data, results):
-    """Stage: training, and hyper-parameters and 6,000 cycles on vectors in the paper's numbers."""
+    """Stage: processor time of training, hyper-parameters and 6,000 cycles.
+
+    The vectors are synthetic ones in the paper's numbers, unless the data have as many.
+    """
     names = ("n_train", "n_pool", "n_test", "n_cycles_long")
     *sizes, n_cycles = (round(PAPER[name] * settings.cost_scale) for name in names)
-    X, y = synthetic_vectors(sum(sizes), settings.random_state)
-    initial, pool, test = np.split(np.arange(len(y)), np.cumsum(sizes[:2]))
-    sets = {"initial": initial, "pool": pool, "test": test, "n_cycles": n_cycles}
-    start = time.perf_counter()
+    trial = load_trial(data, results, MAIN)
+    if real := [len(rows) for rows in trial.sets.values()] == sizes:
+        X, y, sets = trial.X().astype(float), trial.y, trial.sets
+    else:
+        X, y = synthetic_vectors(sum(sizes), settings.random_state)
+        parts = np.split(np.arange(len(y)), np.cumsum(sizes[:2]))
+        sets = dict(zip(("initial", "pool", "test"), parts, strict=True))
+    initial, start = sets["initial"], time.process_time()
     kernel = GaussianProcessRegressor().fit(X[initial], y[initial]).kernel_
-    fitted = time.perf_counter()
-    simulate(GaussianProcessRegressor(kernel, optimizer=None), X, y, query_strategy=max_std, **sets)
-    times = {"hyperparameter": fitted - start, "loop": time.perf_counter() - fitted}
+    fitted = time.process_time()
+    fixed = GaussianProcessRegressor(kernel, optimizer=None)
+    simulate(fixed, X, y, query_strategy=max_std, n_cycles=n_cycles, **sets)
+    times = {"hyperparameter": fitted - start, "loop": time.process_time() - fitted}
     # Seconds of an epoch, for each crystal: other work on the machine can only make it longer.
     epoch = min(result["epoch"] for result in results.values() if "epoch" in result)
     times["training"], records = epoch * len(data.train) * settings.epochs, []
-    trained = any(name.startswith("network_") for name in results)
-    facts = {"training_how": "measured" if trained else "one epoch measured, times epochs"}
-    facts |= {"epochs": settings.epochs, "cost_cycles": n_cycles}
-    facts["cost_sizes"] = f"{sizes[0]:,} labels, pool {sizes[1]:,}, synthetic vectors"
+    facts = {"epochs": settings.epochs, "cost_cycles": n_cycles}
+    vectors = "features of this network" if real else "synthetic vectors"
+    facts["cost_sizes"] = f"{sizes[0]:,} labels, pool {sizes[1]:,}, {vectors}"
     for step, seconds in times.items():
         text = f"{seconds:.1f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
         records.append({"step": step, "seconds": seconds, "time": text})

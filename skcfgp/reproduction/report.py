@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from .. import __version__
-from . import accuracy, learning
+from . import accuracy, better, learning, properties
 from .data import bundled_data, read_data
 from .figures import draw_figures
 from .hyperparameters import hyperparameters, sensitivity
@@ -18,6 +18,7 @@ from .settings import Settings
 from .store import Stage, run_stages
 from .table import make_table
 from .trials import MAIN, RECIPES, each_trial, fit_trial, train_first, trial_names
+from .variations import variation, variations_of
 
 __all__ = ["reproduce", "stages_of"]
 
@@ -73,11 +74,16 @@ def reproduce(out, *, data=None, target=None, published=None, settings=None, pro
         CSV to use instead of the bundled formation energies, with a column ``file`` (paths,
         absolute or relative to the CSV) or ``structure`` (the JSON of pymatgen's
         ``Structure.as_dict()``, or CIF text), and a column of values. Optional: ``material_id`` or
-        ``id``; ``unit``; ``split`` ("train", "pool" or "test"). Without a split it is drawn at
-        random in the paper's proportions, 1,800 : 7,195 : 1,460. Crystals that cannot be used, or
-        with no bond within 4 angstrom, are named in the report.
+        ``id``; ``unit``; ``split`` ("train", "pool" or "test"). Or an ``.npz`` of plain arrays:
+        ``cell`` (a, b, c in angstrom and alpha, beta, gamma in degrees), ``n_sites``, and of all
+        sites, one crystal after another, ``atomic_numbers`` and ``frac_coords_1e5`` (fractional
+        coordinates times 100,000, as integers); columns of values; optional ``material_id`` and
+        ``part``. Without a split it is drawn at random in the paper's proportions,
+        1,800 : 7,195 : 1,460. Crystals that cannot be used, or with no bond within 4 angstrom, are
+        named in the report.
     target : str, default=None
-        Column of values; needed if there are several.
+        Column of values; needed if there are several. The other columns of an ``.npz`` are learnt
+        from the features of the network that is trained on this one.
     published : str, default=None
         Network of the same property to compare with; see `skcfgp.network.load_network`.
     settings : Settings, default=None
@@ -167,7 +173,12 @@ def stages_of(settings, data, folder):
     for measure in (learning.batches, learning.kernels, learning.calibrated_query):
         add(measure.__name__, each_trial, "seeds", "n_batches", measure=measure, main=False)
     add("layers", each_trial, "seeds", main=False, measure=learning.layers, folder=folder)
-    add("scarce_properties", learning.scarce_properties, "seeds", "orders", "n_initial")
+    add("scarce_properties", properties.scarce_properties, "seeds", "orders", "n_initial")
+    add("other_properties", properties.other_properties, "seeds", "orders")
+    add("integrated", better.integrated, "seeds", "orders")
+    add("from_nothing", better.from_nothing, "orders")
+    for number, name in enumerate(variations_of(data) if settings.vary else ()):
+        add(f"variation_{number}", variation, "orders", name=name, folder=folder)
     add("cost", learning.cost, "seeds", "cost_scale")
     return stages
 

@@ -42,6 +42,9 @@ class Settings:
         Number of length scales at which the likelihood is computed.
     n_batches : int, default=11
         Number of batches in which the paper's share of the pool is queried.
+    vary : bool, default=False
+        Whether to repeat the paper's active learning with one thing changed at a time: network,
+        cut-off, kernel, initial set and pool. Three more networks are trained.
     cost_scale : float, default=1.0
         Sizes of the cost measurement relative to the paper's.
     random_state : int, default=0
@@ -58,6 +61,7 @@ class Settings:
     n_test: int | None = None
     grid: int = 61
     n_batches: int = 11
+    vary: bool = False
     cost_scale: float = 1.0
     random_state: int = 0
 

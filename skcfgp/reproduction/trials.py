@@ -1,6 +1,5 @@
 """A trial: one initial set, its network, and both pipelines fitted on it."""
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from ..features.megnet import MEGNetFeaturizer
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..models.cfgp import make_cfgp
 from ..network import load_network, save_network
+from .data import CUTOFF
 
 __all__ = [
     "MAIN", "RECIPES", "Trial", "each_trial", "fit_trial", "load_trial", "scores", "train_first",
@@ -41,19 +41,29 @@ def trial_rows(settings, data, seed):
     return np.sort(rng.permutation(data.train)[:size]), data.pool
 
 
-def train_network(structures, y, folder, *, epochs, start=None, unseen=None, random_state=0):
-    """Train a network and save it; return history, rows that chose the epoch, seconds per epoch."""
+def train_network(
+    structures, y, folder, *, epochs, start=None, cutoff=CUTOFF, unseen=None, random_state=0
+):
+    """Train a network, or go on with it, and save it in a folder.
+
+    Return the history, the rows that chose the epoch, and the seconds of the fastest epoch: other
+    work on the machine can only make one longer.
+    """
+    folder = Path(folder)
     featurizer = MEGNetFeaturizer(
-        start, epochs=epochs, distance_noise=DISTANCE_NOISE, random_state=random_state
+        start,
+        epochs=epochs,
+        distance_noise=DISTANCE_NOISE,
+        cutoff=cutoff,
+        random_state=random_state,
+        checkpoint_dir=folder.parent / "checkpoints",
     )
-    begin = time.perf_counter()
     featurizer.fit(structures, y, unseen=unseen)
-    seconds = time.perf_counter() - begin
-    history = {name: [float(v) for v in values] for name, values in featurizer.history_.items()}
+    history = featurizer.history_
     if len(history["loss"]) < epochs:
         raise KeyboardInterrupt  # a training that was stopped is not a result
     save_network(featurizer.network_, folder)
-    return history, featurizer.validation_indices_, seconds / epochs
+    return history, featurizer.validation_indices_, min(history["seconds"])
 
 
 def train_first(settings, data, results, *, seed, folder):

@@ -41,7 +41,7 @@ __all__ = ["reproduce"]
     "--orders", type=click.IntRange(min=1), help="Random orders of each pool.  [default: 5]"
 )
 @click.option("--retrain", is_flag=True, help="Give each seed its own split and network.")
-@click.option("--vary", is_flag=True, help="Repeat active learning with one thing changed at a time.")
+@click.option("--vary", is_flag=True, help="Repeat Fig. 5 with one thing changed at a time.")
 @click.option("--quick", is_flag=True, help="Fewer crystals, seeds and epochs: two minutes.")
 def reproduce(out, data, target, megnet, quick, retrain, vary, **changes):
     """Run the paper's experiment, from labels to figures, and check its claims.

@@ -99,8 +99,9 @@ def _checked(arrays):
     columns = {}
     for name, array in arrays.items():
         if name not in LAYOUT and name != "unit" and array.shape != (n,):
-            raise ValueError(f"{name} must have one value for each of {n} crystals, got "
-                             f"{array.shape}.")
+            raise ValueError(
+                f"{name} must have one value for each of {n} crystals, got {array.shape}."
+            )
         if name not in (*LAYOUT, *NAMES) and array.dtype.kind in "iuf":
             columns[name] = array.astype(float)
     ids = [str(name) for name in arrays.get("material_id", np.arange(n))]

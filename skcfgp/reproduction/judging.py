@@ -10,8 +10,8 @@ from .settings import PAPER
 from .trials import RECIPES
 
 __all__ = [
-    "NONE", "RATIO", "Claim", "all_below", "change", "covers_gaussian", "effect", "in_table",
-    "near_or_ratio", "near_paper", "within_factor", "worst_crystals",
+    "NO", "NONE", "PARTLY", "RATIO", "YES", "Claim", "all_below", "change", "covers_gaussian",
+    "effect", "in_table", "near_or_ratio", "near_paper", "within_factor", "worst_crystals",
 ]  # fmt: skip
 
 YES, PARTLY, NO, NONE = "yes", "partly", "no", "-"

@@ -7,7 +7,6 @@ from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
 from ..calibration import (
-    CalibratedRegressor,
     coverage_by_level,
     crps,
     error_enrichment,
@@ -104,25 +103,27 @@ def enlarged_set(settings, data, results, *, folder):
     return found | {"history": history, "epoch": seconds / len(rows)}
 
 
-def predictive_distribution(data, trial, recipe):
-    """Return labels and distributions of the test set, in the unit of the process, and that unit.
+def predictive_distribution(settings, data, trial, recipe):
+    """Return the distributions of the test set.
 
-    The Gaussian of the pipeline of the paper, and the Student-t of ``make_cfgp(calibrated=True)``.
+    The Gaussian of the pipeline of the paper, or the Student-t of ``make_cfgp(calibrated=True)``.
     """
-    gp, y, scale = trial.process(recipe)
     X, known = trial.X(recipe), {}
     if recipe == "recommended":
-        gp = CalibratedRegressor(gp, method="student_t", n_neighbors=20, cv="leave_one_out")
+        gp = make_cfgp(calibrated=True, random_state=settings.random_state)[-1]
         known = {"unseen": trial.unseen_mask} if trial.unseen_mask.any() else {}
-    gp.fit(X[trial.initial], y[trial.initial], **known)
-    return y[data.test], predict_distribution(gp, X[data.test]), scale
+    else:
+        gp, _, _ = trial.process(recipe)
+    gp.fit(X[trial.initial], trial.y[trial.initial], **known)
+    return predict_distribution(gp, X[data.test])
 
 
-def _distribution_scores(data, trial, recipe):
+def _of_distributions(settings, data, trial, recipe):
     """Score the distributions of the test set, and count what is in intervals of each level."""
-    y, distribution, scale = predictive_distribution(data, trial, recipe)
-    found = {"nll": negative_log_likelihood(y, distribution) + np.log(scale)}
-    found |= {"area": miscalibration_area(y, distribution), "crps": scale * crps(y, distribution)}
+    y, distribution = data.y[data.test], predictive_distribution(settings, data, trial, recipe)
+    found = {"nll": negative_log_likelihood(y, distribution), "crps": crps(y, distribution)}
+    found |= {"mae": np.abs(distribution.median() - y).mean()}
+    found |= {"area": miscalibration_area(y, distribution)}
     table = coverage_by_level(y, distribution, levels=[*LEVELS, TWO_SIGMA])
     found |= {f"in {level:.4g}": row.coverage for level, row in table.iterrows()}
     found |= {f"coverage_2sigma_{end}": table.loc[TWO_SIGMA, end] for end in ("low", "high")}
@@ -138,7 +139,10 @@ def calibration(settings, data, trial):
             "calibration",
             {"recipe": recipe} | uncertainty_report(y, mean, std, **options).to_dict(),
         )
-        yield "distributions", {"recipe": recipe} | _distribution_scores(data, trial, recipe)
+        yield (
+            "distributions",
+            {"recipe": recipe} | _of_distributions(settings, data, trial, recipe),
+        )
         if trial.name != MAIN:
             continue
         for row in np.argsort(2 * std - np.abs(mean - y), kind="stable")[:10]:
@@ -146,6 +150,10 @@ def calibration(settings, data, trial):
             crystal = {"id": str(data.ids[at]), "formula": str(data.formulas[at])}
             numbers = {"true": y[row], "predicted": mean[row], "std": std[row]}
             yield "worst", {"recipe": recipe} | crystal | numbers
-        table = error_enrichment(data.structures[data.test], y, mean).query("q_value < 0.05")
-        for family in table[FAMILY].head(12).to_dict("records"):
-            yield "families", {"recipe": recipe} | family
+        table = error_enrichment(data.structures[data.test], y, mean)
+        for name, rows in (
+            ("families", table.query("q_value < 0.05").head(12)),
+            ("phosphates", table.query("kind == 'pair' and group == 'O-P'")),
+        ):
+            for family in rows[FAMILY].to_dict("records"):
+                yield name, {"recipe": recipe} | family

@@ -1,7 +1,7 @@
 """Read a data set that is kept as plain arrays in one ``.npz`` file.
 
 Beside the arrays of `LAYOUT` it has columns of values, with a number for each crystal, and may have
-``part``, ``material_id`` and ``unit``.
+``part`` (or ``split``), ``material_id`` and ``unit``.
 """
 
 import zipfile
@@ -22,7 +22,7 @@ LAYOUT = {
     "atomic_numbers": ("iu", None),  # of all sites, one crystal after another
     "frac_coords_1e5": ("iu", 3),  # fractional coordinates times 1e5
 }
-NAMES = ("part", "material_id", "unit")
+NAMES = ("part", "split", "material_id", "unit")
 SCALE = 1e5
 
 
@@ -96,6 +96,8 @@ def _checked(arrays):
             f"n_sites has {n_sites.sum()} sites in all, but atomic_numbers has {total} and "
             f"frac_coords_1e5 has {len(arrays['frac_coords_1e5'])}."
         )
+    if len(arrays["cell"]) != n:
+        raise ValueError(f"cell has {len(arrays['cell'])} rows for {n} crystals.")
     columns = {}
     for name, array in arrays.items():
         if name not in LAYOUT and name != "unit" and array.shape != (n,):
@@ -104,13 +106,12 @@ def _checked(arrays):
             )
         if name not in (*LAYOUT, *NAMES) and array.dtype.kind in "iuf":
             columns[name] = array.astype(float)
-    ids = [str(name) for name in arrays.get("material_id", np.arange(n))]
+    ids = arrays.get("material_id", np.arange(n)).astype(str).tolist()
     if len(set(ids)) < n:
         names, counts = np.unique(ids, return_counts=True)
         raise ValueError(f"material_id {names[counts > 1][0]!r} is there more than once.")
-    if len(arrays["cell"]) != n:
-        raise ValueError(f"cell has {len(arrays['cell'])} rows for {n} crystals.")
-    parts = arrays["part"].astype(str) if "part" in arrays else None
+    parts = arrays.get("part", arrays.get("split"))
+    parts = None if parts is None else parts.astype(str)
     unit = str(arrays["unit"]) if arrays.get("unit", np.array(0)).dtype.kind == "U" else ""
     return CrystalArrays(ids, _crystals(arrays, n_sites), columns, parts, unit)
 

@@ -6,11 +6,14 @@ import numpy as np
 from sklearn.preprocessing import MinMaxScaler
 
 from ..datasets import load_formation_energy
+from ..features.composition import N_ELEMENTS
 from ..features.megnet import MEGNetFeaturizer
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..kernels import Laplacian
 from ..models.cfgp import PAPER_KERNEL
+from ..network.graphs import structure_graph
 from ..structures import Crystal, object_array
+from .data import CUTOFF
 from .learning import METRICS, first_at, gains, learning_curves, mean_curves
 from .settings import PAPER, cycles_of_paper
 from .trials import MAIN, load_trial, scores, train_network, weights_of
@@ -52,7 +55,7 @@ def _as_it_is(settings, data, trial, folder):
     return trial.X(), trial.y, trial.sets, trial.process("paper")[0].kernel
 
 
-def _retrained(share, cutoff=4.0):
+def _retrained(share, cutoff=CUTOFF):
     """Train another network on the initial set, for a share of the epochs."""
 
     def change(settings, data, trial, folder):
@@ -98,16 +101,18 @@ def _damaged(settings, data, trial, folder):
 
 def _foreign(settings, data, trial, folder):
     """Put crystals without oxygen, of the bundled formation energies, in place of some oxides."""
-    other = load_formation_energy(structures="arrays")
-    without = np.array([8 not in c.atomic_numbers for c in other.structures])
-    without &= np.array([max(c.atomic_numbers) <= 94 for c in other.structures])
-    rows = _some(settings, trial.pool)[: without.sum()]
-    chosen = np.random.RandomState(settings.random_state).permutation(np.flatnonzero(without))
-    X, y = trial.X().copy(), trial.y.copy()
-    featurizer = MEGNetFeaturizer(weights_of(data, trial.network, folder), on_error="nan")
-    Z = featurizer.fit(data.structures[:1]).transform(other.structures[chosen])
-    chosen, Z = (values[np.isfinite(Z).all(axis=1)][: len(rows)] for values in (chosen, Z))
-    X[rows], y[rows] = Z, other.target[chosen]
+    other, rows, found = load_formation_energy(structures="arrays"), _some(settings, trial.pool), []
+    for row in np.random.RandomState(settings.random_state).permutation(len(other.target)):
+        numbers = other.structures[row].atomic_numbers
+        if len(found) < len(rows) and 8 not in numbers and max(numbers) <= N_ELEMENTS:
+            try:
+                structure_graph(other.structures[row], CUTOFF)
+            except ValueError:  # no bond
+                continue
+            found.append(row)
+    X, y, rows = trial.X().copy(), trial.y.copy(), rows[: len(found)]
+    X[rows] = _features(weights_of(data, trial.network, folder), other.structures[found])
+    y[rows] = other.target[found]
     return X, y, trial.sets, trial.process("paper")[0].kernel
 
 

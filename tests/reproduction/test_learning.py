@@ -6,6 +6,7 @@ import pytest
 from skcfgp.reproduction.accuracy import nearest_neighbour_mae
 from skcfgp.reproduction.learning import (
     LEAST_LEFT,
+    compare,
     end_of_advantage,
     gains,
     synthetic_vectors,
@@ -21,16 +22,24 @@ def test_nearest_neighbour_of_equal_rows_is_another_row():
 def test_gains_at_equal_labels():
     active = np.array([1.0, 0.9, 0.6, 0.5, 0.4])
     random = np.array([1.0, 0.9, 0.8, 0.6, 0.6])
-    found = gains(active, random, 4)
+    found = compare(active, random, 4)
     assert found["lower"] == pytest.approx(1 / 3)
     assert found["factor"] == pytest.approx(1.5)
     assert (found["n_parity"], found["acceleration"]) == (2, 2.0)
-    worse = gains(random + 1, random, 4)
+    worse = compare(random + 1, random, 4)
     assert worse["n_parity"] is worse["acceleration"] is None
     # what it was at the start does not count
-    assert gains(np.array([0.1, 0.5, 0.2]), np.full(3, 0.2), 2)["n_parity"] == 2
+    assert compare(np.array([0.1, 0.5, 0.2]), np.full(3, 0.2), 2)["n_parity"] == 2
     assert cycles_of_paper(7195) == 1500
     assert cycles_of_paper(1427, 6000) == 1190
+
+
+def test_the_range_of_a_gain_is_that_over_the_random_orders():
+    errors = {"max-std": [[1.0, 0.6]], "random": [[1.0, 0.8], [1.0, 1.2]]}
+    curves = [{"strategy": name, "mae": np.array(e)} for name in errors for e in errors[name]]
+    found = gains(curves, "mae", 1)
+    assert found["percent"] == pytest.approx(40)
+    assert (found["percent_low"], found["percent_high"]) == pytest.approx((25, 50))
 
 
 def test_end_of_the_advantage():

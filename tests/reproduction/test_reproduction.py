@@ -8,14 +8,22 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from skcfgp.calibration import (
+    ExchangeabilityWarning,
+    negative_log_likelihood,
+    predict_distribution,
+)
 from skcfgp.cli import main
-from skcfgp.reproduction import Settings, trials
+from skcfgp.models import make_cfgp
+from skcfgp.network import checkpoints, load_network
+from skcfgp.reproduction import Settings, accuracy, trials
 from skcfgp.reproduction.data import bundled_data, read_data
 from skcfgp.reproduction.learning import active_learning
 from skcfgp.reproduction.records import Run
 from skcfgp.reproduction.report import stages_of
 from skcfgp.reproduction.store import run_stages
-from skcfgp.reproduction.table import CLAIMS, make_table
+from skcfgp.reproduction.table import claims_of, make_table
+from skcfgp.reproduction.variations import VARIATIONS, variation, variations_of
 
 pytestmark = pytest.mark.network
 
@@ -79,7 +87,9 @@ def test_report_table_and_figures(ran):
     assert "mine.csv" in ran.report
     assert "its own network" in ran.report
     rows = rows_of(ran.folder / "table.csv")
-    assert [row["row"] for row in rows] == [claim.row for claim in CLAIMS]
+    run = Run(**json.loads((ran.folder / "records.json").read_text()))
+    claims = [c for c in claims_of(run) if run.records.get("phosphates") or c.row != "4.6"]
+    assert [row["row"] for row in rows] == [claim.row for claim in claims]
     for row in rows:
         assert row["claim"] in ran.report
         held = [value for name, value in row.items() if name.startswith("held")]
@@ -172,13 +182,95 @@ def test_the_library_leaves_the_threads_of_tensorflow_alone(monkeypatch, tmp_pat
     assert (tmp_path / "n").exists()
 
 
-def test_an_interrupted_training_is_no_result(monkeypatch, tmp_path):
-    class Interrupted(trials.MEGNetFeaturizer):
-        def fit(self, X, y, unseen=None):
-            self.history_ = {"loss": [0.5, 0.4]}  # Ctrl-C in the third epoch
-            return self
+def test_an_interrupted_training_is_no_result_and_goes_on(monkeypatch, tmp_path):
+    data = bundled_data().sample(40, 20, 10, 0)
+    known = data.structures[data.train], data.y[data.train]
+    save = checkpoints.Checkpoint.save
 
-    monkeypatch.setattr(trials, "MEGNetFeaturizer", Interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        trials.train_network(np.array([]), np.array([]), tmp_path / "n", epochs=3)
+    def stop(self, *args):
+        save(self, *args)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints.Checkpoint, "save", stop)
+        with pytest.warns(UserWarning, match="after 1 of 3"), pytest.raises(KeyboardInterrupt):
+            trials.train_network(*known, tmp_path / "n", epochs=3)
     assert not (tmp_path / "n").exists()
+    history, _, fastest = trials.train_network(*known, tmp_path / "n", epochs=3)
+    assert len(history["loss"]) == 3
+    assert fastest == min(history["seconds"])
+    again, _, _ = trials.train_network(*known, tmp_path / "n", epochs=3)
+    assert again == history  # seconds and all: nothing was trained again
+
+
+@pytest.fixture(scope="session")
+def results(ran):
+    """Settings, data, results of all stages, and the folder of the networks."""
+    settings = Settings.quick(retrain=True)
+    data = ran.data.sample(*(SMALL[f"n_{part}"] for part in ("initial", "pool", "test")), 0)
+    stages = stages_of(settings, data, ran.folder / "networks")
+    found = run_stages(stages, settings, data, ran.folder / "stages", [].append)
+    return settings, data, found, ran.folder / "networks"
+
+
+def test_a_variation_changes_one_thing(results):
+    settings, data, found, folder = results
+    trial = trials.load_trial(data, found, "main")
+    assert variations_of(data) == list(VARIATIONS)
+    assert "a tenth of the pool without oxygen" not in variations_of(bundled_data())
+    for name, change in VARIATIONS.items():
+        if "epochs" in name:  # another network
+            continue
+        X, y, sets, _ = change(settings, data, trial, folder)
+        same = np.isclose(X, trial.X()).all(axis=1)
+        changed = {name: np.mean(~same[rows]) for name, rows in trial.sets.items()}
+        sets_changed = [not np.array_equal(sets[k], trial.sets[k]) for k in sets]
+        if name.startswith("a tenth"):
+            assert changed["pool"] == pytest.approx(0.1)
+            assert changed["initial"] == changed["test"] == 0
+            assert np.array_equal(y != trial.y, ~same) or name.endswith("too long")
+            assert not any(sets_changed)
+        elif name.startswith("initial set"):
+            assert same.all()
+            assert not set(sets["initial"]) & set(trial.initial)
+            assert sets_changed == [True, True, False]
+        else:
+            assert same.all() or name.startswith("min-max")
+            assert not any(sets_changed)
+
+
+def test_a_variation_with_another_network_and_nothing_varied(results):
+    settings, data, found, folder = results
+    options = {"name": "nothing", "folder": folder}
+    (plain,) = variation(settings, data, found, **options)["records"]["variations"]
+    active = found["active_main"]["records"]["active"]
+    for metric in ("mae_pool", "mae_test"):
+        where = {"recipe": "paper", "metric": metric, "share": "paper"}
+        (known,) = [r for r in active if all(r[k] == v for k, v in where.items())]
+        assert plain[metric]["active"] == pytest.approx(known["active"])
+        assert plain[metric]["random"] == pytest.approx(known["random"])
+    options["name"] = "cut-off of 5 angstrom, a third of the epochs"
+    (other,) = variation(settings, data, found, **options)["records"]["variations"]
+    assert other["before"]["mae"] != plain["before"]["mae"]
+    network = load_network(folder / "variation_3_5")
+    assert network.architecture.cutoff == 5.0
+
+
+def test_the_t_distribution_is_that_of_the_calibrated_pipeline(results):
+    settings, data, found, folder = results
+    trial = trials.load_trial(data, found, "main")
+    with pytest.warns(ExchangeabilityWarning, match="10 others are too few"):
+        mine = accuracy.predictive_distribution(settings, data, trial, "recommended")
+    cfgp = make_cfgp(folder / "seed_0", calibrated=True, random_state=settings.random_state)
+    known = data.structures[trial.initial], trial.y[trial.initial]
+    with pytest.warns(ExchangeabilityWarning, match="10 others are too few"):
+        cfgp.fit(*known, gp__unseen=trial.unseen_mask)
+    whole = predict_distribution(cfgp, data.structures[data.test])
+    for q in (0.025, 0.5, 0.9):
+        np.testing.assert_allclose(mine.ppf(q), whole.ppf(q), rtol=1e-5, atol=1e-6)
+    records = found["calibration"]["records"]["distributions"]
+    (row,) = [r for r in records if (r["trial"], r["recipe"]) == ("main", "recommended")]
+    labels = data.y[data.test]
+    assert row["nll"] == pytest.approx(negative_log_likelihood(labels, whole), rel=1e-4)
+    low, high = whole.interval(0.9)
+    assert row["in 0.9"] == np.mean((low <= labels) & (labels <= high))

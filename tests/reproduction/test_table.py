@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from skcfgp.reproduction.judging import Claim, all_below, effect, within_factor
 from skcfgp.reproduction.records import Run, Seeds
-from skcfgp.reproduction.table import CLAIMS, Claim, all_below, effect, make_table, within_factor
+from skcfgp.reproduction.table import claims_of, make_table
 
 
 def test_criteria():
@@ -87,7 +88,24 @@ def low(found):
 
 
 def test_each_claim_has_its_own_number_and_a_criterion_if_it_is_judged():
-    rows = [claim.row for claim in CLAIMS]
+    facts = {"properties": {"modulus": " GPa"}, "other_properties": {"band gap": " eV"}}
+    changed = [{"variation": "the weather"}, {"variation": "the cat"}]
+    claims = claims_of(Run(facts, {"variations": changed}))
+    rows = [claim.row for claim in claims]
     assert len(set(rows)) == len(rows)
     assert rows == sorted(rows, key=lambda row: [int(number) for number in row.split(".")])
-    assert all(bool(claim.criterion) == (claim.judge is not None) for claim in CLAIMS)
+    assert all(bool(claim.criterion) == (claim.judge is not None) for claim in claims)
+    text = " ".join(claim.text for claim in claims)
+    assert all(name in text for name in ("modulus", "band gap", "the weather", "the cat"))
+
+
+@pytest.mark.parametrize(("lower", "verdict"), [(0.5, "yes"), (0.3, "partly"), (0.1, "no")])
+def test_a_variation_is_judged_by_the_error_on_the_remaining_pool(lower, verdict):
+    found = {"lower": lower, "percent": 100 * lower, "percent_low": 1.0, "percent_high": 2.0}
+    found |= {"n_parity": 7, "n_as_paper": None}
+    row = {"variation": "the weather", "before": {"mae": 0.1, "coverage_2sigma": 0.9}}
+    row |= {"mae_pool": found, "mae_test": found | {"n_parity": None}}
+    run = Run({"trials": ["main"], "unit": "eV"}, {"variations": [row]})
+    (line,) = make_table(run, [c for c in claims_of(run) if "the weather" in c.text])
+    assert line["held, paper pipeline"] == verdict
+    assert "43% at not reached in any of 1 seeds labels" in line["ours, paper pipeline"]

@@ -276,8 +276,9 @@ def _from_nothing(moment):
     return Claim(
         "Without a label and a network at first: initial design and integrated variance on "
         f"composition against random, test set, {moment}", "",
-        "{main[labels]} labels: {percent:.1f}% lower, {active.mean:.4f} against {random.mean:.4f} "
-        "{unit}; worth {worth:.0f} random labels", in_table("from_nothing", moment=moment),
+        "after {main[labels]} labels {percent:.1f}% lower, {active.mean:.4f} against "
+        "{random.mean:.4f} {unit}; {n_parity:.0f} labels for the error of as many random ones",
+        in_table("from_nothing", moment=moment),
         "lower", lambda found: effect(found["lower"]), OTHER,
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from ..calibration import (
     error_enrichment,
     miscalibration_area,
     negative_log_likelihood,
+    pit_values,
     predict_distribution,
     uncertainty_report,
 )
@@ -127,7 +128,8 @@ def _of_distributions(settings, data, trial, recipe):
     table = coverage_by_level(y, distribution, levels=[*LEVELS, TWO_SIGMA])
     found |= {f"in {level:.4g}": row.coverage for level, row in table.iterrows()}
     found |= {f"coverage_2sigma_{end}": table.loc[TWO_SIGMA, end] for end in ("low", "high")}
-    return {name: float(value) for name, value in found.items()}
+    found = {name: float(value) for name, value in found.items()}
+    return found | {"pit": np.round(pit_values(y, distribution), 5).tolist()}
 
 
 def calibration(settings, data, trial):

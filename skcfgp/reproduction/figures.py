@@ -3,8 +3,10 @@
 from functools import partial
 from itertools import product
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from scipy.stats import uniform
 
 from .. import displays
 from ..network import load_network
@@ -53,6 +55,11 @@ def _calibration(axes, data, results, facts):
     trial, draw = load_trial(data, results, MAIN), displays.CalibrationCurveDisplay.from_predictions
     for recipe in RECIPES:
         draw(*trial.tested(recipe), name=TITLES[recipe], ax=axes[0, 0])
+    for row in results["calibration"]["records"]["distributions"]:
+        if (row["trial"], row["recipe"]) == (MAIN, "recommended"):
+            u = np.array(row["pit"])  # uniform if the distributions are right
+            name = f"{TITLES['recommended']}, Student-t"
+            draw(u, uniform(np.zeros(len(u)), 1.0), name=name, ax=axes[0, 0])
 
 
 def _learning_curves(axes, data, results, facts, *, long=False):
@@ -66,6 +73,11 @@ def _learning_curves(axes, data, results, facts, *, long=False):
                 if run["recipe"] == recipe:
                     curve = {column: run[column][: n + 1] for column in ("n_labelled", metric)}
                     curves[run["strategy"]].append(pd.DataFrame(curve))
+        if recipe == "recommended" and not long:
+            curve = results["integrated"]["curve"]
+            columns = {metric: curve[:, METRICS.index(metric)]}
+            columns["n_labelled"] = curves["max-std"][0]["n_labelled"].iloc[: len(curve)]
+            curves["integrated variance"] = [pd.DataFrame(columns)]
         displays.LearningCurveDisplay.from_simulations(curves, metric=metric, unit=data.unit, ax=ax)
         _add_title(ax, recipe)
 
@@ -103,7 +115,8 @@ FIGURES = (
      "{n_test:,} against sigma, the worst by name (right); {n_train:,} labels, one seed."),
     ("calibration.png", "Calibration curves", (1, 1), _calibration,
      "Fraction of the {n_test:,} crystals of the test set inside central intervals, against their "
-     "probability; {n_train:,} labels, one seed."),
+     "probability: Gaussians of both pipelines, and the Student-t of the recommended one with "
+     "calibrated=True; {n_train:,} labels, one seed."),
     ("learning_curves.png", "Active learning (Fig. 5)", (2, 2), _learning_curves,
      "One crystal a cycle, network and hyper-parameters fixed, {n_share:,} of {n_pool:,} cycles "
      "(the paper: 1,500 of 7,195). Left: the error on what is left of the pool, the paper's "

@@ -11,14 +11,14 @@ def begin(store, pool, labelled, settings):
     """Begin a campaign; see `Campaign.init`."""
     from .crystals import check_labelled, costs_of, read_labelled, read_pool
     from .keeping import insert_crystals
-    from .model import compute_features, takes_formulas
+    from .model import compute_features
 
     check_settings(settings)
     if store.path.exists():  # raises now, and not after the work
         with store.writing(create=True):
             pass
     check_writable(store.path)
-    crystals, labels = read_pool(pool, formulas=takes_formulas(settings)), {}
+    crystals, labels = read_pool(pool, **_asked(settings)), {}
     if labelled is not None:
         asked = [settings[name] for name in ("target", "unit", "log")]
         labels = read_labelled(labelled, crystals, *asked)
@@ -45,11 +45,11 @@ def add_crystals(store, pool, settings):
     """Add crystals to the pool; see `Campaign.add`."""
     from .crystals import costs_of, read_pool
     from .keeping import insert_crystals
-    from .model import check_network, compute_features, takes_formulas
+    from .model import check_network, compute_features
 
     with store.reading() as ledger:
         known = ledger.ids
-    crystals = read_pool(pool, known, formulas=takes_formulas(settings))
+    crystals = read_pool(pool, known, **_asked(settings))
     costs = costs_of(crystals, settings["cost"])
     features, _, digest = compute_features(crystals, settings)
     check_network(settings, digest)
@@ -60,6 +60,16 @@ def add_crystals(store, pool, settings):
         first, number = len(ledger.ids), ledger.append("add", content)
         insert_crystals(ledger.connection, number, crystals, costs, features, first)
     return crystals.ids, crystals.refused
+
+
+def _asked(settings):
+    """Return what the crystals of a campaign may be, and what must be known beside them."""
+    from .crystals import cost_column
+    from .model import takes_formulas
+
+    columns = [*settings.get("estimates", ()), *settings.get("columns", ())]
+    columns += cost_column(settings["cost"])
+    return {"formulas": takes_formulas(settings), "columns": columns}
 
 
 def _listed(refused):

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Composition
 
+from ..structures import check_structures
 from ..structures.compositions import is_formula
-from ..structures.crystal_tables import read_crystals
-from ..structures.files import is_poscar, is_structure_file, structure_files
+from ..structures.crystal_tables import is_other_compound, other_compound, read_crystals
+from ..structures.files import is_structure_file
 from ..structures.ids import IdFinder, Name, all_ids, own_id
 from ..structures.keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS
 from ..structures.tables import Refusal
@@ -21,13 +22,12 @@ from .state import State
 __all__ = [
     "Pool",
     "check_labelled",
+    "cost_column",
     "costs_of",
     "numbers_of",
     "read_labelled",
     "read_pool",
 ]
-
-TABLES = (".csv", ".csv.txt")
 
 #: Bounds of a cost, this and its inverse, so that sums and quotients are finite.
 LARGEST_COST = 1e30
@@ -91,12 +91,12 @@ def _is_name(id_):
     )
 
 
-def read_pool(source, known=(), *, formulas=False):
+def read_pool(source, known=(), *, formulas=False, columns=()):
     """Read crystals into a `Pool`; `known` are ids that are taken.
 
-    The source is a DataFrame with a column ``structure``; or a list of files and folders, among
-    them tables of crystals in CSV files; or whatever else `check_structures` takes. With `formulas`
-    a crystal may be a formula, in a column ``formula`` or ``composition`` of a table.
+    The source is a DataFrame with a column ``structure``; or a list of files, folders and tables of
+    crystals; or whatever else `check_structures` takes. With `formulas` a crystal may be a formula,
+    in a column ``formula`` or ``composition`` of a table. With `columns` a file of JSON is a table.
     """
     pool = Pool(taken=set(known), find=IdFinder(known), formulas=formulas)
     if isinstance(source, str | Path):
@@ -104,7 +104,8 @@ def read_pool(source, known=(), *, formulas=False):
     if (column := _crystal_column(source)) is not None:
         _read_frame(source, column, pool)
     elif isinstance(source, list | tuple) and all(isinstance(s, str | Path) for s in source):
-        _read_files([s if _is_formula(s) else Path(s).expanduser() for s in source], pool)
+        paths = [s if _is_formula(s) else Path(s).expanduser() for s in source]
+        _read_files(paths, columns, pool)
     else:
         _append_found(pool, _check(source, pool))
     return pool
@@ -127,25 +128,15 @@ def _is_formula(item):
     return not is_structure_file(Path(item)) and not Path(item).expanduser().exists()
 
 
-def _read_files(paths, pool):
-    """Read files, folders and tables of crystals; the ids of all files are told apart together."""
-    tables, files = [], []
-    for path in paths:
-        if isinstance(path, str):  # a formula
-            files.append(path)
-        elif path.name.lower().endswith(TABLES):
-            tables.append(path)
-        else:
-            files += structure_files(path) if path.is_dir() else [path]
-    poscars = [path for path in files if isinstance(path, Path) and is_poscar(path)]
-    known = {str(path): path for path in poscars if path.name in pool.taken}
-    _append_found(pool, _check([path for path in files if str(path) not in known], pool))
-    _append_found(pool, _check(known, pool))  # another POSCAR is there already
-    for path in tables:
-        table = read_crystals(path, formulas=pool.formulas)
-        pool.refused += table.refused
-        for row in table.rows:
-            pool.append(row.id, row.crystal, row.fields, row.line)
+def _read_files(paths, columns, pool):
+    """Read files, folders and tables of crystals, as ``skcfgp predict`` does."""
+    from ..models.reading import read_files
+
+    found = read_files(paths, columns, pool.taken)
+    crystals = found.crystals
+    if not pool.formulas:
+        crystals = check_structures(crystals, on_error="nan")
+    _append_found(pool, crystals, found.fields, found.lines)
 
 
 def read_labelled(source, pool, target, unit, log=False):
@@ -158,13 +149,18 @@ def read_labelled(source, pool, target, unit, log=False):
     """
     if isinstance(source, str | Path):
         path, results = Path(source), []
-        columns, rows, refused = read_crystals(path, pool.taken, formulas=pool.formulas)
+        known = dict(zip(pool.ids, pool.structures, strict=True))
+        columns, rows, refused = read_crystals(path, known, formulas=pool.formulas)
         if not rows and not refused:
             raise ValueError(f"{path} holds no labels.")
         value_column = find_value_column(path, columns, target) if rows else None
         for row in rows:
-            if row.crystal is not None:
+            if row.crystal is not None and row.id not in known:
                 pool.append(row.id, row.crystal, row.fields, row.line)
+            elif row.crystal is not None and is_other_compound(row.crystal, known[row.id]):
+                reason = other_compound(row.crystal, known[row.id])
+                refused.append(Refusal(row.line, row.id, reason))
+                continue
             results.append(result_of_row(row.line, row.id, row.fields, value_column))
     else:
         path, refused = "labelled", []
@@ -202,19 +198,27 @@ def _append_one(pool, id_, frame, item, columns):
         pool.append(id_, found.structures[0], columns)
 
 
-def _append_found(pool, found):
+def _append_found(pool, found, fields=None, lines=None):
     reasons = {failure.index: failure.reason for failure in found.failures}
-    for index, (id_, structure) in enumerate(zip(found.ids, found.structures, strict=True)):
-        if index in reasons:
-            pool.refuse(id_, reasons[index])
+    for row, (id_, structure) in enumerate(zip(found.ids, found.structures, strict=True)):
+        line = lines and lines[row]
+        if row in reasons:
+            pool.refuse(id_, reasons[row], line)
         else:
-            pool.append(id_, structure)
+            pool.append(id_, structure, fields and fields[row], line)
 
 
 def _check(source, pool):
-    from ..structures import check_structures
-
     return check_structures(source, on_error="nan", formulas=pool.formulas)
+
+
+def cost_column(cost):
+    """Return the column of costs, in a list; an empty one if they are in none."""
+    return [] if cost is None or _power_of_sites(cost) else [cost]
+
+
+def _power_of_sites(cost):
+    return re.fullmatch(r"nsites(?:\^|\*\*)(\d+(?:\.\d+)?)", cost.replace(" ", ""))
 
 
 def costs_of(pool, cost):
@@ -224,7 +228,7 @@ def costs_of(pool, cost):
     """
     if cost is None:
         return dict.fromkeys(pool.ids, 1.0)
-    if match := re.fullmatch(r"nsites(?:\^|\*\*)(\d+(?:\.\d+)?)", cost.replace(" ", "")):
+    if match := _power_of_sites(cost):
         pool.refuse_rows(
             {
                 row: f"a formula has no number of sites, which the cost {cost!r} needs; give a "

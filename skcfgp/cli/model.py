@@ -16,7 +16,8 @@ __all__ = [
     "columns_of",
     "fit_model",
     "model_options",
-    "predict_in_parts",
+    "predict_found",
+    "read_crystals",
     "say_refused",
     "say_unused",
     "split_names",
@@ -136,10 +137,22 @@ def columns_of(options):
     return [*options["estimates"], *options["columns"]]
 
 
-def fit_model(train, target, unit, recipe, weights, layer, estimates, columns, log, pool=None):
+def read_crystals(files, options):
+    """Read FILES, and say which crystals cannot be used, before the work."""
+    from ..models.reading import read_files
+
+    found = read_files(files, columns_of(options))
+    say_unused((failure.id, failure.reason) for failure in found.crystals.failures)
+    return found
+
+
+def fit_model(
+    train, target, unit, recipe, weights, layer, estimates, columns, log, pool, check_unit=None
+):
     """Fit the model that the options ask for; --train may name crystals of `pool` by their ids.
 
-    Returns it with the unit of its predictions and the number of labels that were refused.
+    The pool is a function of names, such as `Found.named`. `check_unit` is asked before the fit.
+    Returns the model with the unit of its predictions and the number of labels that were refused.
     """
     from ..models.default import fit_predictor
     from ..structures.labels import read_labelled
@@ -157,6 +170,8 @@ def fit_model(train, target, unit, recipe, weights, layer, estimates, columns, l
         pool=pool,
     )
     say_labels(train, found)
+    if check_unit is not None:
+        check_unit(found.unit)
     labelled = (found.X, found.y)
     if found.label_std is not None:
         labelled += (found.label_std,)
@@ -205,22 +220,33 @@ def say_unused(failures):
     return n
 
 
-def predict_in_parts(model, crystals, unit, coverage, keep):
-    """Predict crystals part by part; `keep` gets the finished rows if there is an error."""
+def predict_found(found, options, coverage, keep, check_unit=None):
+    """Fit the model and predict what `read_crystals` found, part by part.
+
+    `keep` gets the finished rows if there is an error. Returns the table, the unit and the number
+    of labels that were refused. Where no crystal can be used, nothing is fitted.
+    """
     import pandas as pd
 
-    from ..models.default import in_parts
     from ..models.predictor import predict_crystals
 
+    known = {failure.index for failure in found.crystals.failures}
+    model, unit, n_refused = None, options["unit"] or "", 0
+    if len(known) < len(found):
+        model, unit, n_refused = fit_model(**options, pool=found.named, check_unit=check_unit)
     tables = []
     try:
-        for part in in_parts(crystals, PART):
+        for start in range(0, max(len(found), 1), PART):
+            part = found.part(start, start + PART)
             tables.append(predict_crystals(model, part, unit, coverage))
     except BaseException:
         if tables:
             keep(pd.concat(tables, ignore_index=True))
         raise
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
+    failed = table[table["error"] != ""].drop(index=known)
+    say_unused(zip(failed["id"], failed["error"], strict=True))
+    return table, unit, n_refused
 
 
 def unusable(n_failed, n_crystals, n_labels=0):

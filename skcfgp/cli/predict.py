@@ -8,10 +8,9 @@ from .folders import check_output
 from .model import (
     OUT_HELP,
     check_model_options,
-    columns_of,
-    fit_model,
     model_options,
-    predict_in_parts,
+    predict_found,
+    read_crystals,
     unusable,
 )
 
@@ -40,13 +39,8 @@ def predict(files, out, coverage, **options):
     check_model_options(**options)
     if out is not None:
         check_output(out)
-    from ..models.default import read_files
-
-    # An unknown format is an error before the work.
-    crystals = read_files(files, columns_of(options))
-    pool = None if columns_of(options) else crystals
-    model, unit, n_refused = fit_model(**options, pool=pool)
-    table = predict_in_parts(model, crystals, unit, coverage, keep_in(out))
+    found = read_crystals(files, options)
+    table, _, n_refused = predict_found(found, options, coverage, keep_in(out))
     write(table, out)
     unusable(int((table["error"] != "").sum()), len(table), n_refused)
 

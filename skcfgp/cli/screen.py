@@ -1,5 +1,6 @@
 """The command ``skcfgp screen``: which crystals meet a condition, and which to label next."""
 
+import functools
 from pathlib import Path
 
 import click
@@ -12,7 +13,8 @@ from .model import (
     columns_of,
     fit_model,
     model_options,
-    predict_in_parts,
+    predict_found,
+    read_crystals,
     say_unused,
     unusable,
 )
@@ -126,8 +128,15 @@ def screen(files, below, above, between, cut, edge_cases, rescale, out, coverage
         found, known_unit = _screen_campaign(files[0], condition, unit, cut, rescale)
     else:
         from ..screening import screen as screen_table
+        from .predict import keep_in
 
-        table, known_unit, n_refused = _table(files, options, unit, coverage, out)
+        table, known_unit, n_refused = predict_found(
+            read_crystals(files, options),
+            options,
+            coverage,
+            keep_in(out),
+            functools.partial(_check_unit, unit),
+        )
         found = screen_table(table, condition, cut)
     _say(found, edge_cases, known_unit)
     if out is not None:
@@ -135,9 +144,7 @@ def screen(files, below, above, between, cut, edge_cases, rescale, out, coverage
 
         write(found.table, out)
     if table is not None:
-        failed = table[table["error"] != ""]
-        say_unused(zip(failed["id"], failed["error"], strict=True))
-        unusable(len(failed), len(table), n_refused)
+        unusable(int((table["error"] != "").sum()), len(table), n_refused)
 
 
 def _condition(in_folder, below, above, between):
@@ -166,11 +173,6 @@ def _check_options(options, condition, in_folder, is_campaign):
         return
     check_no_effect(("rescale",), "on files, which have no labels to compare with")
     check_model_options(**options)
-    if columns_of(options) and in_folder:
-        raise click.UsageError(
-            "--estimates and --columns are for tables of crystals that fit into memory: name a "
-            "table (.csv or .json) for --out."
-        )
 
 
 def _check_unit(unit, known):
@@ -214,18 +216,6 @@ def _screen_campaign(folder, condition, unit, cut, rescale):
     return campaign.screen(**limits, cut=cut, rescale=rescale), known
 
 
-def _table(files, options, unit, coverage, out):
-    from ..models.default import read_files
-    from .predict import keep_in
-
-    # An unknown format is an error before the work.
-    crystals = read_files(files, columns_of(options))
-    pool = None if columns_of(options) else crystals
-    model, known, n_refused = fit_model(**options, pool=pool)
-    _check_unit(unit, known)
-    return predict_in_parts(model, crystals, known, coverage, keep_in(out)), known, n_refused
-
-
 def _screen_pool(path, out, condition, unit, cut, edge_cases, coverage, options, pool):
     """Predict a pool into a folder, and screen what is there."""
     from ..campaign.tables import write_table
@@ -245,9 +235,10 @@ def _predict_pool(path, out, unit, coverage, options, pool):
 
     from ..screening import Pool, predict_pool
 
-    n = Pool(path).count()  # refuses an unknown format before the work
-    model, known, n_refused = fit_model(**options)
-    _check_unit(unit, known)
+    crystals = Pool(path, columns_of(options))
+    n = crystals.count()  # refuses an unknown format before the work
+    check_unit = functools.partial(_check_unit, unit)
+    model, known, n_refused = fit_model(**options, pool=crystals.named, check_unit=check_unit)
     with tqdm(total=n, unit="crystal", disable=None) as bar:
         found = predict_pool(
             model,
@@ -255,6 +246,7 @@ def _predict_pool(path, out, unit, coverage, options, pool):
             out,
             unit=known,
             coverage=coverage,
+            columns=columns_of(options),
             chunk_size=pool["chunk_size"],
             scheduler=pool["scheduler"],
             n_workers=pool["workers"] or 1,

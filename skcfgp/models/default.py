@@ -1,105 +1,22 @@
-"""The model of the commands, and the crystals that they take, from files."""
+"""The model of the commands."""
 
 import warnings
 from pathlib import Path
 
-import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from ..gaussian_process.common import last_step, last_step_input
-from ..structures import Failure, Structures, check_structures, object_array
-from ..structures.crystal_tables import check_columns, read_crystals
-from ..structures.files import structure_files
-from ..structures.ids import Name, all_ids
-from ..structures.tables import is_table_file
 from .cfgp import make_cfgp
 from .persistence import OtherVersionWarning, read_model
 from .predictor import unseen_mask
 
-__all__ = ["BUNDLED_MODEL", "fit_bundled", "fit_predictor", "in_parts", "read_files"]
+__all__ = ["BUNDLED_MODEL", "fit_bundled", "fit_predictor"]
 
 #: Networks of `fit_predictor`: for the user's labels, and for the bundled ones.
 PUBLISHED, BUNDLED = "Eform_MP_2019", "formation_energy_1800"
 
 #: The folder of what `fit_bundled` fits; docs/scripts/fit_bundled_model.py writes it.
 BUNDLED_MODEL = Path(__file__).parent / "fitted" / "formation_energy"
-
-
-def read_files(paths, columns=()):
-    """Read the crystals in files, folders and tables, with the reasons of those that are unusable.
-
-    A table of formulas gives ``Composition`` objects. With `columns`, all files are tables that
-    have these columns, and a DataFrame is returned.
-    """
-    if columns:
-        if others := [path for path in paths if not _has_columns(path)]:
-            raise ValueError(
-                f"{others[0]} has no columns {list(columns)}: with --estimates or --columns, give "
-                "tables of crystals (.csv, .parquet, .json, .jsonl), with a column 'file' or "
-                "'structure' and these columns."
-            )
-        tables = [read_crystals(path, formulas=True) for path in paths]
-        for path, table in zip(paths, tables, strict=True):
-            check_columns(path.name, table, columns)
-        return pd.concat([table.frame(columns) for table in tables])
-    parts, files = [], []
-    for path in paths:
-        if is_table_file(path):
-            parts += [_read_plain(files), _read_table(path)]
-            files = []
-        else:
-            files += structure_files(path) if path.is_dir() else [path]
-    return _joined([*parts, _read_plain(files)])
-
-
-def in_parts(crystals, size):
-    """Yield what `read_files` returned, at most `size` rows at a time, and once if it is empty."""
-    is_frame = not isinstance(crystals, Structures)
-    n = len(crystals) if is_frame else len(crystals.ids)
-    for start in range(0, max(n, 1), size):
-        rows = slice(start, start + size)
-        if is_frame:
-            yield crystals.iloc[rows]
-            continue
-        failures = [
-            Failure(failure.index - start, failure.id, failure.reason)
-            for failure in crystals.failures
-            if start <= failure.index < start + size
-        ]
-        yield Structures(crystals.structures[rows], crystals.ids[rows], failures)
-
-
-def _has_columns(path):
-    return is_table_file(path) or path.suffix.lower() in (".json", ".jsonl")
-
-
-def _read_plain(files):
-    return check_structures(files, on_error="nan", formulas=True)
-
-
-def _read_table(path):
-    """Read a table; one that cannot be used as a whole is one row with the reason."""
-    try:
-        table = read_crystals(path, formulas=True)
-    except (ValueError, OSError) as error:
-        return check_structures(pd.Series([error], [path.name], dtype=object), on_error="nan")
-    return check_structures(table.frame(), on_error="nan", formulas=True)
-
-
-def _joined(parts):
-    """Put several `Structures` one after another, and tell equal ids apart."""
-    parts = [part for part in parts if len(part.ids)]
-    if len(parts) == 1:
-        return parts[0]
-    ids = all_ids([Name(label=str(id_)) for part in parts for id_ in part.ids])
-    structures, failures, first = [], [], 0
-    for part in parts:
-        failures += [
-            Failure(first + f.index, ids[first + f.index], f.reason) for f in part.failures
-        ]
-        structures += list(part.structures)
-        first += len(part.ids)
-    return Structures(object_array(structures), object_array(ids), failures)
 
 
 @threadpool_limits.wrap(limits=1)  # the sums of several threads differ from run to run

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from ..models.reading import Found
 from ..structures import Failure, Structures, object_array
 from ..structures.agreement import TOLD
 from ..structures.ase import read_ase_database
@@ -20,13 +21,13 @@ from ..structures.crystal_tables import FilesBeside, find_content, find_crystals
 from ..structures.dictionaries import escaped
 from ..structures.documents import read_json_lines
 from ..structures.files import is_structure_file, read_structure_file, structure_files
-from ..structures.ids import KEYS, Name, all_ids
+from ..structures.ids import KEYS, Name, aliases, all_ids
 from ..structures.keys import MATERIAL_KEYS, PATH_KEYS
 from ..structures.outcomes import reason_of
 from ..structures.records import ARRAYS
-from ..structures.tables import HEADERLESS, read_table
+from ..structures.tables import CSV, HEADERLESS, PARQUET, read_table
 
-__all__ = ["Pool", "read_records"]
+__all__ = ["Pool", "find_records", "read_records"]
 
 #: Rows of a Parquet file that are held, and bytes of a column that are read, at a time.
 BATCH, BUFFER = 1000, 2**20
@@ -35,10 +36,15 @@ BATCH, BUFFER = 1000, 2**20
 CONTENT = {*KEYS, *MATERIAL_KEYS, *PATH_KEYS, *ARRAYS, *TOLD}
 
 
+#: Formats whose crystals have no id of their own.
+NAMELESS = (".cif", ".mcif", ".vasp", ".poscar")
+
+
 class TableRow(NamedTuple):
-    """A row of a table, whose content `as_crystal` takes."""
+    """A row of a table: its content, which `as_crystal` takes, and all its fields."""
 
     content: object
+    fields: dict
 
 
 class Pool:
@@ -80,7 +86,8 @@ class Pool:
     [(0, 2), (1, 1)]
     """
 
-    def __init__(self, path):
+    def __init__(self, path, columns=()):
+        self.columns = tuple(columns)
         self.path = Path(path).expanduser().resolve()
         if not self.path.exists():
             raise FileNotFoundError(f"there is no file or folder {path}.")
@@ -114,9 +121,9 @@ class Pool:
         """Count the records; a structure file that is not read in rows is one record."""
         total = 0
         for path in self._paths:
-            count = _COUNTS.get(path.suffix.lower())
+            stream = _stream_of(path)
             with _naming(path):
-                total += 1 if count is None else count(path)
+                total += 1 if stream is None else stream[1](path)
         return total
 
     def chunks(self, size):
@@ -141,6 +148,23 @@ class Pool:
                 return
             yield number, chunk
 
+    def named(self, names):
+        """Return id, crystal and fields of what some names may mean: an id, a file or its stem.
+
+        The crystal is None where it cannot be used, or two have its id.
+        """
+        wanted, found = set().union(*map(aliases, names)), {}
+        for id_, record in self._records():
+            if isinstance(record, Path) and record.suffix.lower() in NAMELESS:
+                if not aliases(id_) & wanted:
+                    continue
+            elif isinstance(record, TableRow | Exception) and not aliases(id_) & wanted:
+                continue
+            for own, crystal, fields in find_records([(id_, record)], self.columns).known():
+                if aliases(own) & wanted:
+                    found[own] = (None if own in found else crystal, fields)
+        return [(id_, *rest) for id_, rest in found.items()]
+
     def _records(self):
         names = all_ids([Name(path=path) for path in self._paths])
         for name, path in zip(names, self._paths, strict=True):
@@ -149,7 +173,7 @@ class Pool:
                 yield name, path
                 continue
             with _naming(path):
-                yield from stream(path, name)
+                yield from stream[0](path, name, self.columns)
 
 
 @contextmanager
@@ -163,8 +187,13 @@ def _naming(path):
 
 def read_records(records):
     """Make `Structures` of the records of a chunk; a file may hold several crystals."""
-    crystals, ids, failures = [], [], []
-    for id_, item in (row for record in records for row in _open(*record)):
+    return find_records(records).crystals
+
+
+def find_records(records, columns=()):
+    """Make `Found` of the records of a chunk: crystals, and columns beside them."""
+    crystals, ids, failures, fields = [], [], [], []
+    for id_, item, beside in (row for record in records for row in _open(*record)):
         try:
             if isinstance(item, Exception):
                 raise item
@@ -173,13 +202,16 @@ def read_records(records):
             failures.append(Failure(len(ids), id_, reason_of(error)))
             crystals.append(None)
         ids.append(id_)
-    return Structures(object_array(crystals), object_array(ids), failures)
+        fields.append({name: beside[name] for name in columns if name in beside})
+    found = Structures(object_array(crystals), object_array(ids), failures)
+    return Found(found, fields, [None] * len(ids), tuple(columns))
 
 
 def _open(id_, record):
-    """Yield the id and the record, or the error, of each crystal of a record."""
+    """Yield the id, the record or the error, and the fields of each crystal of a record."""
+    beside = None
     if isinstance(record, TableRow):
-        found = [(None, record.content)]
+        found, beside = [(None, record.content)], record.fields
     elif isinstance(record, Path):
         found = _rows(lambda: read_structure_file(record))
     elif isinstance(record, bytes):
@@ -188,7 +220,8 @@ def _open(id_, record):
         found = [(None, record)]
     for position, (own, item) in enumerate(found):
         within = id_ if len(found) == 1 else f"{id_}:{position}"
-        yield escaped(str(within if own is None else own)), item
+        fields = item if beside is None and isinstance(item, dict) else beside or {}
+        yield escaped(str(within if own is None else own)), item, fields
 
 
 def _rows(read):
@@ -201,45 +234,43 @@ def _rows(read):
     return found
 
 
-def _read_json_lines(path, name):
+def _read_json_lines(path, name, columns):
     with path.open("rb") as file:
         lines = (line for line in bounded_lines(file) if not line.isspace())
         for number, line in enumerate(lines):
             yield f"{name}:{number}", line
 
 
-def _read_database(path, name):
+def _read_database(path, name, columns):
     return read_ase_database(path)
 
 
-def _read_parquet(path, name):
+def _read_parquet(path, name, columns):
     from pyarrow.parquet import ParquetFile
 
     with ParquetFile(path, pre_buffer=False, buffer_size=BUFFER) as file:  # else it is kept whole
         names = file.schema_arrow.names
-        columns = [column for column in names if column in CONTENT]
-        if not columns:
+        taken = [column for column in names if column in CONTENT]
+        if not taken:
             raise ValueError(
                 f"{path} needs a column 'structure', 'file', 'formula' or 'id', or {ARRAYS}; it "
                 f"has {names}."
             )
         number, beside = 0, FilesBeside(path.parent)
-        for batch in file.iter_batches(BATCH, columns=columns):
+        taken += [column for column in names if column in columns]
+        for batch in file.iter_batches(BATCH, columns=list(dict.fromkeys(taken))):
             for row in batch.to_pylist():
-                yield _of_table(*find_content(row, beside, f"{name}:{number}"))
+                yield _of_table(*find_content(row, beside, f"{name}:{number}"), row)
                 number += 1
 
 
-def _read_csv(path, name):
-    table = find_crystals(path)
-    rows = [(row.line, row.id, row.crystal) for row in table.rows]
-    rows += [(row.line, row.id, ValueError(row.reason)) for row in table.refused]
-    for _, id_, content in sorted(rows, key=lambda row: row[0]):
-        yield _of_table(id_, content)
+def _read_csv(path, name, columns):
+    for row in find_crystals(path).in_order():
+        yield _of_table(row.id, row.crystal, row.fields)
 
 
-def _of_table(id_, content):
-    return id_, content if isinstance(content, Exception) else TableRow(content)
+def _of_table(id_, content, fields):
+    return id_, content if isinstance(content, Exception) else TableRow(content, fields)
 
 
 def _count_csv(path):
@@ -262,27 +293,23 @@ def _count_database(path):
         return connection.execute("SELECT count(*) FROM systems").fetchone()[0]
 
 
-_COUNTS = {
-    ".jsonl": _count_lines,
-    ".parquet": _count_parquet,
-    ".db": _count_database,
-    ".csv": _count_csv,
-}
-_STREAMS = {
-    ".jsonl": _read_json_lines,
-    ".parquet": _read_parquet,
-    ".db": _read_database,
-    ".csv": _read_csv,
-}
+#: Readers of files that are read in rows, and what counts the rows, by the end of the name.
+_STREAMS = {".db": (_read_database, _count_database)}
+_STREAMS |= dict.fromkeys((".jsonl", ".ndjson"), (_read_json_lines, _count_lines))
+_STREAMS |= dict.fromkeys(PARQUET, (_read_parquet, _count_parquet))
+_STREAMS |= dict.fromkeys(CSV, (_read_csv, _count_csv))
 
 
 def _stream_of(path):
-    """Return the reader of a file that is read in rows, or None."""
-    return _STREAMS.get(path.suffix.lower())
+    """Return the reader and the counter of a file that is read in rows, or None."""
+    name = path.name.lower()
+    return next((found for end, found in _STREAMS.items() if name.endswith(end)), None)
 
 
 def _is_known_in_folder(path):
-    return path.suffix.lower() != ".csv" and _is_known(path)  # labels, perhaps, beside crystals
+    return not path.name.lower().endswith(CSV) and _is_known(
+        path
+    )  # labels, perhaps, beside crystals
 
 
 def _is_known(path):

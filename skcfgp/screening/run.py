@@ -17,7 +17,7 @@ from sklearn.gaussian_process.kernels import Kernel
 
 from .. import __version__
 from ..models.predictor import predict_crystals
-from .pool import Pool, read_records
+from .pool import Pool, find_records
 from .predictions import PoolPredictions
 
 __all__ = ["model_digest", "predict_pool"]
@@ -62,6 +62,7 @@ def predict_pool(
     *,
     unit="",
     coverage=0.95,
+    columns=(),
     chunk_size=500,
     scheduler=None,
     n_workers=1,
@@ -86,6 +87,9 @@ def predict_pool(
         Unit of the predictions, for the table.
     coverage : float, default=0.95
         Probability with which a value lies between ``lower`` and ``upper`` of the table.
+    columns : sequence of str, default=()
+        Columns of numbers of the pool that the model takes beside the crystals; see
+        ``skcfgp.make_cfgp(estimates=..., columns=...)``.
     chunk_size : int, default=500
         Number of crystals (of a folder of files: files) in a chunk. Each worker holds one chunk,
         and another one waits.
@@ -133,7 +137,7 @@ def predict_pool(
     """
     if chunk_size < 1:
         raise ValueError(f"chunk_size must be at least 1, got {chunk_size}.")
-    pool = Pool(pool)
+    pool = Pool(pool, columns)
     if next(pool.chunks(1), None) is None:
         raise ValueError(f"{pool.path} holds no crystal.")
     settings = {
@@ -145,9 +149,9 @@ def predict_pool(
         "coverage": float(coverage),
     }
     found = PoolPredictions.begin(out, settings)
-    sizes, killed = {}, []
+    sizes, killed, options = {}, [], (tuple(columns), unit, coverage)
     chunks = _remaining(pool.chunks(chunk_size), found, sizes, progress)
-    for number, result in _results(model, (unit, coverage), chunks, scheduler, n_workers, retries):
+    for number, result in _results(model, options, chunks, scheduler, n_workers, retries):
         size = sizes.pop(number)
         if isinstance(result, Exception):
             killed.append(number)
@@ -224,7 +228,7 @@ def _results(model, options, chunks, scheduler, n_workers, retries):
     """Yield number and table of each chunk; an exception if it killed its workers."""
     if scheduler is None and n_workers == 1:
         for number, records in chunks:
-            yield number, predict_crystals(model, read_records(records), *options)
+            yield number, _predict_records(model, records, *options)
         return
     first = next(chunks, None)
     if first is None:  # start no cluster without work
@@ -314,7 +318,12 @@ def _run_on(client, model, options, chunks, retries):
 
 
 def _predict(model, records, options):
-    return predict_crystals(model, read_records(pickle.loads(records)), *options)
+    return _predict_records(model, pickle.loads(records), *options)
+
+
+def _predict_records(model, records, columns, unit, coverage):
+    found = find_records(records, columns)
+    return predict_crystals(model, found.part(0, len(found)), unit, coverage)
 
 
 def _check_versions(client):

@@ -12,13 +12,13 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
+from pymatgen.core import Composition
 
 from .checking import as_crystal
 from .files import is_structure_file
 from .ids import KEYS, IdFinder, own_id, stem
 from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_empty, is_missing
-from .outcomes import object_array, reason_of
+from .outcomes import reason_of
 from .records import ARRAYS, has_crystal
 from .tables import Refusal, read_table
 
@@ -30,6 +30,9 @@ __all__ = [
     "check_columns",
     "find_content",
     "find_crystals",
+    "is_other_compound",
+    "names_alone",
+    "other_compound",
     "read_crystals",
 ]
 
@@ -59,20 +62,9 @@ class CrystalTable(NamedTuple):
     refused: list
 
     def in_order(self):
-        """Return all rows by line; those refused have the error, with its line, as crystal."""
-        refused = [CrystalRow(r.line, r.id, ValueError(_with_line(r)), {}) for r in self.refused]
+        """Return all rows by line; those refused have the error as crystal."""
+        refused = [CrystalRow(r.line, r.id, ValueError(r.reason), {}) for r in self.refused]
         return sorted([*self.rows, *refused], key=_by_line)
-
-    def frame(self, columns=()):
-        """Return a DataFrame of ``structure`` and `columns`, whose values stay what they are.
-
-        `skcfgp.structures.check_structures` passes on the errors that are in it.
-        """
-        rows = self.in_order()
-        values = {name: [row.fields.get(name) for row in rows] for name in columns}
-        frame = pd.DataFrame(values, index=[row.id for row in rows], dtype=object)
-        frame.insert(0, "structure", object_array([row.crystal for row in rows]))
-        return frame
 
 
 def check_columns(name, table, named, target=None):
@@ -95,11 +87,23 @@ def _are_numbers(values):
         return False
 
 
-def find_crystals(source, known=()):
+def find_crystals(source):
     """Read a table without opening its crystals: columns, rows and refusals.
 
-    The crystal of a row is what `as_crystal` takes, or None for `known` ids. The id is
-    ``material_id``, ``id`` or ``jid``, else the name of the file without its suffix.
+    The crystal of a row is what `as_crystal` takes. The id is ``material_id``, ``id`` or ``jid``,
+    else the name of the file without its suffix.
+    """
+    columns, found, refused = _contents(source)
+    rows = [row for row in found if not isinstance(row.crystal, Exception)]
+    bad = [row for row in found if isinstance(row.crystal, Exception)]
+    refused += [Refusal(row.line, row.id, str(row.crystal)) for row in bad]
+    return CrystalTable(columns, rows, refused)
+
+
+def _contents(source):
+    """Return the columns of a table, its rows, whose crystal is as `find_content` has it, and more.
+
+    The last are the lines that are no rows.
     """
     table, refused = read_table(source)
     columns = list(table[0][1]) if table else []
@@ -113,27 +117,20 @@ def find_crystals(source, known=()):
             f"{name}: expected a column 'structure', 'file', 'formula' or 'id', got {columns}."
         )
     beside, rows = FilesBeside(folder), []
-    known = IdFinder(known) if known else None
     for number, (line, fields) in enumerate(table):
-        id_, content = find_content(fields, beside, f"{Path(name).stem}:{number}", known)
-        if isinstance(content, Exception):
-            refused.append(Refusal(line, id_, str(content)))
-        else:
-            rows.append(CrystalRow(line, id_, content, fields))
-    return CrystalTable(columns, rows, refused)
+        found = find_content(fields, beside, f"{Path(name).stem}:{number}")
+        rows.append(CrystalRow(line, *found, fields))
+    return columns, rows, refused
 
 
-def find_content(fields, beside, name, known=None):
-    """Return the id of a row and what holds its crystal, None if the id is known, or the error.
+def find_content(fields, beside, name):
+    """Return the id of a row and what holds its crystal, or the error.
 
-    `name` is the id of a row that has none, `known` an `IdFinder`. The content is the row's fields,
-    among them the path of a file as ``structure``.
+    `name` is the id of a row that has none. The content is the row's fields, among them the path of
+    a file as ``structure``.
     """
-    file = next((str(fields[k]) for k in PATH_KEYS if not is_missing(fields.get(k))), "")
-    own = own_id(fields)
-    id_ = own or stem(Path(file).name) or name
-    if known is not None and (match := known(own or file)) is not None:
-        return match, None
+    file = _file_of(fields)
+    id_ = own_id(fields) or stem(Path(file).name) or name
     full = {key: value for key, value in fields.items() if not is_empty(value)}
     try:
         if has_crystal(full):
@@ -151,32 +148,80 @@ def find_content(fields, beside, name, known=None):
     )
 
 
+def _file_of(fields):
+    return next((str(fields[k]) for k in PATH_KEYS if not is_missing(fields.get(k))), "")
+
+
+def _name_of(fields):
+    return own_id(fields) or _file_of(fields)
+
+
 def read_crystals(source, known=(), *, formulas=False):
     """Read a table of crystals; a row whose crystal cannot be used is refused.
 
-    The source is what `read_table` takes. The crystals of `known` ids, which a row may also name by
-    file or path, are not read, and may be missing. With `formulas` a row may have a formula.
+    The source is what `read_table` takes. With `formulas` a row may have a formula. `known` are
+    ids, or crystals by id, which a row may name by id, file or path; such a row has the known id,
+    and needs no crystal of its own: it is None then.
     """
-    found, rows, refused = find_crystals(source, known), [], []
-    for row in found.rows:
+    columns, found, refused = _contents(source)
+    finder, rows = IdFinder(known) if known else None, []
+    for row in found:
+        match = None if finder is None else finder(_name_of(row.fields))
         try:
-            crystal = None
-            if row.crystal is not None:
-                crystal = as_crystal(row.crystal, row.id, formulas=formulas)
+            crystal = _own_crystal(row, formulas, None if match is None else (match, known))
         except Exception as error:  # whatever a crystal does, it costs no other
-            refused.append(Refusal(row.line, row.id, reason_of(error)))
+            reason = reason_of(error)
+            if finder is not None and isinstance(row.crystal, Exception):
+                reason += ", nor has any of the other crystals"
+            refused.append(Refusal(row.line, row.id, reason))
         else:
-            rows.append(row._replace(crystal=crystal))
-    refused = sorted([*found.refused, *refused], key=_by_line)
-    return CrystalTable(found.columns, rows, refused)
+            rows.append(row._replace(id=row.id if match is None else match, crystal=crystal))
+    return CrystalTable(columns, rows, sorted(refused, key=_by_line))
+
+
+def names_alone(source, formulas=False):
+    """Return how a table names the crystals that it has not, or only as formulas."""
+    return [_name_of(row.fields) for row in _contents(source)[1] if _is_alone(row, formulas)]
+
+
+def _is_alone(row, formulas):
+    """Whether a row has no crystal of its own."""
+    if isinstance(row.crystal, Exception):
+        return True
+    if isinstance(path := row.crystal.get("structure"), Path):
+        return not path.exists()
+    return not formulas and not has_crystal(row.crystal)
+
+
+def _own_crystal(row, formulas, known):
+    """Return the crystal of a row; None if it has none, and is known."""
+    if known is not None and _is_alone(row, formulas=True):
+        return None
+    if isinstance(row.crystal, Exception):
+        raise row.crystal
+    crystal = as_crystal(row.crystal, row.id, formulas=formulas or known is not None)
+    if formulas or not isinstance(crystal, Composition):
+        return crystal
+    id_, crystals = known
+    if isinstance(crystals, dict) and is_other_compound(crystal, crystals[id_]):
+        raise ValueError(other_compound(crystal, crystals[id_]))
+    return None
+
+
+def is_other_compound(first, second):
+    """Tell whether two crystals, or formulas, have different compositions."""
+    fractions = [getattr(c, "composition", c).fractional_composition for c in (first, second)]
+    return not fractions[0].almost_equals(fractions[1], rtol=1e-3)
+
+
+def other_compound(own, known):
+    """Say that a row is of another compound than the crystal of its id."""
+    formulas = [getattr(c, "composition", c).reduced_formula for c in (own, known)]
+    return "it is {}, and the crystal of this id is {}; give it another id".format(*formulas)
 
 
 def _by_line(row):
     return (row.line is None, row.line or 0)
-
-
-def _with_line(refusal):
-    return refusal.reason if refusal.line is None else f"line {refusal.line}: {refusal.reason}"
 
 
 class FilesBeside:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from .io import escaped
 from .keys import is_missing
 
-__all__ = ["IdFinder", "Name", "all_ids", "is_number", "own_id", "stem"]
+__all__ = ["IdFinder", "Name", "aliases", "all_ids", "is_number", "own_id", "stem"]
 
 #: Keys and columns with an id, in this order.
 KEYS = ("material_id", "id", "jid")
@@ -85,18 +85,18 @@ class IdFinder:
         self._ids = set(ids)
         self._by_alias = defaultdict(set)
         for id_ in self._ids:
-            for alias in _aliases(id_):
+            for alias in aliases(id_):
                 self._by_alias[alias].add(id_)
 
     def __call__(self, name):
         """Return the id that a name stands for, or None if there is none or several."""
         if name in self._ids:
             return name
-        found = set().union(*(self._by_alias.get(alias, ()) for alias in _aliases(name)))
+        found = set().union(*(self._by_alias.get(alias, ()) for alias in aliases(name)))
         return found.pop() if len(found) == 1 else None
 
 
-def _aliases(text):
+def aliases(text):
     """Return the names that a file may be called by; for other text, the text alone."""
     text = str(text)
     if _SUFFIX.search(text) is None and _POSCAR.search(Path(text).name) is None:

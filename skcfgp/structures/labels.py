@@ -14,16 +14,18 @@ import numpy as np
 import pandas as pd
 
 from .crystal import Crystal, structure_digest
-from .crystal_tables import NOT_NUMBERS, check_columns, find_crystals, read_crystals
-from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
+from .crystal_tables import (
+    NOT_NUMBERS,
+    CrystalTable,
+    check_columns,
+    names_alone,
+    read_crystals,
+)
+from .keys import is_missing
 from .outcomes import object_array
-from .records import ARRAYS
 from .tables import Refusal
 
 __all__ = ["Labelled", "find_target", "read_labelled", "read_number"]
-
-#: Columns of a table that does not only name crystals.
-HOLD_CRYSTALS = {*MATERIAL_KEYS, *PATH_KEYS, *FORMULA_KEYS, *ARRAYS}
 
 #: Larger values mark what is missing, and their powers overflow.
 LARGEST = 1e30
@@ -87,13 +89,14 @@ def read_labelled(
 ):
     """Read a table of labelled crystals; a row that cannot be used is refused.
 
-    A table that has no crystals, only ids, may name those of `pool`, which are `Structures`.
-    `columns` are numbers beside the crystals, which every row must have. With `log` a value that is
-    not positive refuses its row, since the logarithm is learnt. ValueError if fewer than 2
-    rows can be used, or the table as a whole cannot.
+    A row without a crystal may name one of `pool`: a function of the names of such rows, to triples
+    of id, crystal (or None) and fields by column, with all that the names may mean. `columns` are
+    numbers beside the crystals, which every row, or the pool, must have. With `log` a value that is
+    not positive refuses its row, since the logarithm is learnt. ValueError if fewer than 2 rows can
+    be used, or the table as a whole cannot.
     """
     name = Path(source).name if isinstance(source, str | os.PathLike) else "the table"
-    table = _with_crystals_of(pool, source, formulas)
+    table = _with_crystals_of(pool, source, columns, formulas)
     if table.rows:
         fields = [row.fields for row in table.rows]
         target = find_target(name, table.columns, target, columns, fields)
@@ -108,7 +111,7 @@ def read_labelled(
             numbers = (
                 _value(row.fields[target], log),
                 _standard_error(row.fields),
-                *(read_number(row.fields[column], column) for column in columns),
+                *(read_number(row.fields.get(column), column) for column in columns),
             )
             if row.id not in taken:
                 taken[row.id] = row, numbers
@@ -158,15 +161,20 @@ def _by_reason(refused):
     ]
 
 
-def _with_crystals_of(pool, source, formulas):
-    """Read a table; one of ids alone has the crystals of a pool."""
-    if pool is None or set(find_crystals(source).columns) & HOLD_CRYSTALS:
-        return read_crystals(source, formulas=formulas)
-    pairs = zip(map(str, pool.ids), pool.structures, strict=True)
-    known = {id_: crystal for id_, crystal in pairs if crystal is not None}
-    table = read_crystals(source, known, formulas=formulas)
-    rows = [row._replace(crystal=row.crystal or known[row.id]) for row in table.rows]
-    return table._replace(rows=rows)
+def _with_crystals_of(pool, source, columns, formulas):
+    """Read a table; a row without a crystal has that of its id in a pool, and the columns there."""
+    names = [] if pool is None else names_alone(source, formulas)
+    triples = pool(names) if names else ()
+    known = {id_: (crystal, fields) for id_, crystal, fields in triples if crystal is not None}
+    crystals = {id_: crystal for id_, (crystal, _) in known.items()}
+    table, rows = read_crystals(source, crystals, formulas=formulas), []
+    for row in table.rows:
+        crystal, fields = known.get(row.id, (None, {}))
+        beside = {name: fields[name] for name in columns if name in fields}
+        crystal = crystal if row.crystal is None else row.crystal
+        rows.append(row._replace(crystal=crystal, fields=beside | row.fields))
+    names = dict.fromkeys([*table.columns, *(name for row in rows for name in row.fields)])
+    return CrystalTable(list(names), rows, table.refused)
 
 
 def _value(field, log):

@@ -20,7 +20,8 @@ from skcfgp.models import (
     predict_crystals,
     unseen_mask,
 )
-from skcfgp.models.default import fit_predictor, read_files
+from skcfgp.models.default import fit_predictor
+from skcfgp.models.reading import read_files
 from skcfgp.network import load_network
 from skcfgp.structures import check_structures
 
@@ -197,7 +198,7 @@ def test_files_and_folders_are_read_in_order(formation_energy, tmp_path):
     for i in range(3):
         formation_energy.structures[i].to(str(tmp_path / "folder" / f"{i}.vasp"), fmt="poscar")
     (tmp_path / "broken.cif").write_text("nothing\n")
-    found = read_files([tmp_path / "broken.cif", tmp_path / "folder"])
+    found = read_files([tmp_path / "broken.cif", tmp_path / "folder"]).crystals
     assert found.ids.tolist() == ["broken", "0", "1", "2"]
     assert [failure.id for failure in found.failures] == ["broken"]
 

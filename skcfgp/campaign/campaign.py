@@ -109,8 +109,8 @@ class Campaign(CampaignReader):
         log : bool, default=False
             Whether to learn the decimal logarithm of the labels, for a positive target over orders
             of magnitude, as ``make_cfgp(log_target=True)`` does. Predictions are medians in the
-            unit; choices, rules to stop and errors are on the scale of the logarithm. A label that
-            is not positive is refused.
+            unit, and so are plans and rules to stop; choices, and the errors of predictions on
+            record, are on the scale of the logarithm. A label that is not positive is refused.
         recipe : {"recommended", "paper", "paper values", "composition"}, default="recommended"
             Model: one of `skcfgp.make_cfgp`, or ``"composition"``, which needs no network.
         weights : str or Path, default="Eform_MP_2019"

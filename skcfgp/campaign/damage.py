@@ -136,7 +136,7 @@ def event_content(path, number, time, verb, text):
     try:
         content = json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
-        raise DamagedCampaignError(path, where, f"its content is not JSON ({error})") from error
+        raise DamagedCampaignError(path, where, "its content is not JSON") from error
     if problem := _problem(content, CONTENTS[verb], ""):
         raise DamagedCampaignError(path, where, problem)
     return content

@@ -17,7 +17,7 @@ from .keeping import read_arrays
 from .model import choose_kernel, make_model, one_blas_thread
 from .monitoring import expected_error, measured_gain
 from .prediction import Predictor
-from .scale import learnt, learnt_goal, learnt_std
+from .scale import gain_in_unit, in_unit, learnt, learnt_goal, learnt_std
 
 __all__ = ["MIN_LABELS", "Engine"]
 
@@ -150,7 +150,13 @@ class Engine:
             return None
         open_ = self.rows(id_ for id_ in self.state.ids if self.state.status_of(id_) in _OPEN)
         learner, X = self.predictor.learner, self.predictor.X[open_]
-        return outlook(self.goal, learner, X, self.seed)
+        found = outlook(self.goal, learner, X, self.seed)
+        if found is not None and self.goal.mode is not None:
+            best = self.y.max() if self.goal.mode == "max" else self.y.min()
+            found["expected_gain"] = gain_in_unit(
+                found["expected_gain"], best, self.goal.mode, self.state.settings
+            )
+        return found
 
     def given(self, rows):
         """Return a learner that has the labels of more rows, whatever these labels will be.
@@ -217,11 +223,12 @@ class Engine:
         ]
         if not self.can_predict:
             return picks, None
-        return picks, {"n_labels": len(self.state.labels)} | _spread(std[open_])
+        left = self._std_in_unit(mean[open_], std[open_])
+        return picks, {"n_labels": len(self.state.labels)} | _spread(left)
 
     @one_blas_thread()
     def plan(self, n):
-        """List the next choices, with the uncertainty remaining after each.
+        """List the next choices, with the uncertainty remaining after each, in the target's unit.
 
         Each has ``row``, ``std`` (when its turn comes), and ``max_std``, ``mean_std`` and
         ``expected_error`` of what is left in the pool.
@@ -241,16 +248,20 @@ class Engine:
         unit = unit * self._unit_of_std(pool)
         posterior = PoolPosterior(learner.estimator, self.X[pool])
         place = {row: i for i, row in enumerate(pool)}
-        left, result = np.ones(len(pool), dtype=bool), []
+        left, result, mean = np.ones(len(pool), dtype=bool), [], self.predict(pool)[0]
         for row in rows:
-            std = float(posterior.std[place[row]] * unit[place[row]])
+            std = float(self._std_in_unit(mean, posterior.std * unit)[place[row]])
             posterior.condition_on(place[row])
             left[place[row]] = False
-            after = _spread((posterior.std * unit)[left])
+            after = _spread(self._std_in_unit(mean, posterior.std * unit)[left])
             if left.any():
                 after["expected_error"] = expected_error(after["mean_std"], self.state.estimates)
             result.append({"row": row, "std": std} | after)
         return result
+
+    def _std_in_unit(self, mean, std):
+        """Return standard deviations of the target, of predictions of what is learnt of it."""
+        return in_unit(mean, std, self.df, self.state.settings)["std"]
 
     def _unit_of_std(self, rows):
         """Return what standard deviations of the process that chooses are multiplied by."""

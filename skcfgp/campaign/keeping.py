@@ -60,7 +60,8 @@ def read_structures(ledger, ids):
                 found.append(crystal_from_dictionary(content).to_structure())
         except (TypeError, ValueError, RecursionError) as error:
             where = f"the structure of {id_!r}"
-            raise DamagedCampaignError(ledger.path, where, str(error).rstrip(".")) from error
+            problem = str(error).rstrip(".") if type(error) is ValueError else "it is not JSON"
+            raise DamagedCampaignError(ledger.path, where, problem) from error
     return found
 
 

@@ -37,7 +37,8 @@ class CampaignReader:
         -------
         pandas.DataFrame
             Columns ``id``, ``formula``, ``std`` (when its turn comes), and ``max_std``,
-            ``mean_std`` and ``expected_error`` of all crystals that are in the pool then.
+            ``mean_std`` and ``expected_error`` of all crystals that are in the pool then, and
+            ``unit``.
         """
         from .engine import Engine
         from .tables import plan_table
@@ -45,7 +46,9 @@ class CampaignReader:
         with self.store.reading() as ledger:
             return plan_table(ledger, Engine(ledger), n)
 
-    def screen(self, *, below=None, above=None, between=None, cut=0.5, rescale=False):
+    def screen(
+        self, *, below=None, above=None, between=None, cut=0.5, rescale=False, coverage=0.95
+    ):
         """Compute for each crystal the probability that it meets a condition.
 
         The probabilities are those of the predictive distributions, which have heavier tails than a
@@ -60,6 +63,7 @@ class CampaignReader:
         cut : float, default=0.5
             Probability from which a crystal is called found.
         rescale : bool, default=False
+        coverage : float, default=0.95
             See `predict`.
 
         Returns
@@ -69,7 +73,7 @@ class CampaignReader:
         from ..screening import Condition, screen
 
         condition = Condition.of(below=below, above=above, between=between)
-        return screen(self.export(rescale=rescale), condition, cut)
+        return screen(self.export(rescale=rescale, coverage=coverage), condition, cut)
 
     def export(self, out=None, *, rescale=False, coverage=0.95):
         """Make a table of all crystals, and write it.

@@ -1,14 +1,15 @@
 """The scale on which a campaign learns: that of the target, or its decimal logarithm.
 
-Models, records, curves and rules to stop are on the scale that is learnt; labels, and what a person
-reads of a prediction, are in the unit of the target.
+Models, records of predictions and their errors are on the scale that is learnt; labels, and what a
+person reads of predictions, of what remains to be known and of rules to stop, are in the unit of
+the target.
 """
 
 import numpy as np
 
 from .goals import Goal
 
-__all__ = ["in_unit", "learnt", "learnt_goal", "learnt_std", "learnt_unit"]
+__all__ = ["gain_in_unit", "in_unit", "learnt", "learnt_goal", "learnt_std", "learnt_unit"]
 
 
 def learnt(values, settings):
@@ -33,6 +34,18 @@ def learnt_goal(goal, settings):
     if not settings.get("log") or goal.low is None:
         return goal
     return Goal(goal.kind, *np.log10(goal[1:]).tolist())
+
+
+def gain_in_unit(gain, best, mode, settings):
+    """Return by how much a label is expected to be better than the best, in the unit of the target.
+
+    The exponential of a Student-t has no mean. So where the logarithm is learnt, and gain and best
+    label are on its scale, a gain is taken for a factor of 10^gain on the best label.
+    """
+    if not settings.get("log"):
+        return gain
+    change = np.expm1(np.log(10) * (gain if mode == "max" else -gain))
+    return float(10.0**best * abs(change))
 
 
 def in_unit(mean, std, df, settings, coverage=0.95):

@@ -200,7 +200,10 @@ class Store:
 
     @property
     def _interrupted(self):
-        return f"{self.path} holds no campaign: 'campaign init' was interrupted. Run it again."
+        return (
+            f"{self.path} holds no campaign: 'campaign init' was interrupted, or the file was "
+            "emptied. Run 'campaign init' again, or put back a copy of it."
+        )
 
     @contextmanager
     def _connection(self, create):
@@ -251,8 +254,7 @@ class Store:
 
     def _failed(self, error):
         return OSError(
-            f"the campaign file {self.path} cannot be used: {error}. Nothing was changed."
-            f"{_advice(error)}"
+            f"the campaign file {self.path} cannot be used, and was not changed: {_in_words(error)}"
         )
 
     def _prepare(self, connection, create):
@@ -308,21 +310,24 @@ class Store:
             time.sleep(0.01)
 
 
-def _advice(error):
-    """Return what an error of SQLite suggests to do, if anything."""
+def _in_words(error):
+    """Say what an error of SQLite means for a campaign, and what to do."""
     message = str(error)
     # Python 3.10 has no names of errors; there a disk that fails may be a full one.
     name = getattr(error, "sqlite_errorname", "WRITE" if "disk I/O" in message else "")
-    name = name.removeprefix("SQLITE_IOERR_")
-    if "is full" in message or name in _WRITE_FAILED:
-        return " Is the disk full?"
-    if "malformed" in message or "not a database" in message or name in _CUT:
-        return " Was it cut or edited? Put back a copy of it."
+    short = name.removeprefix("SQLITE_IOERR_")
+    if "is full" in message or short in _WRITE_FAILED:
+        return "it could not be written. Is the disk full?"
+    if "not a database" in message:
+        return "it was overwritten, or is not a campaign. Put back a copy of it."
     if "readonly" in message or "unable to open" in message:
-        return " Is the folder read-only?"
+        return "it could not be opened for writing. Is the folder read-only?"
     if "locked" in message:
-        return " Another process is writing; try again."
-    return ""
+        return "it is locked, since another process is writing. Try again."
+    if short != name and short not in _CUT:
+        return f"the file system failed ({name}). Is it a network file system?"
+    # Also a table or column that is missing, and text that is not UTF-8.
+    return "it is damaged: was it cut or edited? Put back a copy of it."
 
 
 def _whoami():

@@ -100,7 +100,8 @@ def plan_table(ledger, engine, n):
     formulas = [known[id_]["formula"] for id_ in ids]
     names = ("std", "max_std", "mean_std", "expected_error")
     columns = {name: [step.get(name) for step in steps] for name in names}
-    return pd.DataFrame({"id": ids, "formula": formulas} | columns)
+    unit = {"unit": state.settings["unit"]}
+    return pd.DataFrame({"id": ids, "formula": formulas} | columns | unit)
 
 
 def check_table(path):

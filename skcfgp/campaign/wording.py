@@ -91,7 +91,7 @@ def status_lines(found):
         curve = found["curve"]
         yield (
             f"at the last suggestion, with {curve['n_labels']} labels: largest std "
-            f"{curve['max_std']:.4g}, mean {curve['mean_std']:.4g} {unit}"
+            f"{curve['max_std']:.4g}, mean {curve['mean_std']:.4g} {found['settings']['unit']}"
         )
     if gain := found["gain"]:
         low, high = gain["interval"]
@@ -120,7 +120,7 @@ def goal_lines(best, outlook, settings):
         yield (
             f"at the last suggestion: the chance that something better is left is "
             f"{outlook['p_better']:.0%}; the next label is expected to gain "
-            f"{outlook['expected_gain']:.3g} {learnt_unit(settings)}"
+            f"{outlook['expected_gain']:.3g} {settings['unit']}"
         )
     elif outlook:
         yield (

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import click
 
-from .model import split_names
+from .model import OUT_HELP, SHARED, check_no_effect
 
 __all__ = ["campaign"]
 
 FOLDER = click.argument("folder", metavar="NAME", type=click.Path(path_type=Path))
 FILES = click.Path(path_type=Path)
+POOL_HELP = (
+    "Files or folders of crystals, or tables of them (.csv, .parquet, .json, .jsonl) with a column "
+    "'structure', 'file' or, with --recipe composition, 'formula'; may be given several times."
+)
 
 
 @click.group()
@@ -43,13 +47,7 @@ def _opened(command):
 
 @campaign.command()
 @FOLDER
-@click.option(
-    "--pool",
-    multiple=True,
-    type=FILES,
-    help="Files or folders of crystals, or CSV files with a column 'file', or with --recipe "
-    "composition 'formula'; may be given several times.",
-)
+@click.option("--pool", multiple=True, type=FILES, help=POOL_HELP)
 @click.option("--optimade", metavar="URL", help="OPTIMADE database to read instead of --pool.")
 @click.option("--filter", "question", default="", help="OPTIMADE filter, for --optimade.")
 @click.option(
@@ -59,44 +57,14 @@ def _opened(command):
     help="Search terms of mp-api, instead of --pool, such as "
     '\'{"elements": ["Ga", "N"], "num_elements": 2}\'. The key is taken from MP_API_KEY.',
 )
-@click.option(
-    "--labelled",
-    "--train",
-    "labelled",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="CSV of known labels, if there are any: 'id' or 'file', the values, and if wanted "
-    "'label_std', their standard errors.",
-)
+@SHARED["train"]
 @click.option("--target", required=True, help="Name of the property.")
 @click.option("--unit", required=True, help="Unit of its values, such as eV/atom.")
-@click.option(
-    "--log",
-    is_flag=True,
-    help="Learn the logarithm of the values, which must be positive; for values over orders of "
-    "magnitude. Rules to stop are on its scale then.",
-)
-@click.option(
-    "--recipe",
-    default="recommended",
-    show_default=True,
-    help="Model: recommended, paper, 'paper values' or composition (no network).",
-)
-@click.option(
-    "--weights", default="Eform_MP_2019", show_default=True, help="Network: name or path."
-)
-@click.option(
-    "--estimates",
-    multiple=True,
-    callback=split_names,
-    help="Columns of the pool's CSV that estimate the values cheaply: another property, a cheaper "
-    "method. Several with commas.",
-)
-@click.option(
-    "--columns",
-    multiple=True,
-    callback=split_names,
-    help="Columns on which the values depend in another way, such as a temperature.",
-)
+@SHARED["log"]
+@SHARED["recipe"]
+@SHARED["weights"]
+@SHARED["estimates"]
+@SHARED["columns"]
 @click.option(
     "--goal",
     default="explore",
@@ -119,7 +87,7 @@ def _opened(command):
     show_default=True,
     help="Fraction of the suggestions drawn at random, to measure the gain.",
 )
-@click.option("--cost", help="Column of the pool's CSV, or nsites^K: suggest by score per cost.")
+@click.option("--cost", help="Column of the pool's table, or nsites^K: suggest by score per cost.")
 @click.option(
     "--until",
     multiple=True,
@@ -140,7 +108,7 @@ def init(folder, pool, optimade, question, query, **options):
     """Begin a campaign.
 
     Crystals and labels that cannot be used are listed with the reason, and make the exit code 1;
-    the others are in. Without --labelled the first suggestions follow a design.
+    the others are in. Without --train the first suggestions follow a design.
     """
     from ..campaign import Campaign, Refusal
 
@@ -148,6 +116,12 @@ def init(folder, pool, optimade, question, query, **options):
         raise click.UsageError("give one of --pool, --optimade and --materials-project.")
     if question and optimade is None:
         raise click.UsageError("--filter is for --optimade.")
+    if options["recipe"] == "composition":
+        check_no_effect(("weights",), "with --recipe composition, which has no network")
+    if options["strategy"] == "random_sampling":
+        check_no_effect(("random_fraction",), "with --strategy random_sampling")
+    options = {name: value for name, value in options.items() if value is not None}
+    options |= {"labelled": options.pop("train", None)}
     pool = list(pool)
     if optimade is not None:
         from ..structures import read_optimade
@@ -185,7 +159,7 @@ def _json_object(text):
 
 @campaign.command()
 @_opened
-@click.option("--pool", multiple=True, required=True, type=FILES, help="As in init.")
+@click.option("--pool", multiple=True, required=True, type=FILES, help=POOL_HELP)
 def add(opened, pool):
     """Add crystals to the pool; one that cannot be used makes the exit code 1."""
     ids, refused = opened.add(list(pool))
@@ -201,7 +175,12 @@ def add(opened, pool):
 @click.option("-n", type=int, default=1, show_default=True, help="Number of crystals.")
 @click.option("--out", "-o", type=FILES, help="Folder for input files of calculations.")
 @click.option(
-    "--format", "fmt", type=click.Choice(["cif", "poscar"]), default="cif", show_default=True
+    "--format",
+    "fmt",
+    type=click.Choice(["cif", "poscar"]),
+    default="cif",
+    show_default=True,
+    help="Format of these files.",
 )
 @click.option("--anyway", is_flag=True, help="Go on although a rule to stop is met.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -209,6 +188,9 @@ def suggest(opened, n, out, fmt, anyway, as_json):
     """Choose the next crystals, given the pending ones, and mark them as pending."""
     from ..campaign import StoppedError
     from ..campaign.wording import what_was_written, why
+
+    if out is None:
+        check_no_effect(("fmt",), "without --out")
 
     try:
         picks = opened.suggest(n, out=out, fmt=fmt, anyway=anyway)
@@ -254,6 +236,8 @@ def tell(opened, results, id_, value, std, failed, reason, unit, replace):
         raise click.UsageError("--id goes with --value, and --failed with --reason.")
     if std is not None and id_ is None:
         raise click.UsageError("--std goes with --id; a file has a column 'label_std' for it.")
+    if failed is not None:
+        check_no_effect(("unit",), "with --failed, which has no value")
     try:
         if failed is not None:
             told = opened.fail(failed, reason, replace=replace)
@@ -309,20 +293,6 @@ def status(opened, as_json):
     click.echo(json.dumps(found, indent=1) if as_json else "\n".join(status_lines(found)))
 
 
-COVERAGE = click.option(
-    "--coverage",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.95,
-    show_default=True,
-    help="Coverage of the interval from 'lower' to 'upper'.",
-)
-RESCALE = click.option(
-    "--rescale",
-    is_flag=True,
-    help="Multiply the standard deviations by the factor that fits the labels so far best.",
-)
-
-
 def _makes_table(command):
     """Make a command of a function that returns a table, which is printed or written."""
 
@@ -341,28 +311,28 @@ def _makes_table(command):
             write_table(table, out)
             click.echo(f"wrote {len(table)} rows to {out}")
 
-    out = click.option("--out", "-o", type=FILES, help="File, .csv or .json. Default: print CSV.")
+    out = click.option("--out", "-o", type=FILES, help=f"{OUT_HELP}. Default: print.")
     return campaign.command()(_opened(out(written)))
 
 
 @_makes_table
-@RESCALE
-@COVERAGE
+@SHARED["rescale"]
+@SHARED["coverage"]
 def predict(opened, **options):
     """Predict all crystals without a label, and record the predictions."""
     return opened.predict(**options)
 
 
 @_makes_table
-@RESCALE
-@COVERAGE
+@SHARED["rescale"]
+@SHARED["coverage"]
 def export(opened, **options):
     """Write a table of all crystals."""
     return opened.export(**options)
 
 
 @_makes_table
-@click.option("-n", type=int, default=10, show_default=True)
+@click.option("-n", type=int, default=10, show_default=True, help="Number of choices.")
 def plan(opened, n):
     """List the next choices at once, and the uncertainty remaining after each."""
     return opened.plan(n)
@@ -370,9 +340,16 @@ def plan(opened, n):
 
 @campaign.command()
 @_opened
-@click.option("--out", "-o", type=FILES, default=Path("report.html"), show_default=True)
+@click.option(
+    "--out",
+    "-o",
+    type=FILES,
+    help="File for the page. Default: the name of the campaign, with .html.",
+)
 def report(opened, out):
     """Write a report: one HTML file that works offline."""
+    if out is None:
+        out = Path(f"{opened.store.path.parent.resolve().name}.html")
     click.echo(f"wrote {opened.report(out)}")
 
 

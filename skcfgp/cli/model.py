@@ -11,6 +11,7 @@ from click.core import ParameterSource
 __all__ = [
     "MODEL_NAMES",
     "OUT_HELP",
+    "SHARED",
     "check_model_options",
     "check_no_effect",
     "columns_of",
@@ -38,67 +39,81 @@ def split_names(context, option, values):
     return [name.strip() for value in values for name in value.split(",") if name.strip()]
 
 
-MODEL_OPTIONS = [
-    click.option(
+#: Options that several commands have, by the names of their parameters.
+SHARED = {
+    "train": click.option(
         "--train",
         "--labelled",
         "train",
         type=click.Path(path_type=Path, exists=True),
-        help="Table of your labelled crystals (.csv, .parquet, .json, .jsonl), or a folder with "
-        "id_prop.csv: a column 'file', 'structure', 'formula' or 'id' (of FILES, or of files "
-        "beside it), one with the values, and optionally 'label_std', 'unit' and 'failed'. "
-        "Default: the bundled formation energies.",
+        help="Table of labelled crystals (.csv, .parquet, .json, .jsonl), or a folder with "
+        "id_prop.csv: a column 'file', 'structure', 'formula' or 'id' (of the other crystals, or "
+        "of files beside it), one with the values, and optionally 'label_std', 'unit' and "
+        "'failed'.",
     ),
-    click.option("--target", help="Column of --train with the values, if there are several."),
-    click.option("--unit", help="Unit of the values in --train, such as eV/atom."),
-    click.option(
+    "recipe": click.option(
         "--recipe",
         type=click.Choice(["recommended", "paper", "paper values", "composition"]),
         default="recommended",
         show_default=True,
         help="Model; composition has no network, and takes formulas without a structure.",
     ),
-    click.option(
+    "weights": click.option(
         "--weights",
-        help="Network: a published name, a bundled name or a path. Default: formation_energy_1800, "
-        "or Eform_MP_2019 with --train.",
+        help="Network: a published name, a bundled name or a path. Default: Eform_MP_2019, or "
+        "formation_energy_1800 for the bundled formation energies.",
     ),
-    click.option(
-        "--layer",
-        type=click.Choice(["set2set", "readout_0", "readout_1"]),
-        help="Layer of the network that gives the latent vectors. Default: that of the recipe.",
-    ),
-    click.option(
+    "estimates": click.option(
         "--estimates",
         multiple=True,
         callback=split_names,
-        help="Columns of --train, and of FILES, that estimate the values cheaply: another "
-        "property, a cheaper method. FILES are tables then. Several with commas.",
+        help="Columns of the tables of crystals that estimate the values cheaply: another "
+        "property, a cheaper method. Several with commas.",
     ),
-    click.option(
+    "columns": click.option(
         "--columns",
         multiple=True,
         callback=split_names,
         help="Columns on which the values depend in another way, such as a temperature.",
     ),
-    click.option(
+    "log": click.option(
         "--log",
         is_flag=True,
-        help="Learn the logarithm of the values in --train, which must be positive, and answer in "
-        "their unit.",
+        help="Learn the logarithm of the values, which must be positive, and answer in their "
+        "unit; for values over orders of magnitude.",
     ),
-    click.option(
+    "coverage": click.option(
         "--coverage",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
         default=0.95,
         show_default=True,
         help="Probability that the value lies between 'lower' and 'upper'.",
     ),
+    "rescale": click.option(
+        "--rescale",
+        is_flag=True,
+        help="Multiply the standard deviations of a campaign by the factor that fits its labels "
+        "so far best.",
+    ),
+}
+
+MODEL_OPTIONS = [
+    SHARED["train"],
+    click.option("--target", help="Column of --train with the values, if there are several."),
+    click.option("--unit", help="Unit of the values in --train, such as eV/atom."),
+    SHARED["recipe"],
+    SHARED["weights"],
+    click.option(
+        "--layer",
+        type=click.Choice(["set2set", "readout_0", "readout_1"]),
+        help="Layer of the network that gives the latent vectors. Default: that of the recipe.",
+    ),
+    *(SHARED[name] for name in ("estimates", "columns", "log", "coverage")),
 ]
 
 #: Parameters of `model_options`.
 MODEL_NAMES = ("train", "target", "unit", "recipe", "weights", "layer", "estimates", "columns")
-MODEL_NAMES += ("log", "coverage")
+MODEL_NAMES += ("log",)
 
 #: Options that say something of the labels in --train.
 OF_LABELS = ("target", "unit", "estimates", "columns", "log")

@@ -8,6 +8,7 @@ import click
 from .folders import check_output, make_folder
 from .model import (
     MODEL_NAMES,
+    SHARED,
     check_model_options,
     check_no_effect,
     columns_of,
@@ -59,7 +60,7 @@ class Bound(click.ParamType):
     show_default=True,
     help="Number of edge cases to print.",
 )
-@click.option("--rescale", is_flag=True, help="As in 'campaign predict'; only for a campaign.")
+@SHARED["rescale"]
 @model_options
 @click.option(
     "--out",
@@ -111,7 +112,7 @@ def screen(files, below, above, between, cut, edge_cases, rescale, out, coverage
     in_folder = out is not None and out.suffix.lower() not in (".csv", ".json")
     is_campaign = _is_campaign(files)
     condition, unit = _condition(in_folder, below, above, between)
-    _check_options(options, condition, in_folder, is_campaign)
+    _check_options(options, condition, in_folder, is_campaign, out, pool["scheduler"])
     if in_folder and (is_campaign or len(files) != 1):
         raise click.UsageError("--out FOLDER takes one pool: a file or a folder of crystals.")
     if not (is_campaign or options["train"]):
@@ -125,7 +126,8 @@ def screen(files, below, above, between, cut, edge_cases, rescale, out, coverage
         return
     if is_campaign:
         table, n_refused = None, 0
-        found, known_unit = _screen_campaign(files[0], condition, unit, cut, rescale)
+        options = {"cut": cut, "rescale": rescale, "coverage": coverage}
+        found, known_unit = _screen_campaign(files[0], condition, unit, options)
     else:
         from ..screening import screen as screen_table
         from .predict import keep_in
@@ -162,12 +164,16 @@ def _condition(in_folder, below, above, between):
     return Condition.of(**values), next(iter(units), None)
 
 
-def _check_options(options, condition, in_folder, is_campaign):
+def _check_options(options, condition, in_folder, is_campaign, out, scheduler):
     """Refuse options that have no effect, before the work."""
     if not in_folder:
         check_no_effect(("top", "workers", "scheduler", "chunk_size"), IN_FOLDER)
+    if out is None:
+        check_no_effect(("coverage",), "without --out, since no interval is printed")
     if condition is None:
         check_no_effect(("cut", "edge_cases"), "without a condition")
+    if scheduler is not None:
+        check_no_effect(("workers",), "with --scheduler, which has its own workers")
     if is_campaign:
         check_no_effect(MODEL_NAMES, "on a campaign, which has its own model")
         return
@@ -206,14 +212,14 @@ def _is_campaign(files):
     return len(files) == 1 and (files[0] / FILE_NAME).exists()
 
 
-def _screen_campaign(folder, condition, unit, cut, rescale):
+def _screen_campaign(folder, condition, unit, options):
     from ..campaign import Campaign
 
     campaign = Campaign(folder)
     known = campaign.state().settings["unit"]
     _check_unit(unit, known)
     limits = {"between": (condition.low, condition.high)}
-    return campaign.screen(**limits, cut=cut, rescale=rescale), known
+    return campaign.screen(**limits, **options), known
 
 
 def _screen_pool(path, out, condition, unit, cut, edge_cases, coverage, options, pool):

@@ -260,7 +260,7 @@ def test_files_that_are_no_campaign(tmp_path):
     with pytest.raises(ValueError, match="was interrupted"):
         Campaign(tmp_path)
     path.write_bytes(b"something else, and longer than the header of a database" * 10)
-    with pytest.raises(OSError, match=r"not a database\. .* Put back a copy of it\.$"):
+    with pytest.raises(OSError, match=r"is not a campaign\. Put back a copy of it\.$"):
         Campaign(tmp_path)
     path.unlink()
     connection = sqlite3.connect(path)

@@ -47,6 +47,10 @@ def folder(template, tmp_path):
     return Path(shutil.copytree(template, tmp_path / "campaign"))
 
 
+#: What SQLite and Python say of such files, which tells a user nothing.
+JARGON = {"malformed", "image", "i/o", "encrypted", "column", "delimiter", "utf-8"}
+
+
 def foreign(path, *statements):
     connection = sqlite3.connect(path)
     for statement in statements:
@@ -192,6 +196,8 @@ def test_a_campaign_that_was_cut_is_refused_in_one_line(folder, nightly):
         found = refused(folder)
         assert found is not None, part
         assert "disk full" not in found
+        assert not JARGON & set(found.lower().replace(".", " ").split()), found
+        assert "ut back a copy of it." in found
     path.write_bytes(whole)
     assert refused(folder) is None
 

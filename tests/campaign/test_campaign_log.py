@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from skcfgp.calibration import predict_distribution
-from skcfgp.campaign import Campaign, RefusedRowsError, Result
+from skcfgp.campaign import Campaign, RefusedRowsError, Result, StoppedError
 from skcfgp.campaign.prequential import compared, learnt_labels, pit_values
 from skcfgp.cli import main
 from skcfgp.models import make_cfgp
@@ -110,6 +110,45 @@ def test_a_label_without_a_logarithm_is_refused_by_row(make, tmp_path):
     assert "c41" in campaign.state().labels
     with pytest.raises(ValueError, match="must be positive where the logarithm"):
         make("between", goal="between -1 1")
+
+
+def test_what_remains_to_be_known_is_in_the_unit(make):
+    """The plan, the curve and the rules say what the tables of predictions say."""
+    campaign = make()
+    table = campaign.export().set_index("id")
+    left = table.loc[table["status"] == "pool", "std"]
+    first, second = campaign.plan(2).itertuples()
+    assert first.std == pytest.approx(left[first.id], rel=1e-9)
+    assert first.unit == "S/m"
+    assert second.std <= left[second.id]
+    assert first.max_std <= left.drop(first.id).max()
+    assert first.max_std > 0.5 * left.drop(first.id).max()
+    assert first.expected_error == pytest.approx(np.sqrt(2 / np.pi) * first.mean_std)
+    campaign.suggest()
+    curve = campaign.status()["curve"]
+    assert curve["max_std"] == pytest.approx(left.max(), rel=1e-9)
+    assert curve["mean_std"] == pytest.approx(left.mean(), rel=1e-9)
+    for k, (limit, stops) in enumerate([(1.01 * left.max(), True), (0.99 * left.max(), False)]):
+        until = make(f"until{k}", until=[f"max-std < {float(limit)!r}"])
+        if stops:
+            with pytest.raises(StoppedError, match="max-std"):
+                until.suggest()
+        else:
+            assert until.suggest()
+
+
+@pytest.mark.parametrize("goal", ["maximize", "minimize"])
+def test_the_gain_of_a_goal_is_in_the_unit(make, goal):
+    told = make("told", np.log10(make.labels[:N]), log=False, goal=goal)
+    learns = make("learns", goal=goal)
+    for campaign in (told, learns):
+        campaign.suggest()
+    factor = 10.0 ** told.status()["outlook"]["expected_gain"]
+    best = learns.status()["best"]["value"]
+    better = best * factor if goal == "maximize" else best / factor
+    gain = learns.status()["outlook"]["expected_gain"]
+    assert gain == pytest.approx(abs(better - best), rel=1e-6)
+    assert make("all", make.labels, goal=goal).status()["outlook"] is None
 
 
 def test_the_page_and_the_plan(make, tmp_path):

@@ -160,7 +160,7 @@ def test_every_kind_of_table_is_one_table_for_all_commands(rows, tmp_path, kind)
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("kind", ["jsonl"])
 def test_numbers_beside_the_crystals_count_in_all_commands(rows, tmp_path, kind):
     """Labels by id alone take the numbers of the pool, too."""
     for row in rows:

@@ -376,7 +376,7 @@ plot("std-plot", [stdLine(data.curve, "max_std", "#d55e00", { name: "max std" })
   stdLine(data.curve, "mean_std", "#0072b2", { name: "mean std" }),
   stdLine(data.forecast, "max_std", "#d55e00", { dashed: true }),
   stdLine(data.forecast, "mean_std", "#0072b2", { dashed: true })], "labels",
-  `standard deviation (${data.learnt})`);
+  `standard deviation (${unit})`);
 plot("calibration-plot", [{ kind: "diagonal", colour: "#5b6675", x: [], y: [] },
   { kind: "line", colour: "#0072b2", x: data.calibration[0], y: data.calibration[1] }],
   "probability", "observed fraction", { xRange: [0, 1], yRange: [0, 1] });

@@ -215,7 +215,8 @@ class Campaign(CampaignReader):
             ``id``, ``formula``, ``prediction`` and ``std`` (in the unit of the target; None with
             fewer than two labels), ``arm`` ("strategy" or "random"), ``strategy``, ``score``,
             ``std_rank`` (in the pool), ``neighbours`` (nearest labels with ``id``, ``value`` and
-            ``distance`` in kernel lengths), ``cost``, and ``file``, if written.
+            ``distance``, minus the logarithm of the correlation by the kernel), ``cost``, and
+            ``file``, if written.
 
         Raises
         ------

@@ -283,7 +283,7 @@ class Engine:
         return measured_gain(self.gp, self.X, y, *arms, y_std=y_std)
 
     def _neighbours(self, rows):
-        """Nearest labelled crystals of each row: id, value and distance in kernel lengths.
+        """Nearest labelled crystals of each row: id, value and distance.
 
         The distance is -ln of the correlation: d / l for a Laplacian, their sum for a product of
         two. Without a model it is that of the features.

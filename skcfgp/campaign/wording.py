@@ -1,5 +1,7 @@
 """What a person reads: reasons, estimates and history in words."""
 
+import math
+
 from .scale import learnt_unit
 
 __all__ = [
@@ -32,10 +34,12 @@ def why(pick):
     if pick["std_rank"] is not None:
         parts.append(f"std is no. {pick['std_rank']} of the pool")
     if pick["neighbours"]:
-        unit = " kernel lengths" if pick["std"] is not None else ""
         near = [f"{n['id']} ({n['value']:.4g})" for n in pick["neighbours"]]
-        distance = pick["neighbours"][0]["distance"]
-        parts.append(f"nearest labels {', '.join(near)}, at {distance:.2g}{unit}")
+        text = f"nearest labels {', '.join(near)}"
+        if pick["std"] is not None:  # else the distance is that of features
+            correlation = math.exp(-pick["neighbours"][0]["distance"])
+            text += f", correlation with the first {correlation:.2f}"
+        parts.append(text)
     return "; ".join(parts)
 
 

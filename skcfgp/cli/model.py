@@ -3,6 +3,7 @@
 An option that would have no effect is an error.
 """
 
+import sys
 from pathlib import Path
 
 import click
@@ -174,6 +175,7 @@ def fit_model(
 
     options = (weights, layer)
     if train is None:
+        say_step("learning the bundled formation energies; with a network this takes half a minute")
         return *fit_predictor(None, *options, recipe=recipe), 0
     found = read_labelled(
         train,
@@ -187,12 +189,19 @@ def fit_model(
     say_labels(train, found)
     if check_unit is not None:
         check_unit(found.unit)
+    say_step(f"learning {len(found.y)} labels")
     labelled = (found.X, found.y)
     if found.label_std is not None:
         labelled += (found.label_std,)
     named = {"estimates": estimates, "columns": columns, "recipe": recipe, "log": log}
     model, unit = fit_predictor(labelled, *options, found.unit or "", **named)
     return model, unit, len(found.refused)
+
+
+def say_step(text):
+    """Say on a terminal what takes time."""
+    if sys.stderr.isatty():
+        click.echo(f"{text} ...", err=True)
 
 
 def say_labels(path, found):
@@ -242,6 +251,7 @@ def predict_found(found, options, coverage, keep, check_unit=None):
     of labels that were refused. Where no crystal can be used, nothing is fitted.
     """
     import pandas as pd
+    from tqdm import tqdm
 
     from ..models.predictor import predict_crystals
 
@@ -251,9 +261,11 @@ def predict_found(found, options, coverage, keep, check_unit=None):
         model, unit, n_refused = fit_model(**options, pool=found.named, check_unit=check_unit)
     tables = []
     try:
-        for start in range(0, max(len(found), 1), PART):
-            part = found.part(start, start + PART)
-            tables.append(predict_crystals(model, part, unit, coverage))
+        with tqdm(total=len(found), unit="crystal", disable=None) as bar:
+            for start in range(0, max(len(found), 1), PART):
+                part = found.part(start, start + PART)
+                tables.append(predict_crystals(model, part, unit, coverage))
+                bar.update(len(tables[-1]))
     except BaseException:
         if tables:
             keep(pd.concat(tables, ignore_index=True))

@@ -140,7 +140,7 @@ def screen(files, below, above, between, cut, edge_cases, rescale, out, coverage
             functools.partial(_check_unit, unit),
         )
         found = screen_table(table, condition, cut)
-    _say(found, edge_cases, known_unit)
+    _say(found, edge_cases, condition, known_unit)
     if out is not None:
         from .predict import write
 
@@ -230,7 +230,7 @@ def _screen_pool(path, out, condition, unit, cut, edge_cases, coverage, options,
     write_table(predictions.top(pool["top"], condition or "std"), out / "top.csv")
     click.echo(f"wrote the first {pool['top']} to {out / 'top.csv'}")
     if condition is not None:
-        _say(predictions.screen(condition, cut, max(1, edge_cases)), edge_cases, known)
+        _say(predictions.screen(condition, cut, max(1, edge_cases)), edge_cases, condition, known)
     n_failed = say_unused(predictions.failures())
     unusable(n_failed, sum(len(part) for part in predictions.parts()), n_refused)
 
@@ -261,15 +261,13 @@ def _predict_pool(path, out, unit, coverage, options, pool):
     return found, known, n_refused
 
 
-def _say(found, edge_cases, unit):
+def _say(found, edge_cases, condition, unit):
     """Print the numbers of a screening and its edge cases."""
-    click.echo(str(found))
+    click.echo(f"{condition} {unit}".rstrip() + f": {found}")
     if found.n_unknown:
         click.echo(f"{found.n_unknown} crystals have no prediction and are in none of the numbers.")
     if edge_cases and len(found.edge_cases):
         click.echo("Edge cases, worth a label:")
     for row in found.edge_cases.head(edge_cases).itertuples():
-        click.echo(
-            f"  {row.id}  {row.formula}  {row.prediction:.4f} +- {row.std:.4f} {unit}, "
-            f"p = {row.p_meets:.2f}"
-        )
+        value = f"{row.prediction:.4f} +- {row.std:.4f} {unit}".rstrip()
+        click.echo(f"  {row.id}  {row.formula}  {value}, p = {row.p_meets:.2f}")

@@ -48,6 +48,11 @@ class Condition:
             return cls(float(low), float(high))
         return cls(high=float(below)) if below is not None else cls(low=float(above))
 
+    def __str__(self):
+        if math.isinf(self.low):
+            return f"below {self.high:g}"
+        return f"above {self.low:g}" if math.isinf(self.high) else f"{self.low:g} to {self.high:g}"
+
     def probability(self, mean, std, df=None):
         """Compute the probability that each value meets the condition.
 

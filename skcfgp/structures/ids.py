@@ -23,6 +23,7 @@ _SUFFIX = re.compile(
     r"|((?<=poscar)|(?<=contcar))\.(gz|bz2|xz)$",
     re.IGNORECASE,
 )
+_POSCAR_ALONE = re.compile(r"poscar|contcar", re.IGNORECASE)
 _POSCAR = re.compile(r"(^|[._-])(poscar|contcar)([._-]|$)", re.IGNORECASE)
 
 
@@ -97,11 +98,16 @@ class IdFinder:
 
 
 def aliases(text):
-    """Return the names that a file may be called by; for other text, the text alone."""
+    """Return the names that a file may be called by; for other text, the text alone.
+
+    A POSCAR in a folder of its own may be called by the name of the folder.
+    """
     text = str(text)
     if _SUFFIX.search(text) is None and _POSCAR.search(Path(text).name) is None:
         return {text}
-    return {text, Path(text).name, stem(Path(text).name), stem(text)}
+    folder = Path(text).parent if _POSCAR_ALONE.fullmatch(Path(text).name) else Path()
+    of_folder = {str(folder), folder.name} if folder.name else set()
+    return {text, Path(text).name, stem(Path(text).name), stem(text), *of_folder}
 
 
 def _clashes(ids):

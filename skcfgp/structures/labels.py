@@ -80,7 +80,10 @@ def find_target(path, columns, target=None, named=(), rows=()):
     if "value" in values and target not in values:
         return "value"
     if target not in values:
-        raise ValueError(f"{path}: name the column of values with --target; there are {values}.")
+        problem = "name the column of values with --target"
+        if target is not None:
+            problem = f"--target names {target!r}, and no column of values has this name"
+        raise ValueError(f"{path}: {problem}; there are {values}.")
     return target
 
 

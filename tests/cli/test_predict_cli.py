@@ -94,6 +94,8 @@ def test_a_bound_is_checked_against_the_unit_of_the_labels(tables):
     train = ("--train", tables[0], *COMPOSITION)
     known = invoke("screen", tables[1], "--below", "0 eV/atom", *train, "--unit", "eV/atom")
     assert known.exit_code == 0, known.output
+    assert known.stdout.startswith("below 0 eV/atom: ")
+    assert "eV/atom, p = " in known.stdout
     other = invoke("screen", tables[1], "--below", "0 meV", *train, "--unit", "eV/atom")
     assert "the bound is in meV, and the predictions are in eV/atom" in other.output
     nameless = invoke("screen", tables[1], "--below", "0 meV", *train)
@@ -209,8 +211,12 @@ def test_a_table_that_is_none_is_one_row_beside_the_others(tables, tmp_path):
     assert rows[1]["prediction"]
 
 
+@pytest.mark.parametrize("error", [MemoryError("no memory is left"), KeyboardInterrupt()])
+@pytest.mark.parametrize("command", ["predict", "screen --below 0"])
 @pytest.mark.parametrize("suffix", [".csv", ".json"])
-def test_finished_rows_survive_an_error_after_them(tables, tmp_path, monkeypatch, suffix):
+def test_finished_rows_survive_an_error_after_them(
+    tables, tmp_path, monkeypatch, suffix, command, error
+):
     from skcfgp.models import predictor
 
     calls, predict = [], predictor.predict_crystals
@@ -218,14 +224,14 @@ def test_finished_rows_survive_an_error_after_them(tables, tmp_path, monkeypatch
     def failing(*arguments):
         calls.append(arguments)
         if len(calls) == 2:
-            raise MemoryError("no memory is left")
+            raise error
         return predict(*arguments)
 
     monkeypatch.setattr(model_of_commands, "PART", 1)
     monkeypatch.setattr(predictor, "predict_crystals", failing)
     out = tmp_path / f"p{suffix}"
-    result = invoke("predict", tables[1], "--train", tables[0], *COMPOSITION, "-o", out)
-    assert result.exit_code != 0
+    result = invoke(*command.split(), tables[1], "--train", tables[0], *COMPOSITION, "-o", out)
+    assert result.exit_code == 1
     assert not out.exists()
     text = (tmp_path / f"p.unfinished{suffix}").read_text()
     rows = json.loads(text) if suffix == ".json" else rows_of(text)
@@ -233,17 +239,26 @@ def test_finished_rows_survive_an_error_after_them(tables, tmp_path, monkeypatch
     assert "1 rows are finished, and are kept" in result.stderr
 
 
-def test_a_table_that_cannot_be_written_is_printed(tables, tmp_path, monkeypatch):
-    from skcfgp.campaign import tables as writing
+@pytest.mark.skipif(sys.platform != "linux", reason="a limit on files stands for a full disk")
+@pytest.mark.parametrize("command", ["predict", "screen --below 0"])
+def test_on_a_full_disk_the_rows_are_printed(tables, tmp_path, command):
+    import resource
 
-    def full(table, path):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(writing, "write_table", full)
-    options = ["--train", tables[0], *COMPOSITION, "-o", tmp_path / "p.csv"]
-    result = invoke("predict", tables[1], *options)
-    assert result.exit_code != 0
-    assert [row["id"] for row in rows_of(result.stdout)] == ["n1", "n2"]
+    out = tmp_path / "p.csv"
+    arguments = [*command.split(), tables[1], "--train", tables[0], *COMPOSITION, "-o", out]
+    found = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "skcfgp.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)),
+    )
+    assert found.returncode == 1
+    assert f"Error: {out} could not be written: " in found.stderr
+    assert len(found.stderr.splitlines()) == 1
+    lines = found.stdout.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("id,"))
+    assert {row["id"] for row in rows_of("\n".join(lines[start:]))} == {"n1", "n2"}
+    assert [path.name for path in tmp_path.iterdir()] == ["train.csv", "new.csv"]
 
 
 @pytest.mark.parametrize("name", ["p.txt", "folder", "folder.csv"])

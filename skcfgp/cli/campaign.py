@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .model import OUT_HELP, SHARED, check_no_effect
+from .model import OUT_HELP, SHARED, check_no_effect, check_recipe
 
 __all__ = ["campaign"]
 
@@ -116,8 +116,7 @@ def init(folder, pool, optimade, question, query, **options):
         raise click.UsageError("give one of --pool, --optimade and --materials-project.")
     if question and optimade is None:
         raise click.UsageError("--filter is for --optimade.")
-    if options["recipe"] == "composition":
-        check_no_effect(("weights",), "with --recipe composition, which has no network")
+    check_recipe(options["recipe"])
     if options["strategy"] == "random_sampling":
         check_no_effect(("random_fraction",), "with --strategy random_sampling")
     options = {name: value for name, value in options.items() if value is not None}

@@ -15,6 +15,7 @@ __all__ = [
     "SHARED",
     "check_model_options",
     "check_no_effect",
+    "check_recipe",
     "columns_of",
     "fit_model",
     "model_options",
@@ -131,7 +132,7 @@ def check_no_effect(names, because):
     """Refuse options, by the names of their parameters, that were given and have no effect."""
     context = click.get_current_context()
     flags = {p.name: p.opts[0] for p in context.command.params}
-    for name in names:
+    for name in flags.keys() & names:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"{flags[name]} has no effect {because}.")
 
@@ -144,8 +145,15 @@ def check_model_options(train, recipe, **_):
             "without --train: the predictions are formation energies in eV/atom, learnt from the "
             "bundled ones",
         )
+    check_recipe(recipe)
+
+
+def check_recipe(recipe):
+    """Refuse options that a recipe has no use for."""
     if recipe == "composition":
         check_no_effect(("weights", "layer"), "with --recipe composition, which has no network")
+    if recipe != "recommended":
+        check_no_effect(("estimates", "columns"), "with another recipe than the recommended one")
 
 
 def columns_of(options):

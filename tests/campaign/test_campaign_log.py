@@ -65,8 +65,8 @@ def test_predict_screen_and_campaign_give_the_same_numbers(make, tmp_path):
     ]
     expected, found, *odds = (table.loc[tables[0].index] for table in tables)
     names = ["prediction", "std", "lower", "upper", "df", "std_log10"]
-    pd.testing.assert_frame_equal(found[names], expected[names], rtol=1e-5)
-    np.testing.assert_allclose(odds[1]["p_meets"], odds[0]["p_meets"], rtol=1e-4, atol=1e-9)
+    pd.testing.assert_frame_equal(found[names], expected[names], rtol=1e-9)
+    np.testing.assert_allclose(odds[1]["p_meets"], odds[0]["p_meets"], rtol=1e-8, atol=1e-12)
 
 
 def run(*arguments):

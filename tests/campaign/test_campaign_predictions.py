@@ -93,9 +93,9 @@ def test_three_commands_give_the_same_numbers(data, tmp_path, options, with_std)
     assert len(expected) == 15
     for name in ("screen", "campaign"):
         found = tables[name].loc[expected.index, names]
-        pd.testing.assert_frame_equal(found, expected[names], rtol=1e-5)
+        pd.testing.assert_frame_equal(found, expected[names], rtol=1e-9)
     odds = [tables[name].loc[expected.index, "p_meets"] for name in ("screen", "odds")]
-    np.testing.assert_allclose(*odds, rtol=1e-4, atol=1e-9)
+    np.testing.assert_allclose(*odds, rtol=1e-8, atol=1e-12)
 
 
 def run(*arguments):

@@ -153,7 +153,7 @@ def test_every_kind_of_table_is_one_table_for_all_commands(rows, tmp_path, kind)
     assert tables["predict"].index.tolist() == [row["id"] for row in rows]
     for name in ("screen", "parts", "campaign"):
         found = tables[name].loc[new, NAMES]
-        pd.testing.assert_frame_equal(found, tables["predict"].loc[new, NAMES], rtol=1e-6)
+        pd.testing.assert_frame_equal(found, tables["predict"].loc[new, NAMES], rtol=1e-12)
     with Campaign(tmp_path / "c").store.reading() as ledger:
         costs = [row["cost"] for row in details(ledger.connection).values()]
     assert costs == [row["hours"] for row in rows]
@@ -185,7 +185,7 @@ def test_numbers_beside_the_crystals_count_in_all_commands(rows, tmp_path, kind)
     errors = np.abs([expected.loc[r["id"], "prediction"] - r["e"] for r in rows[14:-1]])
     assert np.median(errors) < 0.1  # without the guess 0.5
     for found in tables:
-        pd.testing.assert_frame_equal(found.loc[new, NAMES], expected.loc[new, NAMES], rtol=1e-5)
+        pd.testing.assert_frame_equal(found.loc[new, NAMES], expected.loc[new, NAMES], rtol=1e-9)
 
 
 def test_a_streamed_pool_gives_its_crystals_to_labels_by_id(rows, tmp_path):

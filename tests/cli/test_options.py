@@ -1,11 +1,16 @@
 """One meaning of an option, whatever the command: name, short form, type, default and help."""
 
+import inspect
+
 import click
 import pytest
 from click.testing import CliRunner
 
+from skcfgp.campaign import Campaign
 from skcfgp.cli import main
 from skcfgp.cli.model import SHARED
+from skcfgp.models.default import PUBLISHED
+from skcfgp.screening import predict_pool
 
 #: Options whose default or help differs, and why.
 DIFFER = {
@@ -32,6 +37,7 @@ OPTIONS = [
     for option in command.params
     if isinstance(option, click.Option)
 ]
+SHARED_DEFAULTS = {o.name: o.default for _, o in OPTIONS if o.name in SHARED}
 
 
 def test_every_command_is_looked_at():
@@ -77,6 +83,15 @@ def test_the_options_of_models_and_tables_are_shared():
         "campaign export": {"coverage", "rescale"},
     }.items():
         assert names <= {option.name for option in ALL[command].params}, command
+
+
+def test_all_commands_take_the_same_network_and_coverage():
+    init = inspect.signature(Campaign.init).parameters
+    assert init["weights"].default == PUBLISHED
+    assert init["recipe"].default == SHARED_DEFAULTS["recipe"]
+    for function in (Campaign.predict, Campaign.export, Campaign.screen, predict_pool):
+        default = inspect.signature(function).parameters["coverage"].default
+        assert default == SHARED_DEFAULTS["coverage"]
 
 
 def test_every_option_and_command_says_what_it_does():

@@ -60,12 +60,17 @@ def tables(tmp_path, formation_energy):
         (["--estimates", "gap"], "--estimates has no effect without --train"),
         ([*COMPOSITION, "--layer", "readout_0"], "--layer has no effect with --recipe composition"),
         ([*COMPOSITION, "--weights", "x"], "--weights has no effect with --recipe composition"),
+        (
+            ["--train", "{train}", *COMPOSITION, "--estimates", "gap"],
+            "--estimates has no effect with another recipe than the recommended one",
+        ),
         (["--out", "missing/p.csv"], "cannot be written"),
         (["--coverage", "1.5"], "--coverage"),
     ],
 )
 def test_options_without_effect_are_errors_before_the_work(tables, command, options, message):
     condition = ["--below", "0"] if command == "screen" else []
+    options = [option.replace("{train}", str(tables[0])) for option in options]
     result = invoke(command, tables[1], *condition, *options)
     assert result.exit_code in (1, 2)
     assert message in " ".join(result.output.split())

@@ -232,6 +232,24 @@ def test_a_label_is_not_for_another_compound_of_the_same_id(rows, tmp_path):
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
 
 
+def test_a_poscar_is_found_by_the_name_of_its_folder(formation_energy, tmp_path):
+    for k in range(14):
+        folder = tmp_path / "vasp" / f"job-{k}"
+        folder.mkdir(parents=True)
+        formation_energy.structures[k].to(str(folder / "POSCAR"), fmt="poscar")
+    known = [[f"job-{k}", formation_energy.target[k]] for k in range(13)]
+    labels = write_csv(tmp_path / "labels.csv", ["id", "e"], *known, ["POSCAR", 1.0])
+    options = [*TARGET, *COMPOSITION, "--train", labels]
+    begun = invoke(
+        "campaign", "init", tmp_path / "c", "--pool", tmp_path / "vasp", *options, code=1
+    )
+    assert "14 crystals are in, 13 of them labelled; 0 and 1 labels refused" in begun.stdout
+    result = invoke("predict", tmp_path / "vasp", *options, code=1)
+    assert "line 15: POSCAR" in " ".join(begun.stderr.split())
+    assert "labels.csv: 1 rows cannot be used" in result.stderr
+    assert "nor has any of the other crystals" in result.stderr
+
+
 def test_an_unreadable_file_is_said_before_any_model_is_fitted(tmp_path, monkeypatch):
     monkeypatch.setattr("skcfgp.models.default.fit_predictor", lambda *_, **__: 1 / 0)
     (tmp_path / "broken.cif").write_text("nothing\n")

@@ -303,7 +303,7 @@ class Campaign(CampaignReader):
 
     def _tell(self, results, refused, replace, source):
         with self.store.writing() as ledger:
-            found = check_results(results, ledger.state, replace)
+            found = check_results(results, ledger.state, replace, ledger.formulas)
             content = compare(ledger, found, source)
             if found.labels or found.failed:
                 ledger.append("tell", content)

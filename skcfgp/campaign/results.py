@@ -47,6 +47,8 @@ class Result(NamedTuple):
         Reason why there is no value, or ``""``.
     label_std : object
         Standard error of the value, as text or number; ``""`` or None if there is none.
+    formula : str
+        Formula of the crystal, as the row has it; ``""`` if it has none.
     """
 
     line: int | None
@@ -55,6 +57,7 @@ class Result(NamedTuple):
     unit: str | None = None
     failed: str = ""
     label_std: object = None
+    formula: str = ""
 
 
 class Checked(NamedTuple):
@@ -126,7 +129,8 @@ def result_of_row(line, id_, row, value_column):
     """Make a `Result` from a row of a CSV, which may lack some columns."""
     unit = row.get("unit") or None
     value, failed = row.get(value_column, ""), row.get("failed", "")
-    return Result(line, id_, value, unit, failed, row.get("label_std"))
+    formula = next((str(row[k]) for k in FORMULA_KEYS if not is_missing(row.get(k))), "")
+    return Result(line, id_, value, unit, failed, row.get("label_std"), formula)
 
 
 def results_of(values, label_std=None):
@@ -162,19 +166,23 @@ def find_value_column(path, columns, target):
     )
 
 
-def check_results(results, state, replace=False):
+def check_results(results, state, replace=False, formulas=dict):
     """Sort results into new values, new failures, what is known already and what is refused.
 
-    With `replace` a value, or its standard error, may take the place of another one.
+    With `replace` a value, or its standard error, may take the place of another one. `formulas`
+    returns those of the crystals, by id, which a result with a formula must have.
     """
     new, label_std, failed, repeated, refused = {}, {}, {}, [], []
     find = IdFinder(state.ids)
+    formulas = formulas() if any(result.formula for result in results) else {}
     for result in results:
         id_ = find(result.id)
         try:
             if id_ is None:
                 raise ValueError(_unknown(result.id, state.ids))
             result = result._replace(id=id_)
+            if (known := formulas.get(id_)) and _is_other_compound(result.formula, known):
+                raise ValueError(f"it is {result.formula}, and the crystal of this id is {known}")
             if result.failed:
                 if _is_number(result.value):
                     raise ValueError(f"it has a value, {result.value}, and has failed")
@@ -207,6 +215,19 @@ def check_results(results, state, replace=False):
         except ValueError as error:
             refused.append(Refusal(result.line, result.id, str(error)))
     return Checked(new, label_std, failed, repeated, refused)
+
+
+def _is_other_compound(formula, known):
+    """Tell whether a formula is one, and another than that of the crystal."""
+    if formula in ("", known):
+        return False
+    from ..structures.compositions import formula_of
+    from ..structures.crystal_tables import is_other_compound
+
+    try:
+        return is_other_compound(formula_of(formula), formula_of(known))
+    except ValueError:  # a name, or an expression for a group of atoms
+        return False
 
 
 def _number(result, settings):

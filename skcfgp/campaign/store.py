@@ -118,6 +118,10 @@ class Ledger:
         query = "SELECT id FROM crystals ORDER BY position"
         return [id_ for (id_,) in self.connection.execute(query)]
 
+    def formulas(self):
+        """Read the formula of each crystal, by id."""
+        return dict(self.connection.execute("SELECT id, formula FROM crystals"))
+
     @property
     def settings(self):
         """Settings of the campaign, without replaying its events."""

@@ -141,6 +141,17 @@ def test_an_export_with_values_filled_in_can_be_told(campaign, tmp_path):
     assert (told.labelled, told.repeated) == (["c7"], ["c0"])
 
 
+def test_a_row_of_another_compound_is_refused(campaign, tmp_path):
+    formula = campaign.export().set_index("id")["formula"]
+    rows = [f"c2,{formula['c2']},1\n", f"c3,{formula['c4']},1\n", "c4,quartz (alpha),1\n"]
+    path = write(tmp_path / "r.csv", "id,formula,value\n" + "".join(rows))
+    wrong = f"line 3: c3: it is {formula['c4']}, and the crystal of this id is {formula['c3']}"
+    with pytest.raises(RefusedRowsError) as raised:
+        campaign.tell(path)
+    assert [str(refusal) for refusal in raised.value.told.refused] == [wrong]
+    assert raised.value.told.labelled == ["c2", "c4"]
+
+
 def test_a_unit_goes_for_the_rows_of_a_file_that_have_none(campaign, tmp_path):
     path = write(tmp_path / "r.csv", "id,value,unit\nc2,1,\nc3,1,eV/atom\n")
     with pytest.raises(RefusedRowsError, match="line 2: c2: the unit is 'kJ/mol'"):

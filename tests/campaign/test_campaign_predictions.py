@@ -91,11 +91,13 @@ def test_three_commands_give_the_same_numbers(data, tmp_path, options, with_std)
     }
     expected = tables["predict"]
     assert len(expected) == 15
+    # Latent vectors, in single precision, depend on what else is in the batch.
+    rtol = 1e-9 if "composition" in options else 1e-6
     for name in ("screen", "campaign"):
         found = tables[name].loc[expected.index, names]
-        pd.testing.assert_frame_equal(found, expected[names], rtol=1e-9)
+        pd.testing.assert_frame_equal(found, expected[names], rtol=rtol)
     odds = [tables[name].loc[expected.index, "p_meets"] for name in ("screen", "odds")]
-    np.testing.assert_allclose(*odds, rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(*odds, rtol=10 * rtol, atol=1e-9)
 
 
 def run(*arguments):

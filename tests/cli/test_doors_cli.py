@@ -102,9 +102,10 @@ def test_a_campaign_takes_all_cases_at_once(tmp_path):
 def rows(formation_energy):
     """24 crystals, 14 of them labelled, as records with a cost."""
     crystals, y = formation_energy.structures[:24], formation_energy.target[:24]
+    records = [crystal.as_dict() | {"properties": {}} for crystal in crystals]
     return [
-        {"id": f"c{k}", "structure": crystal.as_dict(), "hours": 1.0 + k % 3, "e": float(energy)}
-        for k, (crystal, energy) in enumerate(zip(crystals, y, strict=True))
+        {"id": f"c{k}", "structure": record, "hours": 1.0 + k % 3, "e": float(energy)}
+        for k, (record, energy) in enumerate(zip(records, y, strict=True))
     ]
 
 
@@ -185,7 +186,7 @@ def test_numbers_beside_the_crystals_count_in_all_commands(rows, tmp_path, kind)
     errors = np.abs([expected.loc[r["id"], "prediction"] - r["e"] for r in rows[14:-1]])
     assert np.median(errors) < 0.1  # without the guess 0.5
     for found in tables:
-        pd.testing.assert_frame_equal(found.loc[new, NAMES], expected.loc[new, NAMES], rtol=1e-9)
+        pd.testing.assert_frame_equal(found.loc[new, NAMES], expected.loc[new, NAMES], rtol=1e-6)
 
 
 def test_a_streamed_pool_gives_its_crystals_to_labels_by_id(rows, tmp_path):
@@ -216,12 +217,12 @@ def test_a_label_is_not_for_another_compound_of_the_same_id(rows, tmp_path):
     formula = [check_structures([row["structure"]]).structures[0].composition for row in rows]
     formula = [composition.reduced_formula for composition in formula]
     pool = write_csv(tmp_path / "pool.csv", ["id", "formula"], *enumerate(formula))
-    known = [[k, formula[k + 1 if k < 3 else k], rows[k]["e"]] for k in range(12)]
+    known = [[k, formula[k + 1 if k < 3 else k], rows[k]["e"]] for k in range(18)]
     labels = write_csv(tmp_path / "labels.csv", ["id", "formula", "e"], *known)
     options = ["--pool", pool, "--labelled", labels, *TARGET, *COMPOSITION]
     result = invoke("campaign", "init", tmp_path / "c", *options, code=1)
     assert f"0: it is {formula[1]}, and the crystal of this id is {formula[0]}" in result.stderr
-    assert "24 crystals are in, 9 of them labelled; 0 and 3 labels refused" in result.stdout
+    assert "24 crystals are in, 15 of them labelled; 0 and 3 labels refused" in result.stdout
     options = ["--train", labels, *TARGET, *COMPOSITION]
     invoke("predict", pool, *options, "--out", tmp_path / "a.csv")  # each row learnt as it says
     renamed = write_csv(

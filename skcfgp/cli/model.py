@@ -183,7 +183,7 @@ def fit_model(
 
     options = (weights, layer)
     if train is None:
-        say_step("learning the bundled formation energies; with a network this takes half a minute")
+        say_step("preparing the model of the bundled formation energies")
         return *fit_predictor(None, *options, recipe=recipe), 0
     found = read_labelled(
         train,

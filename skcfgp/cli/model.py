@@ -3,6 +3,7 @@
 An option that would have no effect is an error.
 """
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -164,8 +165,12 @@ def columns_of(options):
 def read_crystals(files, options):
     """Read FILES, and say which crystals cannot be used, before the work."""
     from ..models.reading import read_files
+    from ..structures import check_structures
 
     found = read_files(files, columns_of(options))
+    takes_formulas = options["recipe"] == "composition"
+    crystals = check_structures(found.crystals, on_error="nan", formulas=takes_formulas)
+    found = dataclasses.replace(found, crystals=crystals)
     say_unused((failure.id, failure.reason) for failure in found.crystals.failures)
     return found
 

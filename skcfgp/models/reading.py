@@ -1,7 +1,7 @@
 """The crystals that the commands take, from files, folders and tables."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -14,7 +14,8 @@ from ..structures.tables import is_table_file
 __all__ = ["Found", "read_files"]
 
 
-class Found(NamedTuple):
+@dataclass(frozen=True)
+class Found:
     """What files hold, row by row: crystals, and beside them the fields of tables.
 
     Attributes

@@ -180,8 +180,14 @@ def test_many_refused_rows_are_a_table_with_an_end(tables):
     assert max(map(len, result.stderr.splitlines())) < 200
 
 
-def test_a_model_that_needs_structures_names_the_rows_that_have_none(tables):
-    result = invoke("predict", tables[1], "--train", tables[0])
+def test_a_model_that_needs_structures_names_the_rows_that_have_none(
+    tables, tmp_path, formation_energy
+):
+    formulas = invoke("predict", tables[1], "--train", tables[0])
+    assert "not used: n1: it is a formula without a structure" in formulas.stderr
+    assert [row["id"] for row in rows_of(formulas.stdout)] == ["n1", "n2"]
+    formation_energy.structures[-1].to(str(tmp_path / "new.vasp"), fmt="poscar")
+    result = invoke("predict", tmp_path / "new.vasp", "--train", tables[0])
     assert result.exit_code == 1
     assert "line 2: t0: it is a formula without a structure" in result.output
     assert result.output.count("--recipe composition") == 1

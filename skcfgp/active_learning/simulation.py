@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from ..gaussian_process import GaussianProcessRegressor, PoolPosterior
 from ..gaussian_process.common import last_step, last_step_input
-from ..gaussian_process.greedy import HeldCovariance, first_of_largest
+from ..gaussian_process.succession import Succession, room
 from ..query import greedy_k_center, initial_design, max_std, random_sampling, recommended
 from ..query.common import private_random_state
 from ..query.design import N_FIRST
@@ -22,7 +22,7 @@ from .learner import ActiveLearner
 
 __all__ = ["simulate"]
 
-#: Largest covariance, in bytes, that is stored to compute all cycles from one factorisation.
+#: Largest matrix, in bytes, that is held to compute all cycles at once.
 MAX_BYTES = 2**31
 
 #: Strategies that need no model.
@@ -132,7 +132,7 @@ def simulate(
         rng = private_random_state(random_state)
         query_strategy = partial(query_strategy, random_state=rng)
     replay = _Replay(estimator, X, y, (initial, pool, test), query_strategy)
-    if in_one_go and n_instances == 1 and retrain_every is None and replay.fits_in_memory():
+    if in_one_go and n_instances == 1 and retrain_every is None and replay.fits_in_memory(n_cycles):
         rows = replay.cycles_in_one_go(n_cycles)
     else:
         rows = replay.cycles(n_cycles, n_instances, retrain_every, design)
@@ -181,27 +181,46 @@ class _Replay:
             Z = np.asarray(take_rows(self.Z, self.rows), dtype=float)
             self.posterior = posterior_class(self.gp, Z)
 
-    def fits_in_memory(self):
-        """Tell whether the covariance of pool and test set may be stored."""
-        n = len(self.rows)
+    def fits_in_memory(self, n_cycles):
+        """Tell whether all cycles may be computed at once."""
         known = self.gp is not None and np.ndim(self.gp.alpha) == 0
-        return known and 8 * n * (n + len(self.gp.X_train_)) < MAX_BYTES
+        return known and 8 * room(len(self.gp.X_train_), len(self.rows), n_cycles) < MAX_BYTES
 
     def cycles_in_one_go(self, n_cycles):
-        """Yield the row of each cycle from one factorisation of the pool's covariance."""
-        self.follow(HeldCovariance)
+        """Yield the row of each cycle, from the labels of many cycles at a time."""
+        order = None if self.query_strategy is max_std else self.order(n_cycles)
+        y, n_pool = self.y[self.rows], self.in_pool.sum()
+        self.follow(partial(Succession, n_candidates=n_pool, n_picks=n_cycles))
         yield self.measure(())
+        for block in self.posterior.blocks(y, order):
+            yield from self.measure_block(block, y, n_pool)
+
+    def order(self, n_cycles):
+        """Draw the rows of all cycles at random, which uses neither the learner nor the features."""
+        left, order = np.flatnonzero(self.in_pool), []
         for _ in range(n_cycles):
-            positions = np.flatnonzero(self.in_pool)
-            if self.query_strategy is max_std:
-                first = first_of_largest(self.posterior.variance[self.posterior.left[positions]])
-            else:  # random sampling uses neither the learner nor the features
-                (first,), _ = self.query_strategy(None, positions)
-            position = positions[first]
-            chosen = self.rows[position]
-            self.posterior.condition_on(self.posterior.left[position], self.y[chosen])
-            self.remove(position)
-            yield self.measure((int(chosen),))
+            (first,), _ = self.query_strategy(None, left)
+            order.append(left[first])
+            left = np.delete(left, first)
+        return np.array(order, dtype=int)
+
+    def measure_block(self, block, y, n_pool):
+        """Yield the row of each cycle of a block."""
+        error, variance = np.abs(block.means - y[block.held]), block.variances
+        n_held = np.searchsorted(block.held, n_pool)
+        in_test, error, variance = error[:, n_held:], error[:, :n_held], variance[:, :n_held]
+        error[:, ~block.left[:n_held]], variance[:, ~block.left[:n_held]] = 0.0, -np.inf
+        for k, column in enumerate(np.searchsorted(block.held, block.picks)):
+            error[k:, column], variance[k:, column] = 0.0, -np.inf
+        n_left = block.left[:n_held].sum() - 1 - np.arange(len(error))
+        table = {
+            "indices": [(int(row),) for row in self.rows[block.picks]],
+            "mae_test": in_test.mean(axis=1) if in_test.shape[1] else np.full(len(error), np.nan),
+            "mae_pool": np.where(n_left > 0, error.sum(axis=1) / np.maximum(n_left, 1), np.nan),
+            "max_std": np.sqrt(np.where(n_left > 0, variance.max(axis=1), np.nan)) * block.unit,
+        }
+        for values in zip(*table.values(), strict=True):
+            yield dict(zip(table, values, strict=True))
 
     def cycles(self, n_cycles, n_instances, retrain_every, design=()):
         """Yield the row of each cycle: query, or take the next of the design, teach and measure."""

@@ -8,16 +8,13 @@ from copy import copy
 from heapq import heappop, heappush
 
 import numpy as np
-from scipy.linalg import blas
 from sklearn.utils import gen_batches
 
 from .posterior import PoolPosterior
 
 __all__ = [
-    "HeldCovariance",
     "IntegratedVariance",
     "first_of_largest",
-    "greedy_picks",
     "largest_first",
 ]
 
@@ -62,61 +59,6 @@ def largest_first(variance, n):
         chosen.append(heappop(tied))
         gone[chosen[-1]] = True
     return np.array(chosen)
-
-
-def greedy_picks(gp, X_pool, n_picks, block=BLOCK):
-    """Yield row and variance (in the scale of y_train_) of the point of largest variance, n times.
-
-    Each is picked given those before it; ties go to the lowest row. Takes 8 n_pool (n_pool +
-    n_train) bytes and about n_pool^2 (n_train + n_picks) multiplications.
-    """
-    posterior, rows = HeldCovariance(gp, X_pool, block), np.arange(len(X_pool))
-    for _ in range(n_picks):
-        variance = posterior.variance[posterior.left]
-        first = first_of_largest(variance)
-        yield int(rows[first]), float(variance[first])
-        posterior.condition_on(posterior.left[first])
-        still = np.delete(np.arange(len(rows)), first)
-        posterior.keep(still)
-        rows = rows[still]
-
-
-class HeldCovariance(PoolPosterior):
-    """Posterior that holds the covariance of its points, for conditioning on many of them.
-
-    To condition on one point after another is a Cholesky factorisation of that matrix, and to take
-    the largest variance is to pivot on its diagonal (Harbrecht, Peters, Schneider, Appl. Numer.
-    Math. 62, 428 (2012)). Rows are computed one at a time within a block; the rest of the matrix is
-    updated once a block, by matrix products.
-    """
-
-    def __init__(self, gp, X_pool, block=BLOCK):
-        self._S, self._block = None, block
-        super().__init__(gp, X_pool, max_bytes=np.inf)
-        self._S = self.gp.kernel_(self.X_pool, self.X_pool).T  # Fortran-ordered, for BLAS
-        self._fold()
-
-    def _fold(self):
-        """Subtract the rows of V that are held from the lower triangle of the covariance."""
-        V = self._V[: self._n_rows].T
-        self._S = blas.dsyrk(-1.0, V, 1.0, self._S, lower=1, overwrite_c=1)
-        self._V = np.empty((self._block, len(self.X_pool)))
-        self._n_streamed, self._n_rows = self.n_labels, 0
-
-    def _covariance(self, rows, columns):
-        V, S = self._V[: self._n_rows], self._S
-        positions = np.arange(len(self.X_pool))[rows]
-        full = np.stack([np.concatenate([S[j, :j], S[j:, j]]) for j in positions])
-        return full[:, columns] - V[:, rows].T @ V[:, columns]
-
-    def _append(self, rows, whitened):
-        super()._append(rows, whitened)
-        if self._n_rows >= self._block:
-            self._fold()
-
-    def _let_go(self, columns):
-        super()._let_go(columns)
-        self._S = self._S.T[np.ix_(columns, columns)].T  # one copy, and Fortran-ordered
 
 
 class IntegratedVariance(PoolPosterior):

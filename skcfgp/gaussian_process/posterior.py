@@ -19,6 +19,9 @@ from .regressor import GaussianProcessRegressor
 
 __all__ = ["PoolPosterior", "as_process"]
 
+#: Rows of V that are moved at a time when points are let go.
+ROWS_MOVED = 64
+
 
 def as_process(model):
     """Return a fitted Gaussian process of scikit-learn as one of this package, in the same state.
@@ -106,6 +109,9 @@ class PoolPosterior:
         computed in chunks whenever they are needed. The results are the same.
     """
 
+    #: Values that V will hold, where that is known: room for them is made at once.
+    _room = 0
+
     def __init__(self, gp, X_pool, max_bytes=2**31):
         self.gp = gp = as_process(gp)
         self.X_pool = X_pool = np.asarray(X_pool, dtype=np.float64)
@@ -121,11 +127,12 @@ class PoolPosterior:
         self._whitened = gp.factor_.solve(self._labels(slice(n)))
         self._n_streamed, self._n_rows = (n, 0) if self.streamed else (0, n)
         if self.streamed:
-            self._V = np.empty((0, len(X_pool)))
+            self._storage = np.empty(0)
             self._variance = (gp.predict(X_pool, return_std=True)[1] / gp.y_scale_[0]) ** 2
         else:
-            self._V = self._first_rows()
-            self._variance = gp.kernel_.diag(X_pool) - np.einsum("ij,ij->j", self._V, self._V)
+            self._storage = np.empty(max(self._room, n * len(X_pool)))
+            V = self._first_rows()
+            self._variance = gp.kernel_.diag(X_pool) - np.einsum("ij,ij->j", V, V)
         self._smooth = self._times_V(self._whitened.T)
 
     def is_current(self):
@@ -259,9 +266,20 @@ class PoolPosterior:
             self._let_go(self.left)
             self.left = np.arange(len(self.left))
 
+    @property
+    def _V(self):
+        """The storage, in rows; those that hold something come first."""
+        n_columns = len(self.X_pool)
+        n_rows = len(self._storage) // max(1, n_columns)
+        return self._storage[: n_rows * n_columns].reshape(n_rows, n_columns)
+
     def _let_go(self, columns):
+        V = self._V
         self.X_pool, self._variance = self.X_pool[columns], self._variance[columns]
-        self._smooth, self._V = self._smooth[:, columns], self._V[: self._n_rows, columns]
+        self._smooth = self._smooth[:, columns]
+        for part in gen_batches(self._n_rows, ROWS_MOVED):  # towards the front, in its own memory
+            rows = V[part][:, columns]
+            self._storage[part.start * len(columns) :][: rows.size] = rows.reshape(-1)
 
     def _labels(self, rows):
         """Labels counted from the origin, and as many ones: ndarray of shape (n_rows, 2)."""
@@ -298,8 +316,8 @@ class PoolPosterior:
         return product
 
     def _first_rows(self):
-        """Compute V in chunks, without a second matrix of its size."""
-        gp, V = self.gp, np.empty((self.n_labels, len(self.X_pool)))
+        """Compute V in its storage, in chunks."""
+        gp, V = self.gp, self._V[: self.n_labels]
 
         def fill(columns):
             cross = gp.kernel_(self.X_pool[columns], gp.X_train_)
@@ -314,7 +332,7 @@ class PoolPosterior:
         self._smooth = self._smooth + whitened.T @ rows
         n, new = self._n_rows, self._n_rows + len(rows)
         if new > len(self._V):  # the storage grows by a quarter at a time
-            larger = np.empty((max(new, len(self._V) * 5 // 4), rows.shape[1]))
-            larger[:n] = self._V[:n]
-            self._V = larger
+            larger = np.empty(rows.shape[1] * max(new, len(self._V) * 5 // 4))
+            larger[: n * rows.shape[1]] = self._storage[: n * rows.shape[1]]
+            self._storage = larger
         self._V[n:new], self._n_rows = rows, new

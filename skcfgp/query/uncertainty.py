@@ -7,9 +7,10 @@ import numpy as np
 
 from ..calibration import CalibratedRegressor
 from ..gaussian_process import PoolPosterior, as_process
-from ..gaussian_process.greedy import greedy_picks, largest_first
+from ..gaussian_process.greedy import largest_first
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..gaussian_process.shortlist import shortlist_picks
+from ..gaussian_process.succession import greedy_picks, room
 from .common import check_costs, check_features, check_pool, follow, innermost, last_step_of, unwrap
 
 logger = logging.getLogger(__name__)
@@ -77,9 +78,9 @@ def plan(learner, X_pool, n_instances, max_bytes=2**31):
     n_instances : int
         Number of queries to list.
     max_bytes : int, default=2**31
-        Largest matrix to hold. The covariance of the pool takes 8 n_pool^2 bytes; where that is
-        more, or `n_instances` is a small part of the pool, a shortlist is held instead. The result
-        is the same; which way was taken is logged, at the level "debug".
+        Largest matrix to hold: 8 bytes for each label or pick and each point that is not picked
+        yet. Where that is more, or `n_instances` is a small part of the pool, a shortlist is held
+        instead. The result is the same; which way was taken is logged, at the level "debug".
 
     Returns
     -------
@@ -108,10 +109,11 @@ def plan(learner, X_pool, n_instances, max_bytes=2**31):
     model, pool = innermost(learner, X_pool)
     gp = as_process(model)
     pool = check_features(gp, pool)
-    if 16 * n_instances < len(pool) or 8 * len(pool) ** 2 > max_bytes:
+    needed = 8 * room(len(gp.X_train_), len(pool), n_instances)
+    if 16 * n_instances < len(pool) or needed > max_bytes:
         logger.debug("%d of %d by a shortlist", n_instances, len(pool))
         return _in_unit(gp, shortlist_picks(gp, [pool], n_instances, max_bytes=max_bytes))
-    logger.debug("%d of %d by pivoted Cholesky of their covariance", n_instances, len(pool))
+    logger.debug("%d of %d in blocks", n_instances, len(pool))
     return _in_unit(gp, greedy_picks(gp, pool, n_instances))
 
 

@@ -9,8 +9,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skcfgp import ActiveLearner, GaussianProcessRegressor
-from skcfgp.gaussian_process.greedy import first_of_largest, greedy_picks, largest_first
+from skcfgp.gaussian_process.greedy import first_of_largest, largest_first
 from skcfgp.gaussian_process.shortlist import shortlist_picks
+from skcfgp.gaussian_process.succession import greedy_picks
 from skcfgp.kernels import Laplacian
 from skcfgp.query import greedy_max_std, max_std, plan
 
@@ -83,12 +84,12 @@ def test_largest_first_is_the_first_of_largest_again_and_again(values, share):
     assert largest_first(variance, n).tolist() == expected
 
 
-@pytest.mark.parametrize("block", [1, 3, 64])
-def test_blocks_make_no_difference(block):
+@pytest.mark.parametrize("n_listed", [1, 3, 64])
+def test_blocks_make_no_difference(n_listed):
     X, y = data(150)
     gp = GaussianProcessRegressor(optimizer=None).fit(X[:20], y[:20])
     reference = list(greedy_picks(gp, X[20:], 130))
-    found = list(greedy_picks(gp, X[20:], 130, block=block))
+    found = list(greedy_picks(gp, X[20:], 130, n_listed=n_listed))
     assert [i for i, _ in found] == [i for i, _ in reference]
     np.testing.assert_allclose([v for _, v in found], [v for _, v in reference], atol=1e-10)
 

@@ -57,6 +57,8 @@ class Pool:
         (``.db``), or any other structure file; or a folder of such files, which are read in the
         order of their names, or with an ``id_prop.csv`` by its rows. Only the names of the files of
         a folder, and the rows of a CSV, are held in memory.
+    columns : sequence of str, default=()
+        Columns of numbers beside the crystals that are read too.
 
     Raises
     ------
@@ -149,9 +151,18 @@ class Pool:
             yield number, chunk
 
     def named(self, names):
-        """Return id, crystal and fields of what some names may mean: an id, a file or its stem.
+        """Find all crystals that some names may mean.
 
-        The crystal is None where it cannot be used, or two have its id.
+        Parameters
+        ----------
+        names : list of str
+            Ids, or names, stems or paths of files.
+
+        Returns
+        -------
+        list of (str, object, dict)
+            Id, crystal and numbers by column. The crystal is None where it cannot be used, or two
+            have its id.
         """
         wanted, found = set().union(*map(aliases, names)), {}
         for id_, record in self._records():

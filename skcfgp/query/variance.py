@@ -1,6 +1,7 @@
 """The point whose label lowers the mean variance most."""
 
 import numpy as np
+from sklearn.exceptions import NotFittedError
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 
 from ..gaussian_process import PoolPosterior, as_process
@@ -83,15 +84,19 @@ def integrated_variance(learner, X_pool, n_instances=1, X_target=None, *, costs=
        test point rejection" (IJCNN 2000). doi:10.1109/IJCNN.2000.861310
     """
     check_pool(X_pool, n_instances)
-    if wants_first(learner):
+    try:
+        model, pool = innermost(learner, X_pool)
+        gp = as_process(model)
+    except NotFittedError:
+        if not wants_first(learner):
+            raise
         if X_target is not None:
             raise ValueError(
-                "X_target needs a label: the first ones are chosen for the pool itself."
-            )
+                "X_target needs a label; the first ones are chosen for the pool."
+            ) from None
         return design_for(learner, X_pool, n_instances, costs)
-    model, pool = innermost(learner, X_pool)
     target = None if X_target is None else innermost(learner, X_target)[1]
-    return _choose(learner, as_process(model), pool, n_instances, target, costs)
+    return _choose(learner, gp, pool, n_instances, target, costs)
 
 
 def recommended(learner, X_pool, n_instances=1, *, costs=None):

@@ -19,9 +19,13 @@ def begin(store, pool, labelled, settings):
             pass
     check_writable(store.path)
     crystals, labels = read_pool(pool, **_asked(settings)), {}
+    unclear = []
+    if hasattr(labelled, "digests"):  # what a saved model learnt
+        labelled, unclear = _labels_of_equal(labelled, crystals)
     if labelled is not None:
         asked = [settings[name] for name in ("target", "unit", "log")]
         labels = read_labelled(labelled, crystals, *asked)
+        crystals.refused_labels += unclear
     costs = costs_of(crystals, settings["cost"])
     features, *found = compute_features(crystals, settings)
     settings["standardise"], settings["network_digest"] = found
@@ -70,6 +74,34 @@ def _asked(settings):
     columns = [*settings.get("estimates", ()), *settings.get("columns", ())]
     columns += cost_column(settings["cost"])
     return {"formulas": takes_formulas(settings), "columns": columns}
+
+
+def _labels_of_equal(learnt, crystals):
+    """Return results for the crystals of a pool that a model learnt, found by their content.
+
+    Where equal crystals had different labels, the reason comes instead, in a second list.
+    """
+    from pymatgen.core import Composition
+
+    from ..structures import structure_digest
+    from ..structures.compositions import formula_digest
+    from ..structures.tables import Refusal
+    from .results import Result
+
+    y_std = [None] * len(learnt.y) if learnt.y_std is None else learnt.y_std.tolist()
+    known = {}
+    for label in zip(learnt.digests, learnt.y.tolist(), y_std, strict=True):
+        known.setdefault(label[0], set()).add(label[1:])
+    results, unclear = [], []
+    for id_, crystal in zip(crystals.ids, crystals.structures, strict=True):
+        digest = formula_digest if isinstance(crystal, Composition) else structure_digest
+        labels = known.get(digest(crystal), ())
+        if len(labels) > 1:
+            values = " and ".join(f"{value:g}" for value, _ in sorted(labels))
+            unclear.append(Refusal(None, id_, f"the model learnt {values} for equal crystals"))
+        else:
+            results += [Result(None, id_, value, label_std=std) for value, std in labels]
+    return results, unclear
 
 
 def _listed(refused):

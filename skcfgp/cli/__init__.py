@@ -11,6 +11,7 @@ import click
 
 from .. import __version__
 from .campaign import campaign
+from .fit import fit
 from .folders import make_folder
 from .interrupts import interruptible
 from .predict import predict
@@ -135,6 +136,7 @@ def doctor():
 
 
 main.add_command(campaign)
+main.add_command(fit)
 main.add_command(predict)
 main.add_command(screen)
 main.add_command(reproduce)

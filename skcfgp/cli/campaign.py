@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from .model import OUT_HELP, SHARED, check_no_effect, check_recipe
+from .saved import labels_of_model, settings_of_model
 
 __all__ = ["campaign"]
 
@@ -58,8 +59,9 @@ def _opened(command):
     '\'{"elements": ["Ga", "N"], "num_elements": 2}\'. The key is taken from MP_API_KEY.',
 )
 @SHARED["train"]
-@click.option("--target", required=True, help="Name of the property.")
-@click.option("--unit", required=True, help="Unit of its values, such as eV/atom.")
+@SHARED["model"]
+@click.option("--target", help="Name of the property. Required without --model.")
+@click.option("--unit", help="Unit of its values, such as eV/atom. Required without --model.")
 @SHARED["log"]
 @SHARED["recipe"]
 @SHARED["weights"]
@@ -104,11 +106,14 @@ def _opened(command):
 @click.option(
     "--random-state", type=int, default=0, show_default=True, help="Seed of the random draws."
 )
-def init(folder, pool, optimade, question, query, **options):
+def init(folder, pool, optimade, question, query, model, **options):
     """Begin a campaign.
 
     Crystals and labels that cannot be used are listed with the reason, and make the exit code 1;
     the others are in. Without --train the first suggestions follow a design.
+
+    With --model the campaign has the recipe, network, columns, target, unit and logarithm of a
+    model of 'skcfgp fit', and the labels of crystals of the pool that the model has learnt.
     """
     from ..campaign import Campaign, Refusal
 
@@ -116,11 +121,17 @@ def init(folder, pool, optimade, question, query, **options):
         raise click.UsageError("give one of --pool, --optimade and --materials-project.")
     if question and optimade is None:
         raise click.UsageError("--filter is for --optimade.")
+    options |= {} if model is None else settings_of_model(model)
+    for name in ("target", "unit"):
+        if not options[name]:
+            raise click.UsageError(f"Missing option '--{name}'.")
     check_recipe(options["recipe"])
     if options["strategy"] == "random_sampling":
         check_no_effect(("random_fraction",), "with --strategy random_sampling")
     options = {name: value for name, value in options.items() if value is not None}
     options |= {"labelled": options.pop("train", None)}
+    if model is not None and options["labelled"] is None:
+        options["labelled"] = labels_of_model(model, [*options["estimates"], *options["columns"]])
     pool = list(pool)
     if optimade is not None:
         from ..structures import read_optimade

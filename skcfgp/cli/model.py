@@ -10,6 +10,8 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from .saved import answers_of, check_agrees, check_takes_crystals
+
 __all__ = [
     "MODEL_NAMES",
     "OUT_HELP",
@@ -18,13 +20,17 @@ __all__ = [
     "check_no_effect",
     "check_recipe",
     "columns_of",
+    "fit_labels",
     "fit_model",
+    "label_options",
     "model_options",
     "predict_found",
     "read_crystals",
+    "read_labels",
     "say_refused",
     "say_unused",
     "split_names",
+    "training_of",
     "unusable",
 ]
 
@@ -53,6 +59,11 @@ SHARED = {
         "id_prop.csv: a column 'file', 'structure', 'formula' or 'id' (of the other crystals, or "
         "of files beside it), one with the values, and optionally 'label_std', 'unit' and "
         "'failed'.",
+    ),
+    "model": click.option(
+        "--model",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        help="Folder of a model that 'skcfgp fit' wrote, instead of --train and what describes it.",
     ),
     "recipe": click.option(
         "--recipe",
@@ -100,10 +111,9 @@ SHARED = {
     ),
 }
 
-MODEL_OPTIONS = [
-    SHARED["train"],
-    click.option("--target", help="Column of --train with the values, if there are several."),
-    click.option("--unit", help="Unit of the values in --train, such as eV/atom."),
+LABEL_OPTIONS = [
+    click.option("--target", help="Column with the values, if there are several."),
+    click.option("--unit", help="Unit of the values, such as eV/atom."),
     SHARED["recipe"],
     SHARED["weights"],
     click.option(
@@ -111,22 +121,27 @@ MODEL_OPTIONS = [
         type=click.Choice(["set2set", "readout_0", "readout_1"]),
         help="Layer of the network that gives the latent vectors. Default: that of the recipe.",
     ),
-    *(SHARED[name] for name in ("estimates", "columns", "log", "coverage")),
+    *(SHARED[name] for name in ("estimates", "columns", "log")),
 ]
 
 #: Parameters of `model_options`.
-MODEL_NAMES = ("train", "target", "unit", "recipe", "weights", "layer", "estimates", "columns")
-MODEL_NAMES += ("log",)
+MODEL_NAMES = ("train", "model", "target", "unit", "recipe", "weights", "layer")
+MODEL_NAMES += ("estimates", "columns", "log")
 
 #: Options that say something of the labels in --train.
 OF_LABELS = ("target", "unit", "estimates", "columns", "log")
 
 
-def model_options(command):
-    """Add the options of `fit_model` to a command."""
-    for option in reversed(MODEL_OPTIONS):
+def label_options(command):
+    """Add the options of `read_labels` and `fit_labels` to a command."""
+    for option in reversed(LABEL_OPTIONS):
         command = option(command)
     return command
+
+
+def model_options(command):
+    """Add the options of `fit_model` to a command."""
+    return SHARED["train"](SHARED["model"](label_options(SHARED["coverage"](command))))
 
 
 def check_no_effect(names, because):
@@ -138,15 +153,23 @@ def check_no_effect(names, because):
             raise click.UsageError(f"{flags[name]} has no effect {because}.")
 
 
-def check_model_options(train, recipe, **_):
-    """Refuse options of the model that have no effect, before anything is read."""
-    if train is None:
+def check_model_options(options):
+    """Refuse options of the model that have no effect, before anything is read.
+
+    The options that a saved model answers get its answers.
+    """
+    if options["model"] is not None:
+        check_no_effect(("train",), "with --model, which has learnt its labels")
+        check_agrees(options["model"])
+        options |= answers_of(options["model"])
+        return
+    if options["train"] is None:
         check_no_effect(
             OF_LABELS,
             "without --train: the predictions are formation energies in eV/atom, learnt from the "
             "bundled ones",
         )
-    check_recipe(recipe)
+    check_recipe(options["recipe"])
 
 
 def check_recipe(recipe):
@@ -168,28 +191,42 @@ def read_crystals(files, options):
     from ..structures import check_structures
 
     found = read_files(files, columns_of(options))
-    takes_formulas = options["recipe"] == "composition"
+    takes_formulas = options.get("formulas", options["recipe"] == "composition")
     crystals = check_structures(found.crystals, on_error="nan", formulas=takes_formulas)
     found = dataclasses.replace(found, crystals=crystals)
     say_unused((failure.id, failure.reason) for failure in found.crystals.failures)
     return found
 
 
-def fit_model(
-    train, target, unit, recipe, weights, layer, estimates, columns, log, pool, check_unit=None
-):
+def fit_model(train, model, pool, check_unit=None, **options):
     """Fit the model that the options ask for; --train may name crystals of `pool` by their ids.
 
     The pool is a function of names, such as `Found.named`. `check_unit` is asked before the fit.
     Returns the model with the unit of its predictions and the number of labels that were refused.
     """
-    from ..models.default import fit_predictor
+    if model is not None:
+        from ..models.persistence import read_model
+
+        loaded, about = read_model(model)
+        check_takes_crystals(model, loaded)
+        if check_unit is not None:
+            check_unit(about["unit"])
+        return loaded, about["unit"], 0
+    if train is None:
+        from ..models.default import fit_predictor
+
+        names = ("weights", "layer", "recipe")
+        return *fit_predictor(**{name: options[name] for name in names}, say=say_step), 0
+    found = read_labels(train, pool=pool, **options)
+    if check_unit is not None:
+        check_unit(found.unit)
+    return fit_labels(found, options), found.unit or "", len(found.refused)
+
+
+def read_labels(train, target, unit, recipe, estimates, columns, log, pool=None, **_):
+    """Read a table of labelled crystals, and say which rows cannot be used."""
     from ..structures.labels import read_labelled
 
-    options = (weights, layer)
-    if train is None:
-        say_step("preparing the model of the bundled formation energies")
-        return *fit_predictor(None, *options, recipe=recipe), 0
     found = read_labelled(
         train,
         target,
@@ -200,15 +237,26 @@ def fit_model(
         pool=pool,
     )
     say_labels(train, found)
-    if check_unit is not None:
-        check_unit(found.unit)
-    say_step(f"learning {len(found.y)} labels")
-    labelled = (found.X, found.y)
-    if found.label_std is not None:
-        labelled += (found.label_std,)
-    named = {"estimates": estimates, "columns": columns, "recipe": recipe, "log": log}
-    model, unit = fit_predictor(labelled, *options, found.unit or "", **named)
-    return model, unit, len(found.refused)
+    return found
+
+
+def fit_labels(found, options):
+    """Fit the model that the options ask for to what `read_labels` found."""
+    from ..models.default import fit_predictor
+
+    names = ("recipe", "weights", "layer", "estimates", "columns", "log")
+    options = {name: options[name] for name in names}
+    return fit_predictor(training_of(found), **options, say=say_step)[0]
+
+
+def training_of(found):
+    """Return crystals by id, labels and, where they are known, their standard errors."""
+    import pandas as pd
+
+    X = found.X
+    if not hasattr(X, "columns"):
+        X = pd.Series(X, index=pd.Index(found.ids, dtype=object), dtype=object)
+    return (X, found.y) if found.label_std is None else (X, found.y, found.label_std)
 
 
 def say_step(text):
@@ -289,9 +337,9 @@ def predict_found(found, options, coverage, keep, check_unit=None):
     return table, unit, n_refused
 
 
-def unusable(n_failed, n_crystals, n_labels=0):
+def unusable(n_failed, n_crystals, n_labels=0, table="--train"):
     """Raise the error of a run that could not use everything; it did its work all the same."""
     failed = f"{n_failed} of {n_crystals} crystals could not be used; see 'error'"
-    labels = f"{n_labels} rows of --train could not be used"
+    labels = f"{n_labels} rows of {table} could not be used"
     if told := [text for n, text in ((n_failed, failed), (n_labels, labels)) if n]:
         raise click.ClickException(f"{'; '.join(told)}.")

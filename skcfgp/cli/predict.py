@@ -35,8 +35,9 @@ def predict(files, out, coverage, **options):
       skcfgp predict new/*.cif --train labelled.csv --unit GPa
       skcfgp predict new.csv --train labelled.csv --target n --estimates gap_pbe
       skcfgp predict formulas.csv --train labelled.csv --recipe composition
+      skcfgp predict new/*.cif --model folder-of-skcfgp-fit
     """  # noqa: D301  click looks for the backspace
-    check_model_options(**options)
+    check_model_options(options)
     if out is not None:
         check_output(out)
     found = read_crystals(files, options)

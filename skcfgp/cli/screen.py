@@ -115,7 +115,7 @@ def screen(files, below, above, between, cut, edge_cases, rescale, out, coverage
     _check_options(options, condition, in_folder, is_campaign, out, pool["scheduler"])
     if in_folder and (is_campaign or len(files) != 1):
         raise click.UsageError("--out FOLDER takes one pool: a file or a folder of crystals.")
-    if not (is_campaign or options["train"]):
+    if not (is_campaign or options["train"] or options["model"]):
         _check_bundled(condition, unit)
     if in_folder:
         make_folder(out)
@@ -178,7 +178,7 @@ def _check_options(options, condition, in_folder, is_campaign, out, scheduler):
         check_no_effect(MODEL_NAMES, "on a campaign, which has its own model")
         return
     check_no_effect(("rescale",), "on files, which have no labels to compare with")
-    check_model_options(**options)
+    check_model_options(options)
 
 
 def _check_unit(unit, known):

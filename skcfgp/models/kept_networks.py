@@ -9,6 +9,7 @@ from .model_folders import one_line
 
 __all__ = ["describe_network", "load_described", "network_path", "save_described"]
 
+
 def network_path(folder, number):
     """Return the path of a network by its number."""
     return folder / (f"network_{number}" if number else "network")

@@ -27,9 +27,9 @@ ERRORS = {
 def card_text(content):
     """Write the card from what ``model.json`` holds."""
     about, unit = content["about"], content["about"]["unit"]
-    target, recipe = about["target"] or "the target", about["recipe"]
+    target = about["target"] or "the target"
     named = [*about["estimates"], *about["columns"]]
-    needs = "formulas or crystals" if recipe == "composition" else "crystals"
+    needs = "formulas or crystals" if about["formulas"] else "crystals"
     needs += f" in a table with the columns {', '.join(named)}" if named else ""
     lines = [
         f"# A model of {target}" + (f" ({unit})" if unit else ""),

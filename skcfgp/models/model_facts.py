@@ -4,9 +4,10 @@ import numpy as np
 from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
 
 from ..calibration import CalibratedRegressor, MonotoneTargetRegressor
-from ..features import MEGNetFeaturizer
+from ..features import CompositionFeaturizer, MEGNetFeaturizer
 from ..gaussian_process.common import last_step
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from .cfgp import RECIPES, make_cfgp
@@ -38,6 +39,9 @@ def facts_of(model):
     named = {name: some for table in tables for name, _, some in table.transformers}
     for name in ("estimates", "columns"):
         found[name] = list(named.get(name, ()))
+    first = model[0] if isinstance(model, Pipeline) else model
+    takes_any = isinstance(first, CompositionFeaturizer)
+    found["formulas"] = bool(getattr(first, "formulas", takes_any))
     found["log"] = getattr(last, "func", None) is np.log10
     found["layer"] = networks[0].layer if networks else None
     inner = getattr(last, "regressor_", last)

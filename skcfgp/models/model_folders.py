@@ -30,7 +30,14 @@ DESCRIPTION, ARRAYS, CARD = "model.json", "arrays.npz", "README.md"
 #: Kinds of values in ``model.json``, and in what it says about the model.
 CONTENT = {"about": dict, "versions": dict, "files": dict, "networks": list, "saved": str}
 CONTENT |= {"skcfgp": str, "evaluation": dict | None}
-ABOUT = {"target": str, "unit": str, "log": bool, "estimates": list, "columns": list}
+ABOUT = {
+    "target": str,
+    "unit": str,
+    "log": bool,
+    "formulas": bool,
+    "estimates": list,
+    "columns": list,
+}
 ABOUT |= dict.fromkeys(("recipe", "calibration"), str | None)
 
 

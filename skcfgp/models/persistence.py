@@ -190,10 +190,11 @@ def model_card(folder):
     Returns
     -------
     dict
-        ``target``, ``unit``, ``log`` (whether the logarithm is learnt), ``recipe``, ``layer``,
-        ``estimates``, ``columns``, ``calibration``, ``networks`` (with ``name`` and ``digest``),
-        ``evaluation``, ``versions``, ``skcfgp``, ``saved`` (a date), and where there is a process
-        ``n_labels``, ``has_label_std`` and ``kernel``.
+        ``target``, ``unit``, ``log`` (whether the logarithm is learnt), ``formulas`` (whether it
+        takes formulas without a structure), ``recipe``, ``layer``, ``estimates``, ``columns``,
+        ``calibration``, ``networks`` (with ``name`` and ``digest``), ``evaluation``, ``versions``,
+        ``skcfgp``, ``saved`` (a date), and where there is a process ``n_labels``, ``has_label_std``
+        and ``kernel``.
 
     Raises
     ------

@@ -195,9 +195,10 @@ def test_a_folder_that_is_no_model_is_one_line(folder, tmp_path, command):
     assert not (tmp_path / "campaign").exists()
 
 
-def test_a_model_of_numbers_is_refused(folder, tmp_path):
+def test_a_model_of_numbers_is_refused(rock_salt, tmp_path):
+    rock_salt.to(str(tmp_path / "salt.cif"))
     save_model(GaussianProcessRegressor(optimizer=None).fit(np.eye(3), [1, 2, 3]), tmp_path / "m")
-    result = invoke("predict", folder / "new.csv", "--model", tmp_path / "m")
+    result = invoke("predict", tmp_path / "salt.cif", "--model", tmp_path / "m")
     assert result.exit_code == 2
     assert "begins with GaussianProcessRegressor and takes no crystals" in result.output
 

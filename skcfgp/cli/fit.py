@@ -5,14 +5,8 @@ from pathlib import Path
 
 import click
 
-from .model import (
-    check_recipe,
-    fit_labels,
-    label_options,
-    read_labels,
-    training_of,
-    unusable,
-)
+from .labels import fit_labels, read_labels, training_of
+from .model import check_recipe, label_options, unusable
 
 __all__ = ["fit"]
 

@@ -225,8 +225,8 @@ def test_a_variation_changes_one_thing(results):
         same = np.isclose(X, trial.X()).all(axis=1)
         changed = {name: np.mean(~same[rows]) for name, rows in trial.sets.items()}
         sets_changed = [not np.array_equal(sets[k], trial.sets[k]) for k in sets]
-        if name.startswith("a tenth"):
-            assert changed["pool"] == pytest.approx(0.1)
+        if name.startswith(("a tenth", "a fifth")):
+            assert changed["pool"] == pytest.approx(0.2 if "fifth" in name else 0.1)
             assert changed["initial"] == changed["test"] == 0
             assert np.array_equal(y != trial.y, ~same) or name.endswith("too long")
             assert not any(sets_changed)

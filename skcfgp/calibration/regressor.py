@@ -196,7 +196,7 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             y_std = check_label_std(y_std, y)
             if self._score_source() != "prefit":
                 fit_params = fit_params | label_std_param(self._base(), y_std)
-        group = distinct_rows(X)
+        group = distinct_rows(X, len(y))
         mean, std = self._fit_and_predict_held_out(X, y, group, fit_params)
         check_consistent_length(mean, y)
         std = std if y_std is None else np.hypot(std, y_std)

@@ -3,6 +3,7 @@
 from numbers import Integral
 
 import numpy as np
+from scipy.sparse import issparse
 from scipy.spatial.distance import cdist
 from sklearn.model_selection import KFold
 
@@ -14,19 +15,22 @@ __all__ = ["distinct_rows", "folds_of_distinct_rows"]
 ROUNDING = 1e-6
 
 
-def distinct_rows(X):
+def distinct_rows(X, n_samples):
     """Give each row of X the number of its vector or crystal, in order of appearance.
 
-    Vectors are equal up to rounding, and crystals by their content. Of anything else each row
-    counts as distinct.
+    Vectors are equal up to rounding, and crystals by their content. Of anything else, which the
+    estimator may refuse, each row counts as distinct.
     """
+    if issparse(X):
+        return np.arange(n_samples)
     try:
         values = np.asarray(X, dtype=float)
     except (TypeError, ValueError):
-        return _distinct_crystals(X)
-    first = np.arange(len(values))
-    for rows in equal_rows(_same, values):
-        first[rows] = rows[0]
+        return _distinct_crystals(X, n_samples)
+    first = np.arange(n_samples)
+    if values.ndim == 2 and len(values) == n_samples and np.isfinite(values).all():
+        for rows in equal_rows(_same, values):
+            first[rows] = rows[0]
     return np.unique(first, return_inverse=True)[1]
 
 
@@ -43,14 +47,14 @@ def folds_of_distinct_rows(cv, group):
     return [tuple(np.flatnonzero(np.isin(group, part)) for part in split) for split in splits]
 
 
-def _distinct_crystals(X):
+def _distinct_crystals(X, n_samples):
     """Give each row the number of its crystal; a row that is none has its own."""
     from ..structures import check_structures  # loads pymatgen
 
     try:
         crystals = check_structures(X, on_error="nan", formulas=True).structures
     except TypeError:
-        return np.arange(len(X))
+        crystals = [None] * n_samples
     number = {}
     names = [row if item is None else _name(item) for row, item in enumerate(crystals)]
     return np.array([number.setdefault(name, len(number)) for name in names])

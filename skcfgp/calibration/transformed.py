@@ -19,7 +19,7 @@ from ..gaussian_process.regressor import GaussianProcessRegressor
 from .common import check_probability
 from .distribution_metrics import two_sigma_std
 from .predictive import predict_distribution
-from .transformed_distribution import TransformedDistribution, slope
+from .transformed_distribution import TransformedDistribution, domain_of_inverse, slope
 
 __all__ = ["MonotoneTargetRegressor", "exp10"]
 
@@ -44,7 +44,8 @@ class MonotoneTargetRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
     func : callable, default=numpy.log10
         Strictly monotone function of an array, from the unit of y to what is learnt.
     inverse_func : callable, default=10 ** x
-        Its inverse, monotone for all numbers: a regressor can predict any of them.
+        Its inverse. Where a regressor predicts what `func` cannot be, such as a square root below
+        0, the answer is the nearest value of y that there is.
 
     Attributes
     ----------
@@ -52,6 +53,8 @@ class MonotoneTargetRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         Fitted to ``func(y)``.
     increasing_ : bool
         Whether `func` increases.
+    domain_ : tuple of two floats
+        Ends of the numbers that `func` can be.
     n_features_in_, feature_names_in_
         Those of `regressor_`, if it has them.
 
@@ -108,14 +111,14 @@ class MonotoneTargetRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         ------
         ValueError
             If a label has no finite ``func(y)``, such as one that is not positive for a logarithm,
-            or `func` and `inverse_func` are not strictly monotone and inverse to each other.
+            or `func` and `inverse_func` are not monotone and inverse to each other.
         """
         y = validate_data(self, X="no_validation", y=y, y_numeric=True).astype(float)
-        z, dz = self._transform(y)
-        self.increasing_ = bool(np.all(dz > 0))
+        z, self.increasing_ = self._transform(y)
+        self.domain_ = domain_of_inverse(self.func, self.inverse_func, y, z, self.increasing_)
         routed = self._route(fit_params)
         if y_std is not None:
-            routed = routed | {"y_std": np.abs(dz) * check_label_std(y_std, y)}
+            routed = routed | {"y_std": self._label_std(y_std, y)}
         if selected is not None and has_fit_parameter(last_step(self._base()), "selected"):
             routed = routed | {"selected": selected}
         self.regressor_ = clone(self._base()).fit(X, z, **routed)
@@ -161,7 +164,8 @@ class MonotoneTargetRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         """
         check_is_fitted(self, "regressor_")
         inner = predict_distribution(self.regressor_, X)
-        return TransformedDistribution(inner, self.func, self.inverse_func, self.increasing_)
+        functions = self.func, self.inverse_func
+        return TransformedDistribution(inner, *functions, self.increasing_, self.domain_)
 
     def predict_interval(self, X, coverage=0.95):
         """Predict intervals that hold the labels with a given probability.
@@ -205,8 +209,8 @@ class MonotoneTargetRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         if not hasattr(self, "regressor_"):
             return self.fit(X, y, y_std=y_std)
         y = np.asarray(y, dtype=float)
-        z, dz = self._transform(y)
-        known = {} if y_std is None else {"y_std": np.abs(dz) * check_label_std(y_std, y)}
+        z, _ = self._transform(y)
+        known = {} if y_std is None else {"y_std": self._label_std(y_std, y)}
         features = last_step_input(self.regressor_, X)
         last_step(self.regressor_).partial_fit(features, z, **known)
         return self
@@ -234,8 +238,12 @@ class MonotoneTargetRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         return GaussianProcessRegressor() if self.regressor is None else self.regressor
 
     def _back(self, z):
-        with np.errstate(over="ignore"):
-            return np.asarray(self.inverse_func(z), dtype=float)
+        with np.errstate(over="ignore", divide="ignore"):
+            return np.asarray(self.inverse_func(np.clip(z, *self.domain_)), dtype=float)
+
+    def _label_std(self, y_std, y):
+        """Return the standard errors of ``func(y)``, to first order."""
+        return np.abs(slope(self.func, y)) * check_label_std(y_std, y)
 
     def _route(self, fit_params):
         """Return what goes to the regressor's ``fit``."""
@@ -244,7 +252,7 @@ class MonotoneTargetRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         return dict(process_routing(self, "fit", **fit_params).regressor.fit)
 
     def _transform(self, y):
-        """Return ``func(y)`` and its slope; refuse labels for which they do not exist."""
+        """Return ``func(y)``, and whether it rises; refuse labels for which it does not exist."""
         with np.errstate(invalid="ignore", divide="ignore"):
             z = np.asarray(self.func(y), dtype=float)
         name = getattr(self.func, "__name__", str(self.func))
@@ -256,24 +264,20 @@ class MonotoneTargetRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
                 f"(first: row {wrong[0]}, {y[wrong[0]]:g}).{hint} Correct or remove rows "
                 f"{wrong[:5].tolist()}."
             )
-        dz, again = slope(self.func, y), self._back(z)
-        if not np.allclose(again, y, rtol=1e-6, atol=1e-9 * np.abs(y).max(initial=0)):
-            raise ValueError(
-                f"inverse_func does not undo {name}: a label of {y[0]:g} comes back as "
-                f"{again[0]:g}. Give a function and its inverse."
-            )
-        if not (np.all(dz > 0) or np.all(dz < 0)):
-            raise ValueError(
-                f"{name} must be strictly monotone, and it rises for some labels and falls or is "
-                "flat for others."
-            )
         with np.errstate(all="ignore"):
-            ends = self.inverse_func(np.array([-np.inf, np.inf]))
-        bottom, top = ends if np.all(dz > 0) else ends[::-1]
-        if not (np.all(bottom <= y) and np.all(y <= top)):
+            again = np.asarray(self.inverse_func(z), dtype=float)
+        undone = np.isclose(again, y, rtol=1e-6, atol=1e-9 * np.abs(y).max(initial=0))
+        if not undone.all():
+            row = np.argmin(undone)
             raise ValueError(
-                "inverse_func must be monotone for all numbers, since all are possible predictions "
-                f"of {name}, and from -inf to inf it goes from {ends[0]:g} to {ends[1]:g}. For "
-                "positive labels learn a logarithm."
+                f"inverse_func does not undo {name}: the label {y[row]:g} in row {row} comes back "
+                f"as {again[row]:g}. Give a function and its inverse."
             )
-        return z, dz
+        steps = np.diff(z[np.argsort(y)])
+        rises = bool(np.any(steps > 0)) if np.any(steps) else bool(slope(self.func, y)[0] > 0)
+        if np.any(steps * (1 if rises else -1) < 0):
+            raise ValueError(
+                f"{name} must be monotone, and it rises between some labels and falls between "
+                "others."
+            )
+        return z, rises

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["TransformedDistribution", "slope"]
+__all__ = ["TransformedDistribution", "domain_of_inverse", "slope"]
 
 #: Step of the numerical derivative, relative to the value; its error is of the fourth order.
 STEP = 1e-3
@@ -15,6 +15,38 @@ def slope(func, y):
     """Return the derivative of a function, by central differences of fourth order."""
     h = STEP * np.where(y == 0, 1e-3, np.abs(y))
     return (8 * (func(y + h) - func(y - h)) - (func(y + 2 * h) - func(y - 2 * h))) / (12 * h)
+
+
+def domain_of_inverse(func, inverse_func, y, z, increasing):
+    """Return the ends of the numbers around z = func(y) that `inverse_func` takes back one by one.
+
+    The inverse of a square root takes back the positive numbers, that of a logarithm all.
+    """
+    ends = []
+    for sign in (-1.0, 1.0):
+        upwards = (sign > 0) == increasing
+        bound = y.max() if upwards else y.min()
+
+        def reaches(end, upwards=upwards, bound=bound):
+            value = float(inverse_func(np.float64(end)))
+            again = float(func(np.float64(value)))
+            return (value >= bound if upwards else value <= bound) and np.isclose(
+                again, end, atol=0
+            )
+
+        good = z.max() if sign > 0 else z.min()
+        bad, step = sign * np.inf, max(np.ptp(z), np.abs(z).max())
+        with np.errstate(all="ignore"):
+            if reaches(bad):
+                good = bad
+            while np.isfinite(good) and np.isinf(bad):
+                near, step = good + sign * step, 2 * step
+                good, bad = (near, bad) if np.isinf(near) or reaches(near) else (good, near)
+            for _ in range(100):
+                middle = (good + bad) / 2
+                good, bad = (middle, bad) if reaches(middle) else (good, middle)
+            ends.append(0.0 if good * bad <= 0 and reaches(0.0) else float(good))
+    return tuple(ends)
 
 
 class TransformedDistribution:
@@ -31,6 +63,9 @@ class TransformedDistribution:
         Function of an array, strictly monotone, and its inverse.
     increasing : bool, default=True
         Whether `func` increases.
+    domain : tuple of two floats, default=(-inf, inf)
+        Ends of the numbers for which `inverse_func` is the inverse. What is expected beyond is put
+        at the end: a square root below 0 is a y of 0.
 
     Examples
     --------
@@ -46,11 +81,12 @@ class TransformedDistribution:
      [ 17.2 171.9]]
     """
 
-    def __init__(self, inner, func, inverse_func, increasing=True):
+    def __init__(self, inner, func, inverse_func, increasing=True, domain=(-np.inf, np.inf)):
         self.inner = inner
         self.func = func
         self.inverse_func = inverse_func
         self.increasing = increasing
+        self.domain = domain
 
     def cdf(self, y):
         """Compute the probability of at most y.
@@ -220,18 +256,18 @@ class TransformedDistribution:
         return np.where(heavy, np.inf, value)
 
     def _back(self, z):
-        with np.errstate(over="ignore"):
-            return np.asarray(self.inverse_func(z), dtype=float)
+        with np.errstate(all="ignore"):
+            return np.asarray(self.inverse_func(np.clip(z, *self.domain)), dtype=float)
 
     def _support(self):
         """Return the ends of the values that the inverse can have."""
-        with np.errstate(all="ignore"):
-            ends = np.asarray(self.inverse_func(np.array([-np.inf, np.inf])), dtype=float)
+        ends = self._back(np.array(self.domain))
         return ends if self.increasing else ends[::-1]
 
     def _of_inner(self, y, rising, falling, at_bottom, at_top):
         y = np.asarray(y, dtype=float)
         bottom, top = self._support()
-        some = np.where((bottom < y) & (y < top), y, self.median())
-        value = (rising if self.increasing else falling)(self.func(some))
-        return np.where(y <= bottom, at_bottom, np.where(y >= top, at_top, value))
+        with np.errstate(all="ignore"):
+            z = self.func(np.clip(y, bottom, top))
+        value = (rising if self.increasing else falling)(z)
+        return np.where(y < bottom, at_bottom, np.where(y >= top, at_top, value))

@@ -26,12 +26,12 @@ def repeated(n_distinct, n, seed=0):
 
 def test_equal_rows_get_one_number():
     X, _, group = repeated(7, 40)
-    np.testing.assert_array_equal(distinct_rows(X), group)
-    np.testing.assert_array_equal(distinct_rows(X * (1 + 1e-9)), group)
-    np.testing.assert_array_equal(distinct_rows(X.tolist()), group)
+    np.testing.assert_array_equal(distinct_rows(X, 40), group)
+    nearly = X * (1 + 1e-9 * np.random.default_rng(1).normal(size=X.shape))
+    np.testing.assert_array_equal(distinct_rows(nearly.tolist(), 40), group)
     outlier = np.concatenate([X, [[1e12, 0.0]]])  # which makes the other rows look equal
-    np.testing.assert_array_equal(distinct_rows(outlier), [*group, 7])
-    np.testing.assert_array_equal(distinct_rows([object(), object()]), [0, 1])
+    np.testing.assert_array_equal(distinct_rows(outlier, 41), [*group, 7])
+    np.testing.assert_array_equal(distinct_rows([object(), object()], 2), [0, 1])
 
 
 def test_equal_crystals_get_one_number(salt):
@@ -39,7 +39,7 @@ def test_equal_crystals_get_one_number(salt):
     larger = salt.copy()
     larger.scale_lattice(1.1 * salt.volume)
     crystals = [salt, larger, other, salt.as_dict(), "NaCl", "KCl", "Na2Cl2"]
-    np.testing.assert_array_equal(distinct_rows(crystals), [0, 1, 0, 0, 2, 3, 2])
+    np.testing.assert_array_equal(distinct_rows(crystals, 7), [0, 1, 0, 0, 2, 3, 2])
 
 
 @pytest.mark.parametrize("n_folds", [2, 5, 9])

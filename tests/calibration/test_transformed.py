@@ -120,6 +120,51 @@ def test_the_density_is_the_derivative_of_the_cdf(name):
     assert area == pytest.approx(0.85, abs=1e-7)
 
 
+#: Pairs whose inverse takes back a part of all numbers, its ends, and the y there.
+PARTS = {
+    "square root": (np.sqrt, np.square, (0.0, np.inf), (0.0, np.inf)),
+    "reciprocal, which falls": (np.reciprocal, np.reciprocal, (0.0, np.inf), (np.inf, 0.0)),
+    "square": (np.square, np.sqrt, (0.0, np.inf), (0.0, np.inf)),
+    "arc tangent": (np.arctan, np.tan, (-np.pi / 2, np.pi / 2), (-np.inf, np.inf)),
+    "exponential": (np.exp, np.log, (0.0, np.inf), (-np.inf, np.inf)),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("factor", [1.0, 1e-6])
+def test_what_the_function_cannot_be_is_put_at_the_end(name, factor):
+    func, inverse, domain, ends = PARTS[name]
+    X, x = data()
+    y = factor * np.exp(0.5 * x)
+    model = MonotoneTargetRegressor(process(), func=func, inverse_func=inverse).fit(X, y)
+    np.testing.assert_allclose(model.domain_, domain, rtol=1e-9)
+    inner = norm(loc=func(y), scale=func(y.max()))  # wide: some is beyond the end
+    distribution = TransformedDistribution(inner, func, inverse, model.increasing_, model.domain_)
+    lower, upper = distribution.interval(1 - 1e-9)
+    assert (lower <= y).all()
+    assert (y <= upper).all()
+    below = inner.cdf(func(y)) if model.increasing_ else inner.sf(func(y))
+    np.testing.assert_allclose(distribution.cdf(y), below)
+    np.testing.assert_allclose(distribution.sf(y), 1 - below)
+    low, high = sorted(ends)
+    if np.isfinite(low):
+        at_the_end = distribution.cdf(np.full(90, low)) > 1e-9
+        np.testing.assert_array_equal(lower[at_the_end], low)
+        np.testing.assert_array_equal(distribution.cdf(np.full(90, low - 1e-9)), 0.0)
+    np.testing.assert_array_equal(distribution.cdf(np.full(90, high)), 1.0)
+    draws = distribution.rvs(random_state=0)
+    assert ((low <= draws) & (draws <= high)).all()
+
+
+def test_a_gap_of_zero_can_be_learnt_as_its_square_root():
+    X, x = data()
+    y = np.maximum(x, 0.0) ** 2
+    model = MonotoneTargetRegressor(calibrated(), func=np.sqrt, inverse_func=np.square).fit(X, y)
+    lower, upper = model.predict_interval(X, 0.9)
+    assert (lower >= 0).all()
+    assert np.mean((lower <= y) & (y <= upper)) > 0.85
+
+
 def test_a_logarithm_of_a_gaussian_is_a_log_normal():
     inner = norm(loc=[0.5, -1.0], scale=[0.2, 0.4])
     distribution = TransformedDistribution(inner, np.log10, exp10)
@@ -238,9 +283,8 @@ def test_what_cannot_be_learnt_is_refused_by_row():
         MonotoneTargetRegressor(process(), inverse_func=np.exp).fit(X[8:], y[8:])
     with pytest.raises(ValueError, match=r"(undo|monotone)"):
         MonotoneTargetRegressor(process(), func=np.square, inverse_func=np.sqrt).fit(X, x)
-    for func, inverse in ((np.sqrt, np.square), (np.reciprocal, np.reciprocal)):
-        with pytest.raises(ValueError, match=r"monotone for all numbers.*learn a logarithm"):
-            MonotoneTargetRegressor(process(), func=func, inverse_func=inverse).fit(X[8:], y[8:])
+    with pytest.raises(ValueError, match="rises between some labels and falls between others"):
+        MonotoneTargetRegressor(process(), func=np.reciprocal, inverse_func=np.reciprocal).fit(X, x)
     with pytest.raises(ValueError, match="between 0 and 1"):
         model.predict_interval(X, 90)
 

@@ -61,6 +61,14 @@ def check_probability(name, value):
         raise ValueError(f"{name} must lie between 0 and 1, got {value!r}.")
 
 
+def copy_feature_names(inner, outer):
+    """Give an estimator number and names of the features of the one in it, if that has them."""
+    for name in ("n_features_in_", "feature_names_in_"):
+        vars(outer).pop(name, None)  # of a previous fit
+        if hasattr(inner, name):
+            setattr(outer, name, getattr(inner, name))
+
+
 def mean_of_ties(values, key):
     """Average `values` over rows of equal `key`: the result does not depend on row order."""
     _, group = np.unique(key, return_inverse=True)

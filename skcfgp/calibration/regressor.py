@@ -6,8 +6,6 @@ model are standard normal. Recalibration keeps the mean and the order of the sta
 and takes the distribution of an error, in units of the standard deviation, from the z-scores.
 """
 
-import math
-
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
@@ -22,7 +20,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..gaussian_process.checks import check_label_std
 from ..gaussian_process.common import last_step, last_step_input
 from ..gaussian_process.regressor import GaussianProcessRegressor
-from .common import check_count, check_probability
+from .common import check_count, check_probability, copy_feature_names
+from .distribution_metrics import two_sigma_std
 from .exchangeable import exchangeable_rows
 from .held_out import by_folds, label_std_param, leave_one_out, take_prefit
 from .predictive import predict_with_std
@@ -31,9 +30,6 @@ from .score_distributions import METHODS, conformal_bound, fit_scores, rescaled
 from .z_scores import LocalScale, smallest_std, z_scores
 
 __all__ = ["CalibratedRegressor"]
-
-#: Probability within two standard deviations of the mean of a Gaussian.
-TWO_SIGMA = math.erf(math.sqrt(2))
 
 
 class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
@@ -209,12 +205,9 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         self.z_scores_ = z = z[left]
         self.n_calibration_ = len(z)
         self.score_distribution_ = fit_scores(self.method, z, group[left])
-        self.scale_ = float(np.ptp(self.score_distribution_.interval(TWO_SIGMA))) / 4
+        self.scale_ = float(two_sigma_std(self.score_distribution_))
         self.min_std_ = smallest_std(y, mean)
-        for name in ("n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)  # drop attributes left by a previous fit
-            if hasattr(self.estimator_, name):
-                setattr(self, name, getattr(self.estimator_, name))
+        copy_feature_names(self.estimator_, self)
         return self
 
     def predict(self, X, return_std=False):

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validat
 from ..gaussian_process.checks import check_label_std
 from ..gaussian_process.common import last_step, last_step_input
 from ..gaussian_process.regressor import GaussianProcessRegressor
-from .common import check_probability
+from .common import check_probability, copy_feature_names
 from .distribution_metrics import two_sigma_std
 from .predictive import predict_distribution
 from .transformed_distribution import TransformedDistribution, domain_of_inverse, slope
@@ -122,10 +122,7 @@ class MonotoneTargetRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         if selected is not None and has_fit_parameter(last_step(self._base()), "selected"):
             routed = routed | {"selected": selected}
         self.regressor_ = clone(self._base()).fit(X, z, **routed)
-        for name in ("n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)  # drop attributes left by a previous fit
-            if hasattr(self.regressor_, name):
-                setattr(self, name, getattr(self.regressor_, name))
+        copy_feature_names(self.regressor_, self)
         return self
 
     def predict(self, X, return_std=False):

@@ -9,8 +9,6 @@ structure has no file, and stands in the table alone.
 import re
 import warnings
 
-from pymatgen.core import Composition
-
 from ..structures.io import atomic_write, csv_text
 
 __all__ = ["Batch", "job_names"]
@@ -59,6 +57,8 @@ class Batch:
 
     def add(self, name, pick, structure):
         """Add the job of a crystal; return the path of its file, None for a formula."""
+        from pymatgen.core import Composition
+
         row = {"id": pick["id"], "formula": pick["formula"]}
         self.rows.append(row)
         if isinstance(structure, Composition):

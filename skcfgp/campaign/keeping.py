@@ -3,10 +3,7 @@
 import json
 
 import numpy as np
-from pymatgen.core import Composition
 
-from ..structures.compositions import formula_digest, formula_of
-from ..structures.dictionaries import crystal_from_dictionary
 from .damage import DamagedCampaignError, feature_rows
 
 __all__ = ["details", "insert_crystals", "read_arrays", "read_structures"]
@@ -26,7 +23,10 @@ def insert_crystals(connection, event, pool, costs, features, first=0):
 
 def _to_keep(crystal):
     """Return formula, number of sites, digest and dictionary; a formula has 0 sites."""
+    from pymatgen.core import Composition
+
     from ..structures import structure_digest
+    from ..structures.compositions import formula_digest
 
     if not isinstance(crystal, Composition):
         dictionary = crystal.to_structure().as_dict()
@@ -46,6 +46,9 @@ def _plain(value):
 
 def read_structures(ledger, ids):
     """Read some ids as pymatgen's ``Structure`` each, or ``Composition`` of a formula."""
+    from ..structures.compositions import formula_of
+    from ..structures.dictionaries import crystal_from_dictionary
+
     query = "SELECT structure FROM structures JOIN crystals USING (position) WHERE id = ?"
     found = []
     for id_ in ids:

@@ -12,8 +12,6 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .crystals import numbers_of
-
 __all__ = [
     "MIN_SEARCH",
     "check_network",
@@ -65,6 +63,7 @@ def compute_features(pool, settings):
     from ..features import CompositionFeaturizer, MEGNetFeaturizer
     from ..models.predictor import featurize
     from ..structures import Structures, object_array
+    from .crystals import numbers_of
 
     parts = make_model(settings)[:-1].get_params().values()
     numbers = numbers_of(pool, [*settings.get("columns", ()), *settings.get("estimates", ())])

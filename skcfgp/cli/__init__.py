@@ -36,7 +36,6 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx):  # noqa: D102  click's
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's greetings
         _print_anything()
         try:
             with interruptible(), warnings.catch_warnings():
@@ -86,7 +85,12 @@ def _show_warning(message, category, filename, lineno, file=None, line=None):
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="skcfgp")
-def main():
+@click.option(
+    "--verbose",
+    is_flag=True,
+    help="Show what TensorFlow, oneDNN and CUDA print when a network is trained.",
+)
+def main(verbose):
     """Properties of crystals with error bars, and which crystal to compute next.
 
     Set SKCFGP_TRACEBACK=1 to see where an error comes from.
@@ -94,6 +98,8 @@ def main():
     Exit codes: 0 done; 1 an error, or crystals or rows that cannot be used; 2 wrong usage; 70 a
     fault of the program.
     """
+    if verbose:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
 
 
 @main.command()

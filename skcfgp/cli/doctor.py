@@ -80,10 +80,11 @@ def _devices():
     from ..network.startup import printed_at_start
 
     gpus, printed = printed_at_start()
+    printed = "".join(f"\n    {line}" for line in printed.splitlines())
     if gpus or not shutil.which("nvidia-smi"):
-        return f"{len(gpus)} GPU" if gpus else "no GPU, runs on the CPU", ""
+        return (f"{len(gpus)} GPU" if gpus else "no GPU, trains on the CPU") + printed, ""
     advice = "pip install 'tensorflow[and-cuda]', or ignore it: a CPU is enough."
-    return "no GPU, though this machine has the NVIDIA driver", advice
+    return f"no GPU, though this machine has the NVIDIA driver{printed}", advice
 
 
 def _megnet():

@@ -10,6 +10,7 @@ __all__ = [
     "LOG_LEVEL",
     "check_process",
     "import_tensorflow",
+    "kept_from_the_terminal",
     "prepare_gpus",
     "printed_at_start",
     "use_one_thread",
@@ -31,20 +32,23 @@ def import_tensorflow():
     if "tensorflow" in sys.modules or LOG_LEVEL in os.environ or sys.__stderr__ is None:
         return importlib.import_module("tensorflow")
     os.environ[LOG_LEVEL] = "3"
-    with _kept_from_the_terminal():
+    with kept_from_the_terminal():
         return importlib.import_module("tensorflow")
 
 
 def printed_at_start():
     """Import TensorFlow and look for GPUs; return these, and what is printed meanwhile."""
-    os.environ[LOG_LEVEL] = "0"
-    with _kept_from_the_terminal() as printed:
-        gpus = prepare_gpus()
+    level, os.environ[LOG_LEVEL] = os.environ.get(LOG_LEVEL, "3"), "0"
+    try:
+        with kept_from_the_terminal() as printed:
+            gpus = prepare_gpus()
+    finally:
+        os.environ[LOG_LEVEL] = level
     return gpus, printed[0]
 
 
 @contextmanager
-def _kept_from_the_terminal():
+def kept_from_the_terminal():
     """Collect what is written to the standard error, also in C; it is shown if there is an error.
 
     Yields a list to which the text is appended at the end.

@@ -403,14 +403,6 @@ def test_grid_search_over_kernels_and_layers(crystals, network_runs):
     assert sum(network_runs) == 3 * len(X)  # each crystal once a layer
 
 
-def test_on_the_cpu_by_name(crystals):
-    X = crystals[0][:3]
-    auto = MEGNetFeaturizer(NAME).fit(X)
-    named = MEGNetFeaturizer(NAME, device="/CPU:0").fit(X)
-    (expected,) = auto.network_.compute([auto.network_.graph(s) for s in X], ["readout_0"])
-    np.testing.assert_allclose(named.transform(X), expected, rtol=1e-5, atol=1e-6)
-
-
 def test_quiet_when_not_a_terminal(crystals, capfd, fresh_memory):
     MEGNetFeaturizer(NAME, verbose=1).fit(crystals[0]).transform(crystals[0])
     assert "featurizing" not in capfd.readouterr().err

@@ -1,11 +1,20 @@
 import json
+import sys
 from hashlib import sha256
 
 import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from skcfgp.network import Architecture, MEGNet, load_network, save_network, train
+from skcfgp.network import (
+    BUNDLED,
+    PUBLISHED,
+    Architecture,
+    MEGNet,
+    load_network,
+    save_network,
+    train,
+)
 from skcfgp.network import files as network_files
 from skcfgp.network.architecture import named_variables, weight_shapes
 from skcfgp.network.graphs import edge_batches, fold_graphs, join_graphs, structure_graph
@@ -89,6 +98,8 @@ def test_vectors_do_not_depend_on_the_batch(bundled, crystals):
     structures = crystals[0][:20]
     together = outputs(bundled, structures)
     alone = [np.vstack(v) for v in zip(*(outputs(bundled, [s]) for s in structures), strict=True)]
+    for one, all_ in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, all_)  # to the last bit
     changed = []
     for structure in structures:
         other = Structure.from_sites(structure.sites[::-1])
@@ -141,7 +152,8 @@ def test_folding_rock_salt(salt):
 
 def test_folding_changes_no_layer(published, crystals):
     """Against the network on the graphs as they are, also where an atom has no neighbour."""
-    from skcfgp.network.forward import as_tensors, forward
+    from skcfgp.network import numpy_ops
+    from skcfgp.network.forward import forward
 
     structures = [
         *crystals[0],
@@ -155,11 +167,53 @@ def test_folding_changes_no_layer(published, crystals):
     assert 2 * sum(len(f.distances) for f in folded) < sum(len(g.distances) for g in graphs)
     again = fold_graphs(folded, published.architecture.n_blocks)
     assert all(one is other for one, other in zip(again, folded, strict=True))
-    batch = as_tensors(join_graphs(graphs))
-    expected = forward(published.weights, batch, published.architecture)
+    expected = forward(published.weights, join_graphs(graphs), published.architecture, numpy_ops)
     for layer, found in zip(LAYERS, published.compute(graphs, LAYERS), strict=True):
-        wanted = getattr(expected, layer).numpy()
+        wanted = getattr(expected, layer)
         np.testing.assert_allclose(found, wanted, atol=1e-5 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_numpy_agrees_with_tensorflow(name, formation_energy):
+    """All layers to 1e-5, on every tenth crystal; they differ by rounding in single precision."""
+    from skcfgp.network import tensorflow_ops as ops
+    from skcfgp.network.forward import forward
+
+    network = load_network(name)
+    graphs = []
+    for structure in formation_energy.structures[::10]:
+        try:
+            graphs.append(network.graph(structure))
+        except ValueError:  # no two atoms are near each other
+            continue
+    assert len(graphs) > 390
+    graphs = fold_graphs(graphs, network.architecture.n_blocks)
+    order = np.argsort([len(g.distances) for g in graphs])  # that of the batches
+    batch = ops.as_tensors(join_graphs([graphs[row] for row in order]))
+    expected = forward(network.weights, batch, network.architecture, ops)
+    for layer, found in zip(LAYERS, network.compute(graphs, LAYERS), strict=True):
+        np.testing.assert_allclose(found[order], getattr(expected, layer), rtol=1e-5, atol=1e-5)
+
+
+def test_a_network_that_megnet_wrote(hdf5_network, published, monkeypatch):
+    """Its layers have other names than those of the published files."""
+    found = load_network(hdf5_network)
+    assert found.digest() == published.digest()
+    assert found.card == published.card
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(ImportError, match=r"pip install 'skcfgp\[hdf5\]'"):
+        load_network(hdf5_network)
+
+
+def test_the_bundled_published_network_has_the_published_numbers(models, published):
+    path = models / PUBLISHED["Eform_MP_2019"][0]
+    sums = [sha256(p.read_bytes()).hexdigest() for p in (path, path.with_name(f"{path.name}.json"))]
+    assert sums == list(PUBLISHED["Eform_MP_2019"][1:]) == published.card["source"]["sha256"]
+    network = load_network(path)
+    assert network.architecture == published.architecture
+    assert (network.target_mean, network.target_std) == (0.0, 1.0)
+    for name, value in network.weights.items():
+        np.testing.assert_array_equal(published.weights[name], value)
 
 
 def test_folding_depends_on_the_crystal_alone(crystals):
@@ -188,7 +242,8 @@ def test_dense_distances_are_not_chained_together():
 def test_activation_does_not_overflow():
     import tensorflow as tf
 
-    from skcfgp.network.forward import softplus2
+    from skcfgp.network import numpy_ops
+    from skcfgp.network.tensorflow_ops import softplus2
 
     x = tf.constant([-1e4, -100.0, -1.0, 0.0, 1.0, 79.0, 81.0, 1e4])
     with tf.GradientTape() as tape:
@@ -196,6 +251,7 @@ def test_activation_does_not_overflow():
         y = softplus2(x)
     exact = np.logaddexp(x.numpy().astype(float), 0) - np.log(2)
     np.testing.assert_allclose(y, exact, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(numpy_ops.softplus2(x.numpy().copy()), exact, rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(tape.gradient(y, x), tf.sigmoid(x), rtol=1e-6)
 
 
@@ -401,7 +457,8 @@ def test_training_step_has_megnets_gradient(crystals):
     """The gradient of the compiled pass is that of megnet's Keras layers."""
     import tensorflow as tf
 
-    from skcfgp.network.forward import as_tensors, forward
+    from skcfgp.network import tensorflow_ops as ops
+    from skcfgp.network.forward import forward
     from skcfgp.network.keras import legacy_keras
 
     structures, y = crystals[0][:8], crystals[1][:8]
@@ -411,10 +468,11 @@ def test_training_step_has_megnets_gradient(crystals):
     for name, value in network.weights.items():
         if "bias" in name:
             value += rng.normal(scale=0.1, size=value.shape).astype(np.float32)
-    batch = as_tensors(join_graphs([network.graph(s) for s in structures]))
+    batch = ops.as_tensors(join_graphs([network.graph(s) for s in structures]))
     weights = {name: tf.Variable(value) for name, value in network.weights.items()}
     with tf.GradientTape() as tape:
-        loss = tf.reduce_mean((forward(weights, batch, network.architecture).output[:, 0] - y) ** 2)
+        output = forward(weights, batch, network.architecture, ops).output
+        loss = tf.reduce_mean((output[:, 0] - y) ** 2)
     ours = tape.gradient(loss, weights)
 
     model = network.to_megnet()

@@ -228,6 +228,6 @@ def two_sigma_std(distribution):
     """Return a quarter of the width of the central interval of coverage 95.45 %."""
     name, loc, scale = family(distribution)
     if name == "norm":
-        return scale + 0.0 * loc
+        return np.where(np.isnan(loc), np.nan, scale)
     lower, upper = distribution.interval(TWO_SIGMA)
     return (upper - lower) / 4

@@ -186,7 +186,7 @@ def errors_of(task, seed, way, draw, sizes):
 
 def labels_saved(table):
     """How many times as many random labels give the same error, from the means over the splits."""
-    mean = table.groupby(["property", "way", "n_labels"], sort=False)["mae_test"].mean()
+    mean = table.groupby(["property", "way", "n_labels"])["mae_test"].mean()
     saved = {}
     for (name, way, n), mae in mean.items():
         if way != "random":

@@ -10,7 +10,8 @@ from sklearn.utils import check_random_state
 from ..active_learning.simulation import simulate
 from ..calibration import CalibratedRegressor
 from ..features.megnet import LAYERS, MEGNetFeaturizer
-from ..gaussian_process.greedy import HeldCovariance, first_of_largest
+from ..gaussian_process import PoolPosterior
+from ..gaussian_process.greedy import first_of_largest
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..kernels import Laplacian
 from ..query import greedy_max_std, max_std, plan, random_sampling, spaced_max_std
@@ -182,7 +183,7 @@ def _picks(gp, X_pool, n, factor=None):
     """Return the rows of largest sigma, times a factor of each row, given those before."""
     if factor is None:
         return plan(gp, X_pool, n)[0]
-    posterior, picks = HeldCovariance(gp, X_pool), []
+    posterior, picks = PoolPosterior(gp, X_pool), []
     rows = np.arange(len(X_pool))
     for _ in range(n):
         place = first_of_largest(posterior.variance[posterior.left] * factor[rows] ** 2)

@@ -138,7 +138,8 @@ def test_the_test_set_informs_nothing(demo, monkeypatch):
     for name, (run, *_) in demo.curves.items():
         (same,) = other.curves[name]
         assert same.indices.tolist() == run.indices[: len(same)].tolist()
-        np.testing.assert_array_equal(same.mae_pool, run.mae_pool[: len(same)])
+        # other lengths of the run sum the same numbers in other blocks
+        np.testing.assert_allclose(same.mae_pool, run.mae_pool[: len(same)], rtol=1e-12)
         assert (same.mae_test > 900).all()
 
 

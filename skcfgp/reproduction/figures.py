@@ -58,7 +58,7 @@ def _calibration(axes, data, results, facts):
     for row in results["calibration"]["records"]["distributions"]:
         if (row["trial"], row["recipe"]) == (MAIN, "recommended"):
             u = np.array(row["pit"])  # uniform if the distributions are right
-            name = f"{TITLES['recommended']}, Student-t"
+            name = "the same, Student-t"
             draw(u, uniform(np.zeros(len(u)), 1.0), name=name, ax=axes[0, 0])
 
 

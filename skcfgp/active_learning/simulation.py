@@ -13,10 +13,18 @@ from sklearn.utils.validation import check_consistent_length
 
 from ..gaussian_process import GaussianProcessRegressor, PoolPosterior
 from ..gaussian_process.common import last_step, last_step_input
+from ..gaussian_process.integrated import IntegratedSuccession
 from ..gaussian_process.succession import Succession, room
-from ..query import greedy_k_center, initial_design, max_std, random_sampling, recommended
+from ..query import (
+    greedy_k_center,
+    initial_design,
+    integrated_variance,
+    max_std,
+    random_sampling,
+    recommended,
+)
 from ..query.common import private_random_state
-from ..query.design import N_FIRST
+from ..query.design import N_FIRST, wants_design
 from ..query.modal import take_rows
 from .learner import ActiveLearner
 
@@ -119,7 +127,7 @@ def simulate(
             f"{n_cycles} cycles of {n_instances} need a pool of {n_cycles * n_instances}, "
             f"got {len(pool)}."
         )
-    design, in_one_go = [], query_strategy in (max_std, random_sampling) and len(initial)
+    design, asked = [], query_strategy
     if not len(initial):
         if isinstance(estimator, Pipeline):
             if len(estimator) > 1:
@@ -132,8 +140,9 @@ def simulate(
         rng = private_random_state(random_state)
         query_strategy = partial(query_strategy, random_state=rng)
     replay = _Replay(estimator, X, y, (initial, pool, test), query_strategy)
-    if in_one_go and n_instances == 1 and retrain_every is None and replay.fits_in_memory(n_cycles):
-        rows = replay.cycles_in_one_go(n_cycles)
+    one_by_one = len(initial) and n_instances == 1 and retrain_every is None
+    if one_by_one and (posterior_class := replay.succession_of(asked, n_cycles)):
+        rows = replay.cycles_in_one_go(n_cycles, posterior_class)
     else:
         rows = replay.cycles(n_cycles, n_instances, retrain_every, design)
     table = []
@@ -181,22 +190,33 @@ class _Replay:
             Z = np.asarray(take_rows(self.Z, self.rows), dtype=float)
             self.posterior = posterior_class(self.gp, Z)
 
-    def fits_in_memory(self, n_cycles):
-        """Tell whether all cycles may be computed at once."""
-        known = self.gp is not None and np.ndim(self.gp.alpha) == 0
-        return known and 8 * room(len(self.gp.X_train_), len(self.rows), n_cycles) < MAX_BYTES
+    def succession_of(self, strategy, n_cycles):
+        """Return what computes all cycles of a strategy at once; None if nothing does."""
+        if self.gp is None or np.ndim(self.gp.alpha):
+            return None
+        n_labels, n_rows, n_pool = len(self.gp.X_train_), len(self.rows), self.in_pool.sum()
+        if strategy in (max_std, random_sampling):
+            n_values, found = room(n_labels, n_rows, n_cycles), Succession
+        elif strategy is integrated_variance or (
+            strategy is recommended and not wants_design(self.learner)
+        ):
+            n_values, found = n_pool * n_rows + n_labels * n_rows, IntegratedSuccession
+        else:
+            return None
+        return found if 8 * n_values < MAX_BYTES else None
 
-    def cycles_in_one_go(self, n_cycles):
+    def cycles_in_one_go(self, n_cycles, posterior_class):
         """Yield the row of each cycle, from the labels of many cycles at a time."""
-        order = None if self.query_strategy is max_std else self.order(n_cycles)
         y, n_pool = self.y[self.rows], self.in_pool.sum()
-        self.follow(partial(Succession, n_candidates=n_pool, n_picks=n_cycles))
+        self.follow(partial(posterior_class, n_candidates=n_pool, n_picks=n_cycles))
         yield self.measure(())
-        for block in self.posterior.blocks(y, order):
+        for block in self.posterior.blocks(y, self.order(n_cycles)):
             yield from self.measure_block(block, y, n_pool)
 
     def order(self, n_cycles):
-        """Draw the rows of all cycles at random, which uses neither the learner nor the features."""
+        """Draw the rows of all cycles, if they are drawn: neither learner nor features matter."""
+        if not (isinstance(self.query_strategy, partial) and self.query_strategy.func is random_sampling):
+            return None
         left, order = np.flatnonzero(self.in_pool), []
         for _ in range(n_cycles):
             (first,), _ = self.query_strategy(None, left)

@@ -27,11 +27,11 @@ def _to_keep(crystal):
 
     from ..structures import structure_digest
     from ..structures.compositions import formula_digest
+    from ..structures.dictionaries import dictionary_of
 
     if not isinstance(crystal, Composition):
-        dictionary = crystal.to_structure().as_dict()
         formula = crystal.composition.reduced_formula
-        return formula, len(crystal), structure_digest(crystal), dictionary
+        return formula, len(crystal), structure_digest(crystal), dictionary_of(crystal)
     amounts = {key.symbol: amount for key, amount in sorted(crystal.items())}
     return crystal.reduced_formula, 0, formula_digest(crystal), {"formula": amounts}
 

@@ -17,9 +17,9 @@ from .chunking import in_chunks
 from .common import label_scale
 from .regressor import GaussianProcessRegressor
 
-__all__ = ["PoolPosterior", "as_process"]
+__all__ = ["PoolPosterior", "as_process", "shrink"]
 
-#: Rows of V that are moved at a time when points are let go.
+#: Rows of a matrix that are moved at a time when points are let go.
 ROWS_MOVED = 64
 
 
@@ -274,12 +274,9 @@ class PoolPosterior:
         return self._storage[: n_rows * n_columns].reshape(n_rows, n_columns)
 
     def _let_go(self, columns):
-        V = self._V
+        shrink(self._storage, self._V, np.arange(self._n_rows), columns)
         self.X_pool, self._variance = self.X_pool[columns], self._variance[columns]
         self._smooth = self._smooth[:, columns]
-        for part in gen_batches(self._n_rows, ROWS_MOVED):  # towards the front, in its own memory
-            rows = V[part][:, columns]
-            self._storage[part.start * len(columns) :][: rows.size] = rows.reshape(-1)
 
     def _labels(self, rows):
         """Labels counted from the origin, and as many ones: ndarray of shape (n_rows, 2)."""
@@ -326,13 +323,24 @@ class PoolPosterior:
         in_chunks(fill, V.shape[1], row_bytes=16 * len(V), n_jobs=gp.n_jobs)
         return V
 
-    def _append(self, rows, whitened):
-        """Condition on labels: their rows of V, and their whitened values (see `_labels`)."""
+    def _follow(self, rows, whitened):
+        """Account for labels in variance and mean."""
         self._variance = self._variance - np.einsum("ij,ij->j", rows, rows)
         self._smooth = self._smooth + whitened.T @ rows
+
+    def _append(self, rows, whitened):
+        """Condition on labels: their rows of V, and their whitened values (see `_labels`)."""
+        self._follow(rows, whitened)
         n, new = self._n_rows, self._n_rows + len(rows)
         if new > len(self._V):  # the storage grows by a quarter at a time
             larger = np.empty(rows.shape[1] * max(new, len(self._V) * 5 // 4))
             larger[: n * rows.shape[1]] = self._storage[: n * rows.shape[1]]
             self._storage = larger
         self._V[n:new], self._n_rows = rows, new
+
+
+def shrink(storage, matrix, rows, columns):
+    """Move what stays of a matrix, with ascending rows and columns, to the front of its storage."""
+    for start in range(0, len(rows), ROWS_MOVED):
+        left = matrix[rows[start : start + ROWS_MOVED]][:, columns]
+        storage[start * len(columns) :][: left.size] = left.reshape(-1)

@@ -51,8 +51,9 @@ class Succession(PoolPosterior):
     the result.
     """
 
-    def __init__(self, gp, X_pool, n_candidates, n_picks, n_listed=LISTED):
-        self._room = room(len(gp.X_train_), len(X_pool), n_picks, n_listed)
+    def __init__(self, gp, X_pool, n_candidates, n_picks, n_listed=LISTED, room_for=None):
+        known = room_for is not None
+        self._room = room_for if known else room(len(gp.X_train_), len(X_pool), n_picks, n_listed)
         super().__init__(gp, X_pool, max_bytes=np.inf)
         self.n_picks, self.n_listed, self._conditioned = n_picks, n_listed, True
         self._held = np.arange(len(self.X_pool))
@@ -77,6 +78,11 @@ class Succession(PoolPosterior):
             order = order if order is None else order[len(chosen) :]
             if n_left:
                 self._tidy(chosen)
+
+    @property
+    def _n_held(self):
+        """Number of candidates that are held."""
+        return np.searchsorted(self._held, self._n_candidates)
 
     def _next(self, size):
         """Find the candidates of largest variance, among them the first one."""
@@ -134,7 +140,7 @@ class Succession(PoolPosterior):
             variances = np.maximum(self._variance - np.cumsum(rows * rows, axis=0), 0.0)
             block = block._replace(means=means, variances=variances, unit=unit)
         self._append(rows, whitened)
-        self._open[positions] = False
+        self._new, self._open[positions] = rows, False
         return block
 
     def _means(self, rows, whitened, y):
@@ -152,9 +158,8 @@ class Succession(PoolPosterior):
 
     def _tidy(self, chosen):
         """Take what was labelled from the list, and, once it is a tenth, from what is held."""
-        rows = self._V[self._n_rows - len(chosen) : self._n_rows]
         self._listed, left = np.delete(self._listed, chosen), np.delete(self._rows, chosen, axis=0)
-        self._rows = left - rows[:, self._listed].T @ rows
+        self._rows = left - self._new[:, self._listed].T @ self._new
         still = np.flatnonzero(self._open | (self._held >= self._n_candidates))
         if len(still) < FEWEST * len(self._held):
             self._let_go(still)

@@ -11,7 +11,7 @@ import numpy as np
 from pymatgen.core import Lattice
 
 from .agreement import check_lengths, check_points, check_told
-from .crystal import Crystal, fractional
+from .crystal import ELEMENTS, Crystal, fractional
 from .ids import own_id
 from .io import escaped, short
 from .sites import check_occupancies, check_periodic, isotopes_of, isotopes_of_masses, site_number
@@ -19,6 +19,7 @@ from .sites import check_occupancies, check_periodic, isotopes_of, isotopes_of_m
 __all__ = [
     "ase_json_rows",
     "crystal_from_dictionary",
+    "dictionary_of",
     "escaped",
     "is_structure_dictionary",
     "plain_properties",
@@ -61,6 +62,21 @@ def crystal_from_dictionary(record):
     if isinstance(record.get("info"), dict):
         check_told(crystal, record["info"])
     return crystal
+
+
+def dictionary_of(crystal):
+    """Return what pymatgen's ``Structure.from_dict`` needs to know of a `Crystal`."""
+    symbols = [ELEMENTS[z].symbol for z in crystal.atomic_numbers.tolist()]
+    return {
+        "@module": "pymatgen.core.structure",
+        "@class": "Structure",
+        "lattice": {"matrix": crystal.lattice.tolist()},
+        "properties": crystal.properties,
+        "sites": [
+            {"species": [{"element": symbol, "occu": 1}], "abc": abc}
+            for symbol, abc in zip(symbols, crystal.frac_coords.tolist(), strict=True)
+        ],
+    }
 
 
 def plain_properties(properties):

@@ -14,7 +14,7 @@ import numpy as np
 from .choosing import choose, draw, strategy_of
 from .goals import outlook, parse_goal
 from .keeping import read_arrays
-from .model import choose_kernel, make_model, one_blas_thread
+from .model import choose_kernel, make_model, one_blas_thread, searched_labels
 from .monitoring import expected_error, measured_gain
 from .prediction import Predictor
 from .scale import gain_in_unit, in_unit, learnt, learnt_goal, learnt_std
@@ -28,8 +28,9 @@ N_NEIGHBOURS = 3
 
 _OPEN = ("pool", "pending")
 
-#: Crystals over which ``"integrated_variance"`` averages; if there are more, they are drawn.
-N_TARGETS = 600
+#: Crystals over which ``"integrated_variance"`` averages, and among which it chooses; if there are
+#: more, they are drawn. With fewer than `N_LEAST` of these left in the pool, it chooses among all.
+N_TARGETS, N_LOOKED_AT, N_LEAST = 600, 8000, 1000
 
 
 class Engine:
@@ -77,6 +78,18 @@ class Engine:
 
         rng = check_random_state(self.seed)
         return np.sort(rng.permutation(len(self.row))[:N_TARGETS])
+
+    def looked_at(self, pool, strategy, n):
+        """Return the rows of a pool that a strategy chooses n from.
+
+        In a large one they are drawn anew whenever hyper-parameters are searched for, so that a
+        plan of n choices is what n rounds of one choice would be.
+        """
+        if strategy != "integrated_variance" or len(self.row) <= N_LOOKED_AT:
+            return np.array(pool, dtype=int)
+        rng = np.random.RandomState([self.seed, searched_labels(len(self.state.labels))])
+        some = np.intersect1d(pool, rng.permutation(len(self.row))[:N_LOOKED_AT])
+        return some if len(some) >= max(n, N_LEAST) else np.array(pool, dtype=int)
 
     @property
     def seed(self):
@@ -190,11 +203,11 @@ class Engine:
     def suggest(self, n, n_random=0):
         """Choose crystals, given the pending ones; those drawn at random stand last.
 
-        The second result is the curve: the standard deviation of what is in the pool or pending;
-        None without a model.
+        The second result is the curve: the standard deviation of what is looked at or pending; None
+        without a model.
         """
-        pool, pending = self.rows(self.state.pool), self.rows(self.state.pending)
-        strategy = strategy_of(self)
+        pending, strategy = self.rows(self.state.pending), strategy_of(self)
+        pool = self.looked_at(self.rows(self.state.pool), strategy, n)
         if strategy == "random_sampling":
             n_random = n
         drawn, draw_scores = draw(self, n_random) if n_random else ([], [])
@@ -202,12 +215,11 @@ class Engine:
         if n > n_random:
             left = np.setdiff1d(pool, drawn)
             rows, scores = choose(self, strategy, n - n_random, left, [*pending, *drawn])
-        mean, std = np.full((2, len(self.row)), np.nan)
-        if self.can_predict:
-            skip = {*self.state.labels, *self.state.failures}
-            open_ = [row for id_, row in self.row.items() if id_ not in skip]
-            mean[open_], std[open_] = self.predict(open_)
         chosen, scores = [*rows, *drawn], [*scores, *draw_scores]
+        open_, (mean, std) = np.union1d(pool, pending).astype(int), np.full((2, len(self.row)), np.nan)
+        if self.can_predict:
+            predicted = np.union1d(open_, chosen).astype(int)
+            mean[predicted], std[predicted] = self.predict(predicted)
         picks = [
             {
                 "id": self.state.ids[row],
@@ -235,8 +247,8 @@ class Engine:
         """
         from ..gaussian_process import PoolPosterior
 
-        pool, pending = self.rows(self.state.pool), self.rows(self.state.pending)
-        strategy = strategy_of(self)
+        pending, strategy = self.rows(self.state.pending), strategy_of(self)
+        pool = self.looked_at(self.rows(self.state.pool), strategy, n)
         if strategy == "random_sampling":
             rows, _ = draw(self, n)
         else:  # max_std in rounds of one

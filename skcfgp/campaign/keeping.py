@@ -81,11 +81,15 @@ def read_arrays(ledger):
     return features, np.array(costs)
 
 
-def details(connection):
-    """Read ``formula``, ``n_sites``, ``cost`` and ``digest`` of each crystal, by id, in order.
+def details(connection, ids=None):
+    """Read ``formula``, ``n_sites``, ``cost`` and ``digest`` of all crystals, or some, by id.
 
     A formula without a structure has no ``n_sites``.
     """
     names = ("formula", "n_sites", "cost", "digest")
-    query = "SELECT id, formula, NULLIF(n_sites, 0), cost, digest FROM crystals ORDER BY position"
-    return {id_: dict(zip(names, row, strict=True)) for id_, *row in connection.execute(query)}
+    query = "SELECT id, formula, NULLIF(n_sites, 0), cost, digest FROM crystals"
+    if ids is None:
+        rows = connection.execute(f"{query} ORDER BY position")
+    else:
+        rows = (connection.execute(f"{query} WHERE id = ?", [id_]).fetchone() for id_ in ids)
+    return {id_: dict(zip(names, row, strict=True)) for id_, *row in rows}

@@ -20,6 +20,7 @@ __all__ = [
     "make_model",
     "one_blas_thread",
     "searched_kernel",
+    "searched_labels",
     "takes_formulas",
 ]
 

@@ -39,7 +39,8 @@ def write_report(ledger, engine, path):
     """Write the page; see `Campaign.report`."""
     state = engine.state
     xy, variance = _map(engine.X)
-    content = _content(ledger, engine) | _queue(ledger, engine)
+    table = export_table(ledger, engine, coverage=TWO_SIGMA)
+    content = _content(ledger, engine, table) | _queue(ledger, engine, table.set_index("id"))
     content["crystals"] |= {"x": _numbers(xy[:, 0]), "y": _numbers(xy[:, 1])}
     page = files(__package__) / "page"
     filled = {
@@ -60,9 +61,8 @@ def write_report(ledger, engine, path):
     return path
 
 
-def _content(ledger, engine):
+def _content(ledger, engine, table):
     state, events = engine.state, ledger.events
-    table = export_table(ledger, engine, coverage=TWO_SIGMA)
     columns = {name: table[name].tolist() for name in ("id", "formula", "status", "arm")}
     columns |= {name: _numbers(table[name]) for name in _NUMBERS}
     settings = state.settings
@@ -105,10 +105,9 @@ def _goal_lines(engine):
     return [line.removeprefix("at the last suggestion: ") for line in lines]
 
 
-def _queue(ledger, engine):
+def _queue(ledger, engine, table):
     """Pending crystals and the next ones, with structures."""
     state = engine.state
-    table = export_table(ledger, engine).set_index("id")
     reasons = {
         pick["id"]: why(pick)
         for event in ledger.events

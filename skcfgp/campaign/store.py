@@ -112,7 +112,7 @@ class Ledger:
         number, time, _, verb, _, text = row
         return Event(*row[:5], event_content(self.path, number, time, verb, text))
 
-    @property
+    @cached_property
     def ids(self):
         """Ids of all crystals, in the order in which they came in."""
         query = "SELECT id FROM crystals ORDER BY position"

@@ -45,7 +45,7 @@ def make_suggestion(ledger, engine, n, out, fmt, anyway):
         content["model"] = {"kernel": repr(kernel), "theta": kernel.theta.tolist()}
     if met and curve in state.curve[-1:]:  # an end is put on record once
         content = None
-    known, batch = details(ledger.connection), None
+    known, batch = details(ledger.connection, [pick["id"] for pick in picks]), None
     picks = [{"id": pick["id"], **known[pick["id"]]} | pick for pick in picks]
     for pick in picks:
         pick |= {"lower": None, "upper": None}

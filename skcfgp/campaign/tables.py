@@ -95,8 +95,9 @@ def plan_table(ledger, engine, n):
 
     state = engine.state
     check_n(n, state)
-    steps, known = engine.plan(n), details(ledger.connection)
+    steps = engine.plan(n)
     ids = [state.ids[step.pop("row")] for step in steps]
+    known = details(ledger.connection, ids)
     formulas = [known[id_]["formula"] for id_ in ids]
     names = ("std", "max_std", "mean_std", "expected_error")
     columns = {name: [step.get(name) for step in steps] for name in names}

@@ -6,6 +6,7 @@ the name of its file without the suffix. Where ids clash, the shortest path tell
 
 import re
 from collections import Counter, defaultdict
+from functools import cached_property
 from numbers import Integral, Real
 from pathlib import Path
 from typing import NamedTuple
@@ -84,10 +85,18 @@ class IdFinder:
 
     def __init__(self, ids):
         self._ids = set(ids)
-        self._by_alias = defaultdict(set)
+
+    @cached_property
+    def _by_alias(self):
+        found = defaultdict(set)
+        for id_ in self._ids:
+    @cached_property
+    def _by_alias(self):
+        found = defaultdict(set)
         for id_ in self._ids:
             for alias in aliases(id_):
-                self._by_alias[alias].add(id_)
+                found[alias].add(id_)
+        return found
 
     def __call__(self, name):
         """Return the id that a name stands for, or None if there is none or several."""

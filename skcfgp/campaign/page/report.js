@@ -70,7 +70,7 @@ function table(element, columns, rows, options = {}) {
       options.pages.appendChild(b);
     };
     button("back", page - 1);
-    options.pages.append(` page ${page + 1} of ${n}, ${shown.length} crystals `);
+    options.pages.append(` page ${page + 1} of ${n}, ${shown.length} rows `);
     button("next", page + 1);
   }
   if (options.search) options.search.oninput = () => filter(options.search.value);
@@ -96,7 +96,8 @@ function ticks(low, high, n) {
 
 function plot(id, series, xName, yName, options = {}) {
   const canvas = byId(id), left = 62, bottom = 42, top = 12, right = 12;
-  let spots = [];
+  const size = () => [devicePixelRatio || 1, canvas.clientWidth, canvas.clientHeight].join();
+  let spots = [], drawn = "";
   const extent = (values, pad) => {
     let low = Infinity, high = -Infinity;
     for (const v of values) if (v !== null && isFinite(v)) {
@@ -118,6 +119,7 @@ function plot(id, series, xName, yName, options = {}) {
   function draw() {
     const ratio = devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
     if (!width) return;
+    drawn = size();
     canvas.width = width * ratio;
     canvas.height = height * ratio;
     const c = canvas.getContext("2d");
@@ -184,7 +186,8 @@ function plot(id, series, xName, yName, options = {}) {
       const radius = s.kind === "line" ? (s.x.length < 60 && !s.dashed ? 2.5 : 0) : s.radius || (s.x.length > 500 ? 1.6 : 3);
       for (let i = 0; i < s.x.length; i++) {
         const u = px(s.x[i]), v = py(s.y[i]);
-        if (radius) { c.beginPath(); c.arc(u, v, radius, 0, 6.2832); c.fill(); }
+        if (radius >= 2) { c.beginPath(); c.arc(u, v, radius, 0, 6.2832); c.fill(); }
+        else if (radius) c.fillRect(u - radius, v - radius, 2 * radius, 2 * radius);
         if (s.text) spots.push([u, v, s.text, i]);
       }
     }
@@ -211,7 +214,7 @@ function plot(id, series, xName, yName, options = {}) {
   };
   canvas.onmouseleave = () => { tip.hidden = true; };
   canvas.spots = () => spots;
-  new ResizeObserver(draw).observe(canvas);
+  new ResizeObserver(() => { if (drawn !== size()) draw(); }).observe(canvas);
   draw();
 }
 
@@ -348,10 +351,12 @@ function barred(rows, x, y, colour, name) {
 const open = all.id.map((_, i) => i).filter((i) => all.value[i] === null &&
   all.prediction[i] !== null).sort((a, b) => all.prediction[a] - all.prediction[b]);
 const rank = new Map(open.map((row, k) => [row, k + 1]));
+const MOST = 3000;  // bars that a plot shows; of more, evenly spaced ones
 plot("pool-plot", ["pool", "failed", "pending"].map((status) => {
-  const rows = open.filter((i) => all.status[i] === status);
+  const found = open.filter((i) => all.status[i] === status);
+  const step = Math.ceil(found.length / MOST), rows = found.filter((_, k) => k % step === 0);
   return barred(rows, rows.map((i) => rank.get(i)), rows.map((i) => all.prediction[i]),
-    COLOUR[status], status);
+    COLOUR[status], step > 1 ? `${status}, one in ${step}` : status);
 }), "rank", `prediction (${unit})`);
 
 const compared = data.comparisons;
@@ -393,7 +398,8 @@ table(byId("all-table"), ["id", "formula", "status", `label (${unit})`, `predict
   "std", "arm"], all.id.map((id, i) => [id, all.formula[i], all.status[i], all.value[i],
   all.prediction[i], all.std[i], all.arm[i]]),
   { pageSize: 50, search: byId("search"), pages: byId("pages") });
-table(byId("failures-table"), ["name", "what", "reason"], data.failures, {});
+table(byId("failures-table"), ["name", "what", "reason"], data.failures,
+  data.failures.length > 200 ? { pageSize: 200, pages: byId("failure-pages") } : {});
 table(byId("settings-table"), ["setting", "value"], data.settings);
 table(byId("history-table"), ["event", "time (UTC)", "who", "what"], data.history);
 document.body.dataset.ready = "yes";

@@ -30,7 +30,7 @@ _OPEN = ("pool", "pending")
 
 #: Crystals over which ``"integrated_variance"`` averages, and among which it chooses; if there are
 #: more, they are drawn. With fewer than `N_LEAST` of these left in the pool, it chooses among all.
-N_TARGETS, N_LOOKED_AT, N_LEAST = 600, 8000, 1000
+N_TARGETS, N_LOOKED_AT, N_LEAST = 600, 5000, 1000
 
 
 class Engine:

@@ -18,7 +18,7 @@ from .succession import Succession
 __all__ = ["IntegratedSuccession"]
 
 #: Rows of W that are worked out at a time.
-LISTED = 64
+LISTED = 128
 
 #: Rows of T at a time, where it is not a matrix product.
 PANEL = 256
@@ -127,7 +127,8 @@ class IntegratedSuccession(Succession):
         self._follow(rows, whitened)
         A, n = rows[:, : self._n_held], self._n_held
         self._change_T(A)
-        self._beside -= A.T @ rows[:, n:]
+        for part in gen_batches(n, PANEL):
+            self._beside[part] -= A[:, part].T @ rows[:, n:]
 
     def _tidy(self, chosen):
         k, n = len(chosen), self._n_held

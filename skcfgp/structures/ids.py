@@ -90,10 +90,6 @@ class IdFinder:
     def _by_alias(self):
         found = defaultdict(set)
         for id_ in self._ids:
-    @cached_property
-    def _by_alias(self):
-        found = defaultdict(set)
-        for id_ in self._ids:
             for alias in aliases(id_):
                 found[alias].add(id_)
         return found

@@ -215,7 +215,9 @@ class _Replay:
 
     def order(self, n_cycles):
         """Draw the rows of all cycles, if they are drawn: neither learner nor features matter."""
-        if not (isinstance(self.query_strategy, partial) and self.query_strategy.func is random_sampling):
+        if not (
+            isinstance(self.query_strategy, partial) and self.query_strategy.func is random_sampling
+        ):
             return None
         left, order = np.flatnonzero(self.in_pool), []
         for _ in range(n_cycles):

@@ -216,7 +216,10 @@ class Engine:
             left = np.setdiff1d(pool, drawn)
             rows, scores = choose(self, strategy, n - n_random, left, [*pending, *drawn])
         chosen, scores = [*rows, *drawn], [*scores, *draw_scores]
-        open_, (mean, std) = np.union1d(pool, pending).astype(int), np.full((2, len(self.row)), np.nan)
+        open_, (mean, std) = (
+            np.union1d(pool, pending).astype(int),
+            np.full((2, len(self.row)), np.nan),
+        )
         if self.can_predict:
             predicted = np.union1d(open_, chosen).astype(int)
             mean[predicted], std[predicted] = self.predict(predicted)

@@ -3,8 +3,8 @@
 With the covariance T of candidates and targets, a label of j lowers the sum of the variances by
 q_j / (var_j + noise), where q_j is the j-th element on the diagonal of W = T T'. A new row a of V
 makes T into T - a a' and so W into W - a u' - u a' + (a a) a a', where u = W_j / d is a row of W.
-So a row of T and one of W are all that a choice needs. Both are held for those that may be next, and
-T changes once a block: everything large is a matrix product.
+So a row of T and one of W are all that a choice needs. Both are held for those that may be next,
+and T changes once a block: everything large is a matrix product.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Pools of crystals on disk that are read a chunk at a time.
 
-The reader cuts the pool into records and opens as little as it can: lines of text, rows of Parquet,
-names of files. Making crystals of them is slow and left to `read_records`, which a worker calls.
+The pool is cut into chunks, which say where their records stand: lines of text, rows of Parquet,
+names of files. Reading them and making crystals of them is left to whoever uses the chunk.
 """
 
 import hashlib
@@ -9,42 +9,54 @@ import itertools
 import sqlite3
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from ..models.reading import Found
 from ..structures import Failure, Structures, object_array
-from ..structures.agreement import TOLD
 from ..structures.ase import read_ase_database
-from ..structures.bounds import bounded_lines, check_regular
+from ..structures.bounds import check_regular
 from ..structures.checking import as_crystal
-from ..structures.crystal_tables import FilesBeside, find_content, find_crystals
+from ..structures.crystal_tables import find_crystals
 from ..structures.dictionaries import escaped
 from ..structures.documents import read_json_lines
 from ..structures.files import is_structure_file, read_structure_file, structure_files
-from ..structures.ids import KEYS, Name, aliases, all_ids
-from ..structures.keys import MATERIAL_KEYS, PATH_KEYS
+from ..structures.ids import Name, aliases, all_ids
 from ..structures.outcomes import reason_of
-from ..structures.records import ARRAYS
 from ..structures.tables import CSV, HEADERLESS, PARQUET, read_table
+from .parts import BATCH, Lines, Rows, TableRow, cut_lines, cut_records, cut_rows, filled, of_table
 
-__all__ = ["Pool", "find_records", "read_records"]
-
-#: Rows of a Parquet file that are held, and bytes of a column that are read, at a time.
-BATCH, BUFFER = 1000, 2**20
-
-#: Columns of Parquet that are read.
-CONTENT = {*KEYS, *MATERIAL_KEYS, *PATH_KEYS, *ARRAYS, *TOLD}
-
+__all__ = ["Chunk", "Pool", "find_records", "read_records"]
 
 #: Formats whose crystals have no id of their own.
 NAMELESS = (".cif", ".mcif", ".vasp", ".poscar")
 
 
-class TableRow(NamedTuple):
-    """A row of a table: its content, which `as_crystal` takes, and all its fields."""
+class Chunk:
+    """Some records of a pool: where they stand, or the records themselves.
 
-    content: object
-    fields: dict
+    Iterating reads and yields the id and the record of each.
+    """
+
+    def __init__(self, items, columns):
+        self._items, self._columns = items, columns
+
+    def __len__(self):
+        return sum(_size(item) for item in self._items)
+
+    def __iter__(self):
+        for item in self._items:
+            if isinstance(item, Lines | Rows):
+                with _naming(item.path):
+                    yield from item.read(self._columns)
+            else:
+                yield item
+
+    def read(self):
+        """Return a chunk that holds all its records, for who cannot read the files."""
+        return Chunk(list(self), self._columns)
+
+
+def _size(item):
+    return item.n if isinstance(item, Lines | Rows) else 1
 
 
 class Pool:
@@ -119,6 +131,11 @@ class Pool:
             digest.update(f"{escaped(str(name))} {stat.st_size} {stat.st_mtime_ns}\n".encode())
         return digest.hexdigest()
 
+    def read_in_rows(self):
+        """Return the files that chunks refer to, and their sizes in bytes."""
+        files = [path for path in self._paths if _stream_of(path) in _CUT]
+        return [(path, path.stat().st_size) for path in files]
+
     def count(self):
         """Count the records; a structure file that is not read in rows is one record."""
         total = 0
@@ -140,15 +157,24 @@ class Pool:
         ------
         number : int
             Position of the chunk, counted from 0.
-        records : list of (str, object)
-            Id and record, for `read_records`.
+        records : Chunk
+            Iterable of ids and records, for `read_records`. Those in files of Parquet and JSON
+            lines are read by whoever iterates.
         """
-        records = self._records()
-        for number in itertools.count():
-            chunk = list(itertools.islice(records, size))
-            if not chunk:
-                return
-            yield number, chunk
+        chunk, number, missing = [], 0, size
+        for take, path in self._cut():
+            while True:
+                with _naming(path):
+                    found = take(missing)
+                if not found:
+                    break
+                chunk += found
+                missing -= sum(map(_size, found))
+                if not missing:
+                    yield number, Chunk(chunk, self.columns)
+                    chunk, number, missing = [], number + 1, size
+        if chunk:
+            yield number, Chunk(chunk, self.columns)
 
     def named(self, names):
         """Find all crystals that some names may mean.
@@ -177,14 +203,30 @@ class Pool:
         return [(id_, *rest) for id_, rest in found.items()]
 
     def _records(self):
+        return itertools.chain.from_iterable(chunk for _, chunk in self.chunks(BATCH))
+
+    def _cut(self):
+        """Yield for each file the function that takes its next records, and its path."""
         names = all_ids([Name(path=path) for path in self._paths])
+        files = []
         for name, path in zip(names, self._paths, strict=True):
             stream = _stream_of(path)
             if stream is None:
-                yield name, path
+                files.append((name, path))
                 continue
+            if files:
+                yield _take_from(files), files[0][1]
+                files = []
             with _naming(path):
-                yield from stream[0](path, name, self.columns)
+                take = stream[0](path, name, self.columns)
+            yield take, path
+        if files:
+            yield _take_from(files), files[0][1]
+
+
+def _take_from(records):
+    records = iter(records)
+    return lambda n: list(itertools.islice(records, n))
 
 
 @contextmanager
@@ -245,43 +287,13 @@ def _rows(read):
     return found
 
 
-def _read_json_lines(path, name, columns):
-    with path.open("rb") as file:
-        lines = (line for line in bounded_lines(file) if not line.isspace())
-        for number, line in enumerate(lines):
-            yield f"{name}:{number}", line
-
-
 def _read_database(path, name, columns):
     return read_ase_database(path)
 
 
-def _read_parquet(path, name, columns):
-    from pyarrow.parquet import ParquetFile
-
-    with ParquetFile(path, pre_buffer=False, buffer_size=BUFFER) as file:  # else it is kept whole
-        names = file.schema_arrow.names
-        taken = [column for column in names if column in CONTENT]
-        if not taken:
-            raise ValueError(
-                f"{path} needs a column 'structure', 'file', 'formula' or 'id', or {ARRAYS}; it "
-                f"has {names}."
-            )
-        number, beside = 0, FilesBeside(path.parent)
-        taken += [column for column in names if column in columns]
-        for batch in file.iter_batches(BATCH, columns=list(dict.fromkeys(taken))):
-            for row in batch.to_pylist():
-                yield _of_table(*find_content(row, beside, f"{name}:{number}"), row)
-                number += 1
-
-
 def _read_csv(path, name, columns):
     for row in find_crystals(path).in_order():
-        yield _of_table(row.id, row.crystal, row.fields)
-
-
-def _of_table(id_, content, fields):
-    return id_, content if isinstance(content, Exception) else TableRow(content, fields)
+        yield of_table(row.id, row.crystal, row.fields)
 
 
 def _count_csv(path):
@@ -290,7 +302,7 @@ def _count_csv(path):
 
 def _count_lines(path):
     with path.open("rb") as file:
-        return sum(not line.isspace() for line in bounded_lines(file))
+        return sum(1 for _ in filled(file))
 
 
 def _count_parquet(path):
@@ -304,15 +316,18 @@ def _count_database(path):
         return connection.execute("SELECT count(*) FROM systems").fetchone()[0]
 
 
-#: Readers of files that are read in rows, and what counts the rows, by the end of the name.
-_STREAMS = {".db": (_read_database, _count_database)}
-_STREAMS |= dict.fromkeys((".jsonl", ".ndjson"), (_read_json_lines, _count_lines))
-_STREAMS |= dict.fromkeys(PARQUET, (_read_parquet, _count_parquet))
-_STREAMS |= dict.fromkeys(CSV, (_read_csv, _count_csv))
+#: What cuts files that are read in rows, and what counts the rows, by the end of the name.
+_STREAMS = {".db": (cut_records(_read_database), _count_database)}
+_STREAMS |= dict.fromkeys((".jsonl", ".ndjson"), (cut_lines, _count_lines))
+_STREAMS |= dict.fromkeys(PARQUET, (cut_rows, _count_parquet))
+_STREAMS |= dict.fromkeys(CSV, (cut_records(_read_csv), _count_csv))
+
+#: Those that workers read for themselves.
+_CUT = ((cut_lines, _count_lines), (cut_rows, _count_parquet))
 
 
 def _stream_of(path):
-    """Return the reader and the counter of a file that is read in rows, or None."""
+    """Return what cuts and what counts a file that is read in rows, or None."""
     name = path.name.lower()
     return next((found for end, found in _STREAMS.items() if name.endswith(end)), None)
 

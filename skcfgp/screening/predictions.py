@@ -78,6 +78,13 @@ class PoolPredictions:
             table.to_parquet(file, index=False, engine="pyarrow")
             _sync(file)
 
+    def write_if_same(self, settings, number, table):
+        """Write a part, if the folder was made with these settings; tell whether it was."""
+        if self.manifest != settings:
+            return False
+        self.write(number, table)
+        return True
+
     def finish(self):
         """Tell equal ids apart, and record that all parts are written."""
         self._tell_apart()

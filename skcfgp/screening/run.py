@@ -1,12 +1,11 @@
 """`predict_pool`: predict a pool of crystals that does not fit into memory.
 
-The pool is cut into chunks. Each goes to a worker, through the model, and comes back as a part of
-the predictions, which is written at once. Neither the pool nor the predictions are ever held as a
-whole.
+The pool is cut into chunks. A worker reads one, predicts it and writes it as a part of the
+predictions. Neither the pool nor the predictions are ever held as a whole.
 """
 
 import pickle
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, islice
 
 import joblib
@@ -151,12 +150,14 @@ def predict_pool(
     found = PoolPredictions.begin(out, settings)
     sizes, killed, options = {}, [], (tuple(columns), unit, coverage)
     chunks = _remaining(pool.chunks(chunk_size), found, sizes, progress)
-    for number, result in _results(model, options, chunks, scheduler, n_workers, retries):
+    shared = pool, found.folder.resolve(), settings
+    for number, result in _results(model, options, chunks, shared, scheduler, n_workers, retries):
         size = sizes.pop(number)
         if isinstance(result, Exception):
             killed.append(number)
             continue
-        found.write(number, result)
+        if result is not None:  # else the worker has written it
+            found.write(number, result)
         if progress is not None:
             progress(size)
     if killed:
@@ -224,8 +225,11 @@ def _remaining(chunks, found, sizes, progress):
             progress(len(records))
 
 
-def _results(model, options, chunks, scheduler, n_workers, retries):
-    """Yield number and table of each chunk; an exception if it killed its workers."""
+def _results(model, options, chunks, shared, scheduler, n_workers, retries):
+    """Yield number and table of each chunk; an exception if it killed its workers.
+
+    A worker that sees the folder of the predictions writes the table itself; then it is None.
+    """
     if scheduler is None and n_workers == 1:
         for number, records in chunks:
             yield number, _predict_records(model, records, *options)
@@ -234,7 +238,7 @@ def _results(model, options, chunks, scheduler, n_workers, retries):
     if first is None:  # start no cluster without work
         return
     with _cluster(scheduler, n_workers) as client:
-        yield from _run_on(client, model, options, chain([first], chunks), retries)
+        yield from _run_on(client, model, options, chain([first], chunks), shared, retries)
 
 
 @contextmanager
@@ -274,8 +278,10 @@ def _cluster(scheduler, n_workers):
             yield client
 
 
-def _run_on(client, model, options, chunks, retries):
-    """Predict chunks as workers become free, reading only as far ahead as they need.
+def _run_on(client, model, options, chunks, shared, retries):
+    """Predict chunks as workers become free, cutting the pool only as far ahead as they need.
+
+    Workers that see the files of the pool read their records; else they are sent.
 
     Not by joblib's Dask backend: a task that kills its worker, or a scheduler that goes, makes it
     wait for ever, and it works in this process where the cluster has one thread.
@@ -290,13 +296,16 @@ def _run_on(client, model, options, chunks, retries):
     with dask.config.set(NO_WARNING):
         model = client.submit(pickle.loads, pickle.dumps(model, protocol=5), pure=False)
     chunks, running, completed = iter(chunks), {}, as_completed()
+    pool, *out = shared
+    files = pool.read_in_rows()
+    reads = all(client.run(_sees, files).values())
 
     def submit(n):
-        for number, records in islice(chunks, n):
-            records = pickle.dumps(records, protocol=5)
+        for number, chunk in islice(chunks, n):
+            chunk = pickle.dumps(chunk if reads else chunk.read(), protocol=5)
             with dask.config.set(NO_WARNING):
                 future = client.submit(
-                    _predict, model, records, options, pure=False, retries=retries
+                    _predict, model, number, chunk, options, *out, pure=False, retries=retries
                 )
             running[future.key] = number
             completed.add(future)
@@ -317,8 +326,17 @@ def _run_on(client, model, options, chunks, retries):
         yield number, result
 
 
-def _predict(model, records, options):
-    return _predict_records(model, pickle.loads(records), *options)
+def _sees(files):
+    """Tell whether this process can read all files of a pool."""
+    return all(path.is_file() and path.stat().st_size == size for path, size in files)
+
+
+def _predict(model, number, chunk, options, out, settings):
+    table = _predict_records(model, pickle.loads(chunk), *options)
+    with suppress(FileNotFoundError, PermissionError):
+        if PoolPredictions(out).write_if_same(settings, number, table):
+            return None
+    return table
 
 
 def _predict_records(model, records, columns, unit, coverage):

@@ -1,6 +1,7 @@
 """A pool is cut into the same chunks of the same crystals, whatever files it is in."""
 
 import json
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -132,9 +133,45 @@ def test_parquet_is_not_kept(six, tmp_path):
             long = [rows[k % 6] + noise.bytes(2000).hex() for k in range(1000)]
             writer.write_table(pyarrow.table({"structure": long}))
     before, pool = pyarrow.total_allocated_bytes(), Pool(tmp_path / "pool.parquet")
-    held = [pyarrow.total_allocated_bytes() - before for _ in pool.chunks(100)]
+    held = []
+    for _, records in pool.chunks(100):
+        assert len(list(records)) == len(records) == 100
+        held.append(pyarrow.total_allocated_bytes() - before)
     assert pool.path.stat().st_size > 40e6
     assert max(held) < 24e6
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 100])
+@pytest.mark.parametrize("kind", ["rows", "lines", "both"])
+def test_chunks_say_where_their_records_are(kind, size, tmp_path):
+    """Whoever has one reads it, in any order, wherever row groups and files end."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow.parquet import ParquetWriter
+
+    expected = []
+    if kind != "lines":
+        with ParquetWriter(
+            tmp_path / "a.parquet", pyarrow.schema({"formula": pyarrow.string()})
+        ) as writer:
+            for n in (1, 20, 2):
+                writer.write_table(pyarrow.table({"formula": [f"H{n}O"] * n}))
+        expected += [(f"a:{i}", f"H{n}O") for i, n in enumerate([1] + 20 * [20] + 2 * [2])]
+    if kind != "rows":
+        lines = [json.dumps({"text": "x" * n}) for n in range(17)]
+        (tmp_path / "b.jsonl").write_text("\n \n".join(["", *lines]))
+        expected += [(f"b:{i}", line) for i, line in enumerate(lines)]
+    chunks = dict(Pool(tmp_path).chunks(size))
+    assert [len(chunk) for chunk in chunks.values()][:-1] == [size] * (len(chunks) - 1)
+    found = {}
+    for number in np.random.default_rng(0).permutation(len(chunks)):
+        sent = pickle.dumps(chunks[number])
+        assert len(sent) < 1000 + 200 * kind.count("both")
+        found[number] = list(pickle.loads(sent))
+    records = [record for number in range(len(chunks)) for record in found[number]]
+    assert [id_ for id_, _ in records] == [id_ for id_, _ in expected]
+    for (_, record), (_, content) in zip(records, expected, strict=True):
+        text = record.decode().strip() if isinstance(record, bytes) else record.fields["formula"]
+        assert text == content
 
 
 def test_arrays_that_do_not_fit_fail_alone(six, tmp_path):

@@ -143,6 +143,30 @@ def test_a_killed_worker_costs_only_its_chunk(model, pool, in_process, dask_clie
     pd.testing.assert_frame_equal(all_of(found), all_of(in_process), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_workers_read_and_write_for_themselves(
+    model, pool, in_process, dask_client, tmp_path, shared, monkeypatch
+):
+    """Or are sent what they cannot read, and send what they cannot write."""
+    written = []
+    if not shared:
+        monkeypatch.setattr("skcfgp.screening.run._sees", lambda files: False)
+        monkeypatch.setattr("skcfgp.screening.run._predict", _without_folder)
+    write = PoolPredictions.write
+    monkeypatch.setattr(PoolPredictions, "write", lambda *args: written.append(1) or write(*args))
+    found = predict_pool(model, pool, tmp_path, chunk_size=16, scheduler=dask_client)
+    assert len(written) == (0 if shared else 5)
+    assert found.is_complete
+    pd.testing.assert_frame_equal(all_of(found), all_of(in_process), atol=1e-5, rtol=0)
+
+
+def _without_folder(model, number, chunk, options, out, settings):
+    from skcfgp.screening.run import _predict
+
+    assert len(pickle.loads(chunk).read()) <= 16
+    return _predict(model, number, chunk, options, out / "not there", settings)
+
+
 def test_a_stopped_run_goes_on_from_what_is_written(model, pool, in_process, tmp_path):
     class Stop(Exception):  # noqa: N818
         pass

@@ -1,5 +1,7 @@
 """`simulate` against the loop written out."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -123,11 +125,21 @@ def test_simulation_of_wrong_sets(sets, message):
         simulate(gp(), X, y[:39], initial=[0], pool=[1, 2])
 
 
-@pytest.mark.parametrize("strategy", [max_std, random_sampling])
+@pytest.mark.parametrize("strategy", [max_std, random_sampling, integrated_variance, recommended])
 @pytest.mark.parametrize("test", [None, range(100, 130)])
 @pytest.mark.parametrize("normalize_y", [False, True])
-def test_simulation_in_one_go_is_the_loop(strategy, test, normalize_y, monkeypatch):
+@pytest.mark.parametrize(("n_listed", "doubled"), [(None, False), (3, False), (5, True)])
+def test_simulation_in_one_go_is_the_loop(
+    strategy, test, normalize_y, n_listed, doubled, monkeypatch
+):
+    """Whatever a block is, also with every crystal of the pool twice."""
     X, y = data(130)
+    if doubled:
+        X[55:100], y[55:100] = X[10:55], y[10:55]
+    if n_listed:
+        for name in ("Succession", "IntegratedSuccession"):
+            listed = partial(getattr(simulation, name), n_listed=n_listed)
+            monkeypatch.setattr(simulation, name, listed)
     y = y + 100 * normalize_y
     options = {"initial": range(10), "pool": range(10, 100), "test": test, "random_state": 3}
     options |= {"query_strategy": strategy}

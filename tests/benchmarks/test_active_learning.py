@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from skcfgp import GaussianProcessRegressor, simulate
 from skcfgp.kernels import Laplacian
-from skcfgp.query import max_std, plan
+from skcfgp.query import integrated_variance, max_std, plan
 
 N_TRAIN, N_POOL, N_TEST, N_CYCLES = 1800, 7195, 1460, 6000
 KERNEL = Laplacian(0.4281, 2.3997)
@@ -52,7 +52,7 @@ def test_plan_of_the_whole_pool(setting, benchmark):
 
 
 def test_simulation_against_stock(setting, benchmark, record):
-    """6,000 cycles with both errors after each, against stock modAL and scikit-learn.
+    """6,000 cycles with both errors after each, against stock modAL and scikit-learn, one thread.
 
     A stock cycle is timed at four numbers of labels; its cost, cubic in that number, is fitted and
     summed over the 6,000 cycles, which would take hours.
@@ -64,9 +64,9 @@ def test_simulation_against_stock(setting, benchmark, record):
     def run():
         tables.append(simulate(gp, X, y, n_cycles=N_CYCLES, query_strategy=max_std, **sets))
 
-    ours = cpu_seconds(lambda: benchmark.pedantic(run, rounds=1))
+    with threadpool_limits(1):
+        ours = cpu_seconds(lambda: benchmark.pedantic(run, rounds=1))
     (table,) = tables
-    assert ours < 120  # 60 s of wall time on two cores
     order = np.concatenate([train, [i for chosen in table.indices for i in chosen]])
 
     def stock_cycle(n):
@@ -86,20 +86,38 @@ def test_simulation_against_stock(setting, benchmark, record):
         return seconds
 
     sizes = np.array([1801, 3200, 5000, 7000])
-    cost = np.polynomial.Polynomial.fit(sizes, [stock_cycle(n) for n in sizes], 3)
+    with threadpool_limits(1):
+        cost = np.polynomial.Polynomial.fit(sizes, [stock_cycle(n) for n in sizes], 3)
     stock = cost(np.arange(N_TRAIN + 1, N_TRAIN + N_CYCLES + 1)).sum()
     baseline = "modAL with scikit-learn, a cycle timed at 4 sizes, a cubic fitted and summed"
-    assert record(ours, float(stock), baseline) > 500
+    assert record(ours, float(stock), baseline) > 1500
 
 
-def test_unmodified_modal_loop(setting, benchmark, record):
+def test_integrated_variance_against_max_std(setting, benchmark, record):
+    """The same 6,000 cycles; the ratio is below 1."""
+    X, y, (train, pool, test) = setting
+    gp, sets = GaussianProcessRegressor(KERNEL, optimizer=None), {"initial": train, "pool": pool}
+    sets |= {"test": test, "n_cycles": N_CYCLES}
+
+    def run(strategy):
+        return lambda: simulate(gp, X, y, query_strategy=strategy, **sets)
+
+    with threadpool_limits(1):
+        baseline = cpu_seconds(run(max_std))
+        ours = cpu_seconds(lambda: benchmark.pedantic(run(integrated_variance), rounds=1))
+    assert record(ours, baseline, "the same with max_std") > 1 / 3
+
+
+@pytest.mark.parametrize("n_labels", [N_TRAIN, 5000])
+def test_unmodified_modal_loop(n_labels, benchmark, record):
     """modAL's own learner; the baseline differs in the Gaussian process alone.
 
     The cycles of ours are taken after its first query, which works out the posterior over the pool
     and costs as much as one of the baseline's.
     """
-    X, y, (train, pool, _) = setting
-    n_baseline, n_ours = 3, 30
+    X, y = latent(n_labels + N_POOL)
+    train, pool = np.split(np.arange(len(X)), [n_labels])
+    n_baseline, n_ours = 2, 30
 
     def learner_of(gp):
         return ModALActiveLearner(gp, max_std, X[train], y[train])
@@ -125,7 +143,7 @@ def test_unmodified_modal_loop(setting, benchmark, record):
         seconds = cpu_seconds(lambda: benchmark.pedantic(run, rounds=1)) / n_ours
         baseline = cpu_seconds(lambda: found.update(theirs=cycles(theirs, pool, n_baseline)))
     assert (found["first"][0] + found["ours"][0])[:n_baseline] == found["theirs"][0]
-    name = "the same loop with scikit-learn's process, seconds a cycle over 3 cycles"
+    name = "the same loop with scikit-learn's process, seconds a cycle over 2 cycles"
     more = {"first_cycle_cpu_s": round(first, 2)}
     assert record(seconds, baseline / n_baseline, name, **more) > 20
 
@@ -143,7 +161,7 @@ def test_memory_of_the_simulation(benchmark):
     peak = int(output.split("VmHWM:")[1].split()[0]) / 1e6
     benchmark.extra_info["peak_gb"] = round(peak, 2)
     print(f"\n{benchmark.name}: {benchmark.extra_info}")
-    assert peak < 1.5  # GB
+    assert peak < 0.9  # GB
 
 
 def main():

@@ -145,6 +145,43 @@ def test_plan_is_so_many_rounds_of_one(make, data, strategy):
     assert (np.diff(plan["mean_std"]) < 0).all()
 
 
+def test_a_large_pool_is_sampled(make, data, monkeypatch):
+    """The sample stays between two searches, and what is left of it may become too small."""
+    monkeypatch.setattr("skcfgp.campaign.engine.N_LOOKED_AT", 60)
+    monkeypatch.setattr("skcfgp.campaign.engine.N_LEAST", 10)
+    campaign, looked_at = make(30, random_fraction=0.25), []
+    for n_labels in (30, 34):
+        engine = engine_of(campaign)
+        assert len(engine.state.labels) == n_labels
+        pool = engine.rows(engine.state.pool)
+        some = engine.looked_at(pool, "integrated_variance", 1)
+        looked_at.append(some.tolist())
+        assert 10 <= len(some) < 60 < len(pool)
+        assert engine.looked_at(pool, "max_std", 1).tolist() == pool
+        assert engine.looked_at(pool, "integrated_variance", 60).tolist() == pool
+        chosen = [engine.row[id_] for id_ in campaign.plan(3)["id"]]
+        picks = campaign.suggest(4)
+        by_arm = {
+            arm: [engine.row[p["id"]] for p in picks if p["arm"] == arm]
+            for arm in ("strategy", "random")
+        }
+        assert by_arm["strategy"] == chosen
+        assert len(by_arm["random"]) == 1
+        std = engine.predict(some)[1]
+        curve = campaign.state().curve[-1]
+        assert curve["max_std"] == pytest.approx(std.max())
+        assert curve["mean_std"] == pytest.approx(std.mean())
+        for pick in picks:
+            row = engine.row[pick["id"]]
+            mean, (own,) = engine.predict([row])
+            assert (pick["prediction"], pick["std"]) == pytest.approx((mean[0], own))
+            assert pick["std_rank"] == 1 + (std > own + 1e-12).sum()
+        campaign.tell({pick["id"]: float(data[1][pick["id"]]) for pick in picks})
+    assert searched_labels(30) != searched_labels(34)
+    assert not set(looked_at[1]) <= set(looked_at[0])
+    assert len(make(110, name="few").suggest(5)) == 5  # too few of the sample are left
+
+
 def test_reasons(make, data):
     (pick,) = make(strategy="max_std").suggest()
     assert pick["std_rank"] == 1

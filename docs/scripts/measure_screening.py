@@ -4,11 +4,13 @@ Run in the root of the checkout:
 
     python docs/scripts/measure_screening.py FOLDER 10000,1 10000,2 100000,2
     python docs/scripts/measure_screening.py FOLDER figure
+    python docs/scripts/measure_screening.py FOLDER feeding 20000
 
 Each pair is a number of crystals and of workers; 1 is this process without Dask. A pair that stands
-in docs/data/screening_growth.csv already is left out, so a run that was stopped goes on. The pools,
-which stay in FOLDER, are made: crystals of the bundled formation energies with one element replaced
-by another one of the data, volumes as they are. They are no crystals that anybody would look for.
+in docs/data/screening_growth.csv already is left out, so a run that was stopped goes on. The last
+one measures the process that hands out chunks, beside two workers. The pools, which stay in FOLDER,
+are made: crystals of the bundled formation energies with one element replaced by another one of the
+data, volumes as they are. They are no crystals that anybody would look for.
 """
 
 import csv
@@ -101,6 +103,36 @@ def measure(folder, n, n_workers):
     }
 
 
+def measure_feeding(folder, n):
+    """Say what this process does for each chunk and crystal, and how fast it cuts a pool."""
+    train = load_formation_energy(split="train", structures="arrays")
+    pool, out = folder / f"pool-{n}.parquet", folder / "out-feeding"
+    if not pool.exists():
+        make_pool(pool, train.structures, n, np.random.default_rng(0))
+    model = make_cfgp("formation_energy_1800", recipe="paper values")
+    model.fit(train.structures, train.target)
+    shutil.rmtree(out, ignore_errors=True)
+    seconds = []
+    predict_pool(
+        model,
+        pool,
+        out,
+        n_workers=2,
+        chunk_size=100,
+        progress=lambda _: seconds.append(time.process_time()),
+    )
+    shutil.rmtree(out)
+    skip = 10  # chunks at the start, while the workers import
+    a_chunk = (seconds[-1] - seconds[skip]) / (len(seconds) - 1 - skip)
+    begun = time.process_time()
+    n_chunks = sum(1 for _ in Pool(pool).chunks(100))
+    cutting = (time.process_time() - begun) / n_chunks
+    print(
+        f"{1000 * a_chunk:.2f} ms of this process for a chunk, of which {1000 * cutting:.3f} ms to "
+        f"cut the pool: with chunks of 500, {500 / a_chunk:,.0f} crystals a second"
+    )
+
+
 def processor_seconds():
     """Time on the processor of this process and of those that it started and that have ended."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -142,6 +174,9 @@ def main():
         return
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    if pairs[:1] == ["feeding"]:
+        measure_feeding(folder, int(pairs[1]))
+        return
     if "SKCFGP_MEASURE_ONE" in os.environ:  # a process of its own for each: its peak is its own
         row = measure(folder, *map(int, pairs[0].split(",")))
         new = not TABLE.exists()

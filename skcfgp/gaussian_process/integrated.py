@@ -35,7 +35,7 @@ class IntegratedSuccession(Succession):
     """
 
     def __init__(self, gp, X_pool, n_candidates, n_picks, n_listed=LISTED):
-        super().__init__(gp, X_pool, n_candidates, n_picks, n_listed, room_for=0)
+        super().__init__(gp, X_pool, n_candidates, n_picks, n_listed)
         self._T_storage = np.empty(n_candidates**2)
         V, (X, others) = self._V[: self._n_rows], np.split(self.X_pool, [n_candidates])
         for part in gen_batches(n_candidates, PANEL):
@@ -45,6 +45,9 @@ class IntegratedSuccession(Succession):
         self._storage, self._n_rows = np.empty(0), 0  # T holds all that is needed of V
         self._products = np.empty((0, n_candidates))
         self._sum_afresh()
+
+    def _room_for(self, *sizes):
+        return 0  # none beside the labels that are known
 
     @property
     def _T(self):
@@ -73,7 +76,7 @@ class IntegratedSuccession(Succession):
     def _next(self, size):
         """Find the candidates of largest gain, among them the first one, and keep those listed."""
         gains = self._gains(self._sums, self.variance[: self._n_held])
-        largest = np.argsort(-gains, kind="stable")[: size - 1]
+        largest = np.argsort(-gains, kind="stable")[:size]
         kept = self._listed[np.argsort(-gains[self._listed], kind="stable")[:size]]
         return np.unique([*largest, *kept, first_of_largest(gains)])
 

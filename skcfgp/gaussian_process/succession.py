@@ -51,14 +51,16 @@ class Succession(PoolPosterior):
     the result.
     """
 
-    def __init__(self, gp, X_pool, n_candidates, n_picks, n_listed=LISTED, room_for=None):
-        known = room_for is not None
-        self._room = room_for if known else room(len(gp.X_train_), len(X_pool), n_picks, n_listed)
+    def __init__(self, gp, X_pool, n_candidates, n_picks, n_listed=LISTED):
+        self._room = self._room_for(len(gp.X_train_), len(X_pool), n_picks, n_listed)
         super().__init__(gp, X_pool, max_bytes=np.inf)
         self.n_picks, self.n_listed, self._conditioned = n_picks, n_listed, True
         self._held = np.arange(len(self.X_pool))
         self._n_candidates, self._open = n_candidates, self._held < n_candidates
         self._listed, self._rows = np.empty(0, dtype=int), np.empty((0, len(self.X_pool)))
+
+    def _room_for(self, *sizes):
+        return room(*sizes)
 
     def blocks(self, y=None, order=None):
         """Label candidates in turn; yield a `Block` of them at a time.
@@ -88,7 +90,7 @@ class Succession(PoolPosterior):
         """Find the candidates of largest variance, among them the first one."""
         variance = np.where(self._open, self.variance, -np.inf)
         largest = np.argsort(-variance, kind="stable")[:size]
-        return np.union1d(largest[: size - 1], first_of_largest(variance))
+        return np.union1d(largest, first_of_largest(variance))
 
     def _list(self, positions):
         """Hold the covariances of these points with all others, in the order of their positions."""

@@ -291,14 +291,14 @@ def _run_on(client, model, options, chunks, shared, retries):
     from distributed.client import FutureCancelledError
 
     _check_versions(client)
+    pool, *out = shared
+    # Before there is a task: two threads of a worker must not import the same package at once.
+    reads = all(client.run(_sees, pool.read_in_rows()).values())
     # The model is the result of a task: it is loaded once in each worker, and again where all that
     # held it were killed. Bytes, since the scheduler would unpack other arguments.
     with dask.config.set(NO_WARNING):
         model = client.submit(pickle.loads, pickle.dumps(model, protocol=5), pure=False)
     chunks, running, completed = iter(chunks), {}, as_completed()
-    pool, *out = shared
-    files = pool.read_in_rows()
-    reads = all(client.run(_sees, files).values())
 
     def submit(n):
         for number, chunk in islice(chunks, n):

@@ -17,7 +17,7 @@ from skcfgp.campaign import Campaign
 from skcfgp.datasets import load_formation_energy
 from skcfgp.structures import Crystal
 
-N_CRYSTALS, N_LABELS, N_BATCHES = 100_000, 2_000, 20
+N_CRYSTALS, N_LABELS, N_BATCHES = 100_000, 2_000, 5
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 PROBE = """

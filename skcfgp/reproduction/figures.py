@@ -95,8 +95,8 @@ def _training(axes, data, results, facts):
 
 
 SEEDS = (
-    "Lines are medians over {n_seeds} seeds of the initial set ({split}) and, for random, {orders} "
-    "orders of each; bands go from the lowest to the highest."
+    "Lines are medians over {seeds} and, for random, {orders} orders of each; bands go from the "
+    "lowest to the highest."
 )
 # fmt: off
 #: File name, title, rows and columns, function and caption, in the order of the paper.

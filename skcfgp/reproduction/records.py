@@ -52,10 +52,9 @@ class Run:
         facts["seen"] = "has seen" if data.network else "may have seen"
         facts |= {"unit": data.unit, "published": data.published, "trials": trial_names(settings)}
         facts |= {"n_seeds": settings.seeds, "orders": settings.orders}
-        facts |= {
-            "split": OWN if settings.retrain else SHARED,
-            "n_mapped": n_pool + facts["n_test"],
-        }
+        split, n = OWN if settings.retrain else SHARED, settings.seeds
+        facts |= {"split": split, "n_mapped": n_pool + facts["n_test"]}
+        facts["seeds"] = f"{n} seeds of the initial set ({split})" if n > 1 else "one initial set"
         n_long = cycles_of_paper(n_pool, PAPER["n_cycles_long"])
         facts |= {"n_share": cycles_of_paper(n_pool), "n_long": n_long}
         facts |= {f"n_{recipe}": fits[recipe]["X"].shape[1] for recipe in RECIPES}

@@ -250,7 +250,7 @@ GROUPS = (
        for sigma, text in ((OBJECTIVES[1], "of predictive likelihood"),
                            ("local", "times the z-scores of the nearest labels"))
        for metric, protocol in PROTOCOLS.items())),
-    (_cost("training", "Training, {n_train:,} crystals, {epochs} epochs of the fastest"),
+    (_cost("training", "Training, {n_train:,} crystals: {epochs} times the fastest epoch"),
      _cost("hyperparameter", "Hyper-parameters ({cost_sizes})"),
      _cost("loop", "{cost_cycles:,} cycles with errors on pool and test set ({cost_sizes})")),
 )
@@ -276,7 +276,7 @@ def _from_nothing(moment):
     return Claim(
         "Without a label and a network at first: initial design and integrated variance on "
         f"composition against random, test set, {moment}", "",
-        "after {main[labels]} labels {percent:.1f}% lower, {active.mean:.4f} against "
+        "after {main[labels]:,} labels {percent:.1f}% lower, {active.mean:.4f} against "
         "{random.mean:.4f} {unit}; {n_parity:.0f} labels for the error of as many random ones",
         in_table("from_nothing", moment=moment),
         "lower", lambda found: effect(found["lower"]), OTHER,

@@ -78,8 +78,8 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
     cache_dir : str, Path or None, default=None
         Folder of a feature cache on disk, besides the one in memory.
     device : str or None, default=None
-        TensorFlow device of the training, such as ``"/GPU:0"`` or ``"/CPU:0"``; by default the GPU
-        if there is one. `transform` needs neither TensorFlow nor a GPU.
+        TensorFlow device, such as ``"/GPU:0"`` or ``"/CPU:0"``; by default the GPU if there is one.
+        On a CPU `transform` needs no TensorFlow.
     n_jobs : int, default=None
         Number of processes that read files and, in `transform`, build graphs and run the network
         for 1,000 crystals at a time: 1 unless a joblib context says otherwise, such as
@@ -315,9 +315,9 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
         with self._progress(len(items), "crystal", "featurizing") as bar:
             if min(len(chunks), effective_n_jobs(self.n_jobs)) <= 1:
                 for chunk in chunks:
-                    yield _vectors(self.network_, chunk, layers, progress=bar.update)
+                    yield _vectors(self.network_, chunk, layers, self.device, bar.update)
                 return
-            jobs = (delayed(_vectors)(self.network_, c, layers) for c in chunks)
+            jobs = (delayed(_vectors)(self.network_, c, layers, self.device) for c in chunks)
             for chunk, result in zip(chunks, Parallel(n_jobs=self.n_jobs)(jobs), strict=True):
                 bar.update(len(chunk))
                 yield result
@@ -327,7 +327,7 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
         return tqdm(total=total, unit=unit, desc=description, delay=1.0, disable=disable)
 
 
-def _vectors(network, items, layers, progress=None):
+def _vectors(network, items, layers, device=None, progress=None):
     """Compute the vectors of crystals by key, and the errors of those that have no graph."""
     graphs, errors = {}, {}
     for key, crystal in items:
@@ -335,7 +335,7 @@ def _vectors(network, items, layers, progress=None):
             graphs[key] = network.graph(crystal)
         except ValueError as error:
             errors[key] = str(error)
-    outputs = np.hstack(network.compute(list(graphs.values()), layers, progress=progress))
+    outputs = np.hstack(network.compute(list(graphs.values()), layers, device, progress))
     return dict(zip(graphs, outputs, strict=True)), errors
 
 

@@ -255,13 +255,13 @@ class MEGNetRegressor(CrystalInputMixin, RegressorMixin, BaseEstimator):
         network = self.network_
         graphs = network.graphs(check_structures(X))
         if not self.dropout:
-            mean = network.read_out(graphs)
+            mean = network.read_out(graphs, self.device)
             return mean, np.full(len(mean), getattr(self, "residual_std_", np.nan))
         graphs = fold_graphs(graphs, network.architecture.n_blocks)  # once, not in each pass
         networks = thinned_networks(
             network, self.dropout, self.n_passes, random_state=self.dropout_seed_
         )
-        passes = [thinned.read_out(graphs) for thinned in networks]
+        passes = [thinned.read_out(graphs, self.device) for thinned in networks]
         return np.mean(passes, axis=0), np.std(passes, axis=0, ddof=1)
 
     def __sklearn_tags__(self):

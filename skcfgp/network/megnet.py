@@ -7,7 +7,7 @@ import numpy as np
 
 from ..structures import Failure, InvalidStructureError, check_structures
 from ..structures.crystal import ELEMENTS
-from . import numpy_ops
+from . import gpu, numpy_ops
 from .architecture import Architecture, named_variables, shape_of
 from .forward import forward
 from .graphs import edge_batches, fold_graphs, join_graphs, structure_graph
@@ -15,8 +15,8 @@ from .initial import initial_weights
 
 __all__ = ["MEGNet"]
 
-#: Edges per batch; larger batches do not fit into the cache.
-MAX_EDGES = 8_192
+#: Edges per batch: on a CPU larger batches do not fit into the cache, on a GPU smaller ones wait.
+MAX_EDGES, MAX_EDGES_GPU = 8_192, 262_144
 
 
 @dataclass(eq=False)  # arrays have no single truth value; `digest` compares networks
@@ -109,15 +109,18 @@ class MEGNet:
             raise InvalidStructureError(failures)
         return graphs
 
-    def compute(self, graphs, layers, progress=None):
-        """Run graphs through the network, in batches, by NumPy.
+    def compute(self, graphs, layers, device=None, progress=None):
+        """Run graphs through the network, in batches.
 
-        The result for a graph depends on it alone, to the last bit, and not on the others.
+        On a CPU the result for a graph depends on it alone, to the last bit, and not on the others.
 
         Parameters
         ----------
         graphs : sequence of Graph
         layers : sequence of {"set2set", "readout_0", "readout_1", "output"}
+        device : str or None
+            ``"/CPU:0"``, which is NumPy, or a TensorFlow device such as ``"/GPU:0"``; by default
+            the GPU if there is one.
         progress : callable or None
             Function that is called after each batch with its number of crystals.
 
@@ -128,33 +131,40 @@ class MEGNet:
         graphs = fold_graphs(graphs, self.architecture.n_blocks)
         widths = self.architecture.widths
         results = [np.empty((len(graphs), widths[layer]), dtype=np.float32) for layer in layers]
-        for rows in edge_batches(graphs, MAX_EDGES):
-            batch = join_graphs([graphs[row] for row in rows])
-            outputs = forward(self.weights, batch, self.architecture, numpy_ops)
+        found, most, run = gpu.chosen_device(device), MAX_EDGES, self._run
+        if found is not None:
+            most, run = MAX_EDGES_GPU, gpu.runner(self, found)
+        for rows in edge_batches(graphs, most):
+            outputs = run(join_graphs([graphs[row] for row in rows]))
             for layer, result in zip(layers, results, strict=True):
-                result[rows] = getattr(outputs, layer)
+                result[rows] = np.asarray(getattr(outputs, layer))
             if progress is not None:
                 progress(len(rows))
         return results
 
-    def predict(self, structures):
+    def _run(self, batch):
+        return forward(self.weights, batch, self.architecture, numpy_ops)
+
+    def predict(self, structures, device=None):
         """Predict by the network's own readout.
 
         Parameters
         ----------
         structures : array-like of shape (n_samples,)
             Crystals; see `skcfgp.structures.check_structures`.
+        device : str or None
+            See `compute`.
 
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets), float64
             In the unit of the target, ``card["unit"]``.
         """
-        return self.read_out(self.graphs(check_structures(structures)))
+        return self.read_out(self.graphs(check_structures(structures)), device)
 
-    def read_out(self, graphs):
+    def read_out(self, graphs, device=None):
         """Predict from graphs; see `predict`."""
-        (output,) = self.compute(graphs, ["output"])
+        (output,) = self.compute(graphs, ["output"], device)
         values = output.astype(float) * self.target_std + self.target_mean
         return values[:, 0] if values.shape[1] == 1 else values
 

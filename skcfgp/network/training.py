@@ -152,7 +152,7 @@ def train(
     if not distance_noise:  # equal distances would get different noise
         graphs = fold_graphs(graphs, network.architecture.n_blocks)
     if adapt_readout:
-        _adapt_readout(network, [graphs[row] for row in rows], target[rows])
+        _adapt_readout(network, [graphs[row] for row in rows], target[rows], device)
     n_steps = epochs * -(-len(rows) // batch_size)
 
     with tf.device(device):
@@ -171,7 +171,7 @@ def train(
                 rng.shuffle(rows)
                 loss = trainer.epoch(graphs, target, rows, batch_size)
                 trainer.copy_averages_to(network)
-                error = _validation_error(network, graphs, y, validation)
+                error = _validation_error(network, graphs, y, validation, device)
                 history = progress.history
                 for name, value in (
                     ("loss", float(loss * network.target_std)),
@@ -204,9 +204,9 @@ def train(
     return progress.history, validation
 
 
-def _adapt_readout(network, graphs, target):
+def _adapt_readout(network, graphs, target, device):
     """Fit the last layer if the network predicts the standardised target worse than its mean."""
-    units, output = network.compute(graphs, ["readout_1", "output"])
+    units, output = network.compute(graphs, ["readout_1", "output"], device)
     if np.mean((output[:, 0] - target) ** 2) < 1.0:  # the error of the mean
         return
     from sklearn.linear_model import RidgeCV
@@ -221,10 +221,10 @@ def _is_finite(network):
     return all(np.isfinite(value).all() for value in network.weights.values())
 
 
-def _validation_error(network, graphs, y, rows):
+def _validation_error(network, graphs, y, rows, device):
     if not len(rows):
         return float("nan")
-    prediction = network.read_out([graphs[row] for row in rows])
+    prediction = network.read_out([graphs[row] for row in rows], device)
     return float(np.mean(np.abs(prediction - y[rows])))
 
 

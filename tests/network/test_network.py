@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from skcfgp.features import MEGNetFeaturizer
 from skcfgp.network import (
     BUNDLED,
     PUBLISHED,
     Architecture,
     MEGNet,
+    gpu,
     load_network,
     save_network,
     train,
@@ -18,6 +20,7 @@ from skcfgp.network import (
 from skcfgp.network import files as network_files
 from skcfgp.network.architecture import named_variables, weight_shapes
 from skcfgp.network.graphs import edge_batches, fold_graphs, join_graphs, structure_graph
+from skcfgp.structures import check_structures
 
 pytestmark = pytest.mark.network
 
@@ -175,10 +178,7 @@ def test_folding_changes_no_layer(published, crystals):
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_numpy_agrees_with_tensorflow(name, formation_energy):
-    """All layers to 1e-5, on every tenth crystal; they differ by rounding in single precision."""
-    from skcfgp.network import tensorflow_ops as ops
-    from skcfgp.network.forward import forward
-
+    """On every tenth crystal; they differ by rounding in single precision, of values up to 54."""
     network = load_network(name)
     graphs = []
     for structure in formation_energy.structures[::10]:
@@ -189,10 +189,37 @@ def test_numpy_agrees_with_tensorflow(name, formation_energy):
     assert len(graphs) > 390
     graphs = fold_graphs(graphs, network.architecture.n_blocks)
     order = np.argsort([len(g.distances) for g in graphs])  # that of the batches
-    batch = ops.as_tensors(join_graphs([graphs[row] for row in order]))
-    expected = forward(network.weights, batch, network.architecture, ops)
+    expected = gpu.runner(network, "/CPU:0")(join_graphs([graphs[row] for row in order]))
     for layer, found in zip(LAYERS, network.compute(graphs, LAYERS), strict=True):
-        np.testing.assert_allclose(found[order], getattr(expected, layer), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(found[order], getattr(expected, layer), rtol=1e-5, atol=2e-5)
+
+
+def test_crystals_are_run_by_tensorflow_where_there_is_a_gpu(formation_energy, monkeypatch):
+    network = load_network("formation_energy_1800")
+    crystals = formation_energy.structures[:50]
+    expected = network.predict(crystals)
+    monkeypatch.setattr(gpu, "chosen_device", lambda device=None: "/CPU:0")  # stands for a GPU
+    np.testing.assert_allclose(network.predict(crystals), expected, rtol=1e-5, atol=1e-5)
+    featurizer = MEGNetFeaturizer("formation_energy_1800", LAYERS[:-1]).fit(crystals)
+    computed = featurizer.network_.compute(network.graphs(check_structures(crystals)), LAYERS[:-1])
+    features = np.hstack(computed)
+    np.testing.assert_allclose(featurizer.transform(crystals), features, rtol=1e-5, atol=1e-5)
+
+
+def test_the_device(monkeypatch, tmp_path):
+    monkeypatch.setattr(gpu, "DRIVERS", (str(tmp_path / "none"),))
+    assert gpu.chosen_device() is None
+    assert gpu.chosen_device("/CPU:0") is None
+    monkeypatch.setattr(gpu, "DRIVERS", (str(tmp_path),))  # a driver, and no GPU
+    monkeypatch.setattr(gpu, "prepare_gpus", list)
+    assert gpu.chosen_device() is None
+    with pytest.raises(ValueError, match="such as '/GPU:0', of which TensorFlow finds 0; got '/GP"):
+        gpu.chosen_device("/GPU:1")
+    monkeypatch.setattr(gpu, "prepare_gpus", lambda: ["one", "two"])
+    assert gpu.chosen_device() == "/GPU:0"
+    assert gpu.chosen_device("/GPU:1") == "/GPU:1"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert gpu.chosen_device() is None
 
 
 def test_a_network_that_megnet_wrote(hdf5_network, published, monkeypatch):

@@ -15,6 +15,7 @@ from ..structures.crystal_tables import is_other_compound, other_compound, read_
 from ..structures.files import is_structure_file
 from ..structures.ids import IdFinder, Name, all_ids, own_id
 from ..structures.keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS
+from ..structures.labels import digest_of
 from ..structures.tables import Refusal
 from .results import check_results, find_value_column, result_of_row, results_of
 from .state import State
@@ -148,7 +149,7 @@ def read_labelled(source, pool, target, unit, log=False):
     an error names it.
     """
     if isinstance(source, str | Path):
-        path, results = Path(source), []
+        path, results, added = Path(source), [], {}
         known = dict(zip(pool.ids, pool.structures, strict=True))
         columns, rows, refused = read_crystals(path, known, formulas=pool.formulas)
         if not rows and not refused:
@@ -156,7 +157,10 @@ def read_labelled(source, pool, target, unit, log=False):
         value_column = find_value_column(path, columns, target) if rows else None
         for row in rows:
             if row.crystal is not None and row.id not in known:
-                pool.append(row.id, row.crystal, row.fields, row.line)
+                content = digest_of(row.crystal)
+                if added.get(row.id) != content:
+                    added.setdefault(row.id, content)
+                    pool.append(row.id, row.crystal, row.fields, row.line)
             elif row.crystal is not None and is_other_compound(row.crystal, known[row.id]):
                 reason = other_compound(row.crystal, known[row.id])
                 refused.append(Refusal(row.line, row.id, reason))

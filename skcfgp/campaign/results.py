@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-from ..structures.ids import KEYS, IdFinder
+from ..structures.ids import KEYS, IdFinder, name_of
 from ..structures.keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
 from ..structures.tables import Refusal, read_table
 
@@ -20,7 +20,7 @@ __all__ = [
     "results_of",
 ]
 
-#: Columns that name the crystal of a row, the first one first.
+#: Columns that name the crystal of a row.
 NAMES = (*KEYS, *PATH_KEYS)
 
 #: Columns that are none of values, also those of the tables that a campaign writes.
@@ -118,19 +118,20 @@ def read_results(path, target):
     if not rows:
         return [], refused
     columns = list(rows[0][1])
-    id_column = next((name for name in NAMES if name in columns), None)
-    if id_column is None:
+    if not set(NAMES) & set(columns):
         raise ValueError(f"{path}: expected a column 'id' or 'file', got the columns {columns}.")
     value_column = find_value_column(path, columns, target)
-    return [result_of_row(line, row[id_column], row, value_column) for line, row in rows], refused
+    return [result_of_row(line, name_of(row), row, value_column) for line, row in rows], refused
 
 
 def result_of_row(line, id_, row, value_column):
     """Make a `Result` from a row of a CSV, which may lack some columns."""
-    unit = row.get("unit") or None
-    value, failed = row.get(value_column, ""), row.get("failed", "")
+    unit, failed = (
+        None if is_missing(row.get(name)) else str(row[name]) for name in ("unit", "failed")
+    )
+    value = row.get(value_column, "")
     formula = next((str(row[k]) for k in FORMULA_KEYS if not is_missing(row.get(k))), "")
-    return Result(line, id_, value, unit, failed, row.get("label_std"), formula)
+    return Result(line, id_, value, unit, failed or "", row.get("label_std"), formula)
 
 
 def results_of(values, label_std=None):
@@ -235,6 +236,8 @@ def _number(result, settings):
     if result.unit is not None and result.unit != unit:
         raise ValueError(f"the unit is {result.unit!r}, and this campaign has {unit!r}")
     try:
+        if isinstance(result.value, bool):
+            raise TypeError("a truth value")
         value = float(result.value)
     except (TypeError, ValueError, OverflowError):
         missing = result.value is None or str(result.value) == ""
@@ -274,6 +277,8 @@ def _is_number(value):
 
 def _unknown(id_, ids):
     """Say that there is no such id; another case or suffix is the usual reason."""
+    if not id_:
+        return "it has no id"
     asked = id_.lower()
     for known in ids:
         name = known.lower()

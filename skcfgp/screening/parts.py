@@ -15,9 +15,10 @@ import numpy as np
 from ..structures.agreement import TOLD
 from ..structures.bounds import bounded_lines
 from ..structures.crystal_tables import FilesBeside, find_content
-from ..structures.ids import KEYS
+from ..structures.ids import KEYS, own_id
 from ..structures.keys import MATERIAL_KEYS, PATH_KEYS
 from ..structures.records import ARRAYS
+from ..structures.tables import INDEX
 
 __all__ = [
     "Lines",
@@ -34,7 +35,7 @@ __all__ = [
 BATCH, BUFFER = 1000, 2**20
 
 #: Columns of Parquet that are read.
-CONTENT = {*KEYS, *MATERIAL_KEYS, *PATH_KEYS, *ARRAYS, *TOLD}
+CONTENT = {*KEYS, *MATERIAL_KEYS, *PATH_KEYS, *ARRAYS, *TOLD, INDEX}
 
 #: The file of Parquet that a thread read last, since it will go on there.
 _OPEN = threading.local()
@@ -86,6 +87,8 @@ class Rows(NamedTuple):
             _OPEN.file = file = _Parquet(key, self.path, columns)
         beside = FilesBeside(self.path.parent)
         for number, row in enumerate(file.rows(self.first, self.n), self.first):
+            if INDEX in row and own_id(row) is None:
+                row["id"] = row[INDEX]
             yield of_table(*find_content(row, beside, f"{self.name}:{number}"), row)
         if self.first + self.n == file.starts[-1]:
             _OPEN.file = None

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..models.reading import Found
 from ..structures import Failure, Structures, object_array
 from ..structures.ase import read_ase_database
-from ..structures.bounds import check_regular
+from ..structures.bounds import check_regular, expanded_name
 from ..structures.checking import as_crystal
 from ..structures.crystal_tables import find_crystals
 from ..structures.dictionaries import escaped
@@ -328,14 +328,18 @@ _CUT = ((cut_lines, _count_lines), (cut_rows, _count_parquet))
 
 def _stream_of(path):
     """Return what cuts and what counts a file that is read in rows, or None."""
-    name = path.name.lower()
+    name = _name(path)
     return next((found for end, found in _STREAMS.items() if name.endswith(end)), None)
 
 
+def _name(path):
+    """Return the name of a file in lower case; a CSV, which is read whole, may be compressed."""
+    name = expanded_name(path).lower()
+    return name if name.endswith(CSV) else path.name.lower()
+
+
 def _is_known_in_folder(path):
-    return not path.name.lower().endswith(CSV) and _is_known(
-        path
-    )  # labels, perhaps, beside crystals
+    return not _name(path).endswith(CSV) and _is_known(path)  # labels, perhaps, beside crystals
 
 
 def _is_known(path):

@@ -14,7 +14,7 @@ from numbers import Real
 import numpy as np
 from pymatgen.core import Composition, Lattice
 
-from .compositions import amounts_of, as_composition
+from .compositions import as_composition, readings_of
 from .crystal import ELEMENTS, fractional, structure_digest
 from .io import short
 from .keys import FORMULA_KEYS
@@ -108,8 +108,8 @@ def check_told(found, record):
 
 def _contradicting(record, amounts, n_sites):
     """Yield the keys of a record that tell others than these amounts and this number of sites."""
-    for key, formula in _formulas(record):
-        if not agree(amounts, formula):
+    for key, readings in _formulas(record):
+        if not any(agree(amounts, formula) for formula in readings):
             yield key
     for key in ANONYMOUS:
         counts = _anonymous(record.get(key))
@@ -222,22 +222,30 @@ def _described(found):
 
 
 def _formulas(record):
-    """Yield the keys of formulas, and the amounts that are in them."""
+    """Yield the keys of formulas, and the amounts in each way to read them."""
     for key in (*STRICT_FORMULAS, *FORMULAS):
         value = record.get(key)
         try:
             if isinstance(value, str) and value.strip():
-                amounts = amounts_of(value)
+                readings = readings_of(value)
             elif isinstance(value, dict | Composition) and value:
-                amounts = amounts_in(as_composition(value))
+                readings = [amounts_in(as_composition(value))]
             else:
                 continue
         except (ValueError, TypeError):  # a name, or another text
             if key in STRICT_FORMULAS:
                 raise
             continue
-        if any(amounts.values()):
-            yield key, {symbol: amount for symbol, amount in amounts.items() if amount}
+        readings = [{s: n for s, n in amounts.items() if n} for amounts in readings]
+        if all(readings):
+            yield key, readings
+    symbols, ratios = _symbols(record.get("elements")), record.get("elements_ratios")
+    if symbols and isinstance(ratios, list) and len(ratios) == len(symbols) and _positive(ratios):
+        yield "elements_ratios", [dict(zip(symbols, ratios, strict=True))]
+
+
+def _positive(values):
+    return all(isinstance(value, Real) and value > 0 for value in values)
 
 
 def _anonymous(value):

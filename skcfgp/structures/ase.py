@@ -15,7 +15,7 @@ from .agreement import check_told
 from .crystal import Crystal, fractional
 from .dictionaries import plain_properties
 from .ids import own_id
-from .sites import check_occupancies, check_periodic, isotopes_of_masses
+from .sites import AMOUNTS, check_amounts, check_occupancies, check_periodic, isotopes_of_masses
 
 __all__ = ["crystal_from_atoms", "is_atoms", "read_ase_database"]
 
@@ -34,6 +34,9 @@ def crystal_from_atoms(atoms):
     """Convert ASE ``Atoms``; ValueError if it is not a crystal."""
     info = getattr(atoms, "info", None) or {}
     check_occupancies(info.get("occupancy") or {})
+    for name in AMOUNTS:
+        if atoms.has(name):
+            check_amounts(atoms.get_chemical_symbols(), atoms.arrays[name].tolist())
     masses = atoms.arrays["masses"] if atoms.has("masses") else ()
     isotopes = isotopes_of_masses(atoms.numbers, masses)
     crystal = _crystal(atoms.numbers, atoms.positions, atoms.cell, atoms.pbc, isotopes)

@@ -23,7 +23,6 @@ from .ids import Name, is_number, own_id
 from .keys import FORMULA_KEYS, PATH_KEYS, is_missing
 from .neighbours import find_bonds
 from .outcomes import (
-    MISSING,
     Failure,
     InvalidStructureError,
     Structures,
@@ -224,8 +223,6 @@ def _check_part(items):
 
 
 def _crystal_or_reason(item):
-    if item is None:
-        return MISSING
     try:
         if isinstance(item, Exception):
             raise item
@@ -238,7 +235,8 @@ def _opened(items):
     """Open files, of which one may hold several crystals, and find the name of each item."""
     for label, item in items:
         if (path := _file_of(item)) is None:
-            yield Name(label, _id_of(item) if is_number(label) else None), item
+            own = _id_of(item) if is_number(label) else own_id(item)
+            yield Name(label if own is None else None, own), item
             continue
         told = item if isinstance(item, dict) else None
         for name, found in _rows_of_file(label, path):
@@ -252,6 +250,8 @@ def _id_of(item):
     if isinstance(item, dict) and (own := own_id(item)) is not None:
         return own
     crystal = item.get("structure") if isinstance(item, dict) else item
+    if is_atoms(crystal):
+        return own_id(crystal.info)
     return own_id(crystal.properties) if isinstance(crystal, Structure | Crystal) else None
 
 

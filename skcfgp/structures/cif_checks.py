@@ -45,6 +45,7 @@ def check_block(crystal, formula, block):
     found = amounts_in(crystal)
     if formula is None:
         _check_names(found, block)
+        _check_weight(crystal, block)
     elif not agree(found, formula):
         raise ValueError(
             f"its sum formula is {formula_text(formula)!r}, and its sites are "
@@ -87,12 +88,28 @@ def _check_names(found, block):
             )
 
 
+def _check_weight(crystal, block):
+    """Without a sum formula: refuse sites whose mass is not that of whole formulas."""
+    told = block.number("chemical_formula_weight", 0.0)
+    units = _mass(crystal) / told if told > 0 else 1
+    if abs(units - max(round(units), 1)) > 0.01 * units:
+        raise ValueError(
+            f"its _chemical_formula_weight is {told:g}, and the sites "
+            f"{formula_text(amounts_in(crystal))!r} have {_mass(crystal):.5g}, no multiple of it. "
+            "Atoms may be missing; else correct the weight."
+        )
+
+
+def _mass(crystal):
+    """Return the mass of a cell in dalton."""
+    masses = atomic_masses(len(ELEMENTS) - 1)[crystal.atomic_numbers - 1].sum()
+    return float(masses + crystal.properties.get("isotopes", {}).get("D", 0))
+
+
 def _check_density(crystal, block):
     """Refuse sites whose mass is not that of the density that was computed from all atoms."""
     told = block.number("exptl_crystal_density_diffrn", 0.0)
-    masses = atomic_masses(len(ELEMENTS) - 1)[crystal.atomic_numbers - 1].sum()
-    masses += crystal.properties.get("isotopes", {}).get("D", 0)
-    density = masses * DALTON / crystal.volume
+    density = _mass(crystal) * DALTON / crystal.volume
     if told and abs(density - told) > DENSITY * max(density, told):
         raise ValueError(
             f"its _exptl_crystal_density_diffrn is {told:g}, and the density of its sites "

@@ -4,6 +4,7 @@ pymatgen's own parser misreads charges and symbols that are not elements. Here e
 character of a formula is used, or the formula is refused.
 """
 
+import contextlib
 import hashlib
 import json
 import re
@@ -21,6 +22,7 @@ __all__ = [
     "formula_of",
     "is_formula",
     "read_formula",
+    "readings_of",
 ]
 
 #: Characters of a formula, and nested brackets in it, that are read.
@@ -43,6 +45,9 @@ _TOKEN = re.compile(
     r"\s*(?:(?P<symbol>[A-Z][a-z]?)|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<dot>[·•*])"
     r"|(?P<number>\d+\.?\d*|\.\d+))"
 )
+#: A point that may be that of a hydrate, if a solvent or an element from before comes after it.
+_TWO_WAYS = re.compile(r"(?!0)(?<![\d.])\d*\.[1-9]\d*(?=\s*[A-Z(\[{])")
+_SOLVENT = re.compile(r"\s*[(\[{]?([HDT]2O|NH3)")
 _LOOKS_LIKE = re.compile(r"(?=.*[A-Z])[A-Z(\[{][A-Za-z0-9₀-₉()\[\]{}.·•*\s]*")
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 
@@ -69,9 +74,28 @@ def read_formula(text):
 
 def amounts_of(text):
     """Return the amounts in a formula by symbol; ValueError if a part is not understood."""
+    amounts, *others = readings_of(text)
+    if others:
+        raise ValueError(
+            f"the point in the formula {text!r} may be that of a fraction or of a hydrate. Write "
+            f"{_as_hydrate(text)} for a hydrate; else write each element once."
+        )
+    return amounts
+
+
+def readings_of(text):
+    """Return the amounts by symbol of each way to read a formula, which are one or two."""
     text = text.strip().translate(_SUBSCRIPTS)
     if len(text) > LONGEST:
         raise ValueError(f"its formula has {len(text)} characters; at most {LONGEST} are read.")
+    readings = [_amounts(text)]
+    if (hydrate := _as_hydrate(text)) is not None:
+        with contextlib.suppress(ValueError):
+            readings.append(_amounts(hydrate))
+    return readings
+
+
+def _amounts(text):
     amounts = {}
     for group, factor in _parts(_tokens(text), text):
         for symbol, amount in group.items():
@@ -117,6 +141,19 @@ def formula_digest(composition):
     total = sum(amounts.values())
     fractions = [[symbol, round(amount / total, 9)] for symbol, amount in amounts.items()]
     return hashlib.blake2b(json.dumps(fractions).encode(), digest_size=16).hexdigest()
+
+
+def _as_hydrate(text):
+    """Write ``CuSO4.5H2O`` as ``CuSO4·5H2O``; None if its points can only be those of fractions."""
+    if re.search(r"(?<![\d.])0\.\d", text):
+        return None
+    for match in _TWO_WAYS.finditer(text):
+        before, after = text[: match.end()], text[match.end() :]
+        elements = [set(re.findall("[A-Z][a-z]?", part)) for part in (before, after)]
+        if elements[0] & elements[1] or _SOLVENT.match(after):
+            point = match.start() + match[0].index(".")
+            return f"{text[:point]}·{text[point + 1 :]}"
+    return None
 
 
 def _tokens(text):

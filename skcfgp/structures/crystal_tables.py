@@ -16,7 +16,7 @@ from pymatgen.core import Composition
 
 from .checking import as_crystal
 from .files import is_structure_file
-from .ids import KEYS, IdFinder, own_id, stem
+from .ids import KEYS, IdFinder, name_of, own_id, path_in, stem
 from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_empty, is_missing
 from .outcomes import reason_of
 from .records import ARRAYS, has_crystal
@@ -129,7 +129,7 @@ def find_content(fields, beside, name):
     `name` is the id of a row that has none. The content is the row's fields, among them the path of
     a file as ``structure``.
     """
-    file = _file_of(fields)
+    file = path_in(fields)
     id_ = own_id(fields) or stem(Path(file).name) or name
     full = {key: value for key, value in fields.items() if not is_empty(value)}
     try:
@@ -148,14 +148,6 @@ def find_content(fields, beside, name):
     )
 
 
-def _file_of(fields):
-    return next((str(fields[k]) for k in PATH_KEYS if not is_missing(fields.get(k))), "")
-
-
-def _name_of(fields):
-    return own_id(fields) or _file_of(fields)
-
-
 def read_crystals(source, known=(), *, formulas=False):
     """Read a table of crystals; a row whose crystal cannot be used is refused.
 
@@ -166,7 +158,7 @@ def read_crystals(source, known=(), *, formulas=False):
     columns, found, refused = _contents(source)
     finder, rows = IdFinder(known) if known else None, []
     for row in found:
-        match = None if finder is None else finder(_name_of(row.fields))
+        match = None if finder is None else finder(name_of(row.fields))
         try:
             crystal = _own_crystal(row, formulas, None if match is None else (match, known))
         except Exception as error:  # whatever a crystal does, it costs no other
@@ -181,7 +173,7 @@ def read_crystals(source, known=(), *, formulas=False):
 
 def names_alone(source, formulas=False):
     """Return how a table names the crystals that it has not, or only as formulas."""
-    return [_name_of(row.fields) for row in _contents(source)[1] if _is_alone(row, formulas)]
+    return [name_of(row.fields) for row in _contents(source)[1] if _is_alone(row, formulas)]
 
 
 def _is_alone(row, formulas):

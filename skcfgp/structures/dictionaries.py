@@ -14,7 +14,15 @@ from .agreement import check_lengths, check_points, check_told
 from .crystal import ELEMENTS, Crystal, fractional
 from .ids import own_id
 from .io import escaped, short
-from .sites import check_occupancies, check_periodic, isotopes_of, isotopes_of_masses, site_number
+from .sites import (
+    AMOUNTS,
+    check_amounts,
+    check_occupancies,
+    check_periodic,
+    isotopes_of,
+    isotopes_of_masses,
+    site_number,
+)
 
 __all__ = [
     "ase_json_rows",
@@ -59,6 +67,11 @@ def crystal_from_dictionary(record):
             sorted(map(str, record))[:8],
         )
     crystal = Crystal(*arrays, properties)
+    for name in () if "sites" in record else AMOUNTS:
+        if record.get(name) is not None:
+            amounts = _numbers(_ase_array(record[name]), (len(crystal),), repr(name))
+            symbols = [ELEMENTS[z].symbol for z in crystal.atomic_numbers.tolist()]
+            check_amounts(symbols, amounts.tolist())
     if isinstance(record.get("info"), dict):
         check_told(crystal, record["info"])
     return crystal

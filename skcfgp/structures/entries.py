@@ -62,6 +62,7 @@ def crystal_from_optimade(attributes, id_=None):
     if twice:
         raise ValueError(f"two of its species have the name {twice[0]['name']!r:.40}.")
     numbers = {name: _species_number(kinds[name]) for name in dict.fromkeys(names)}
+    _check_shown(attributes)
     properties = isotopes_of([s for name in names for s in _isotope(kinds[name])])
     if id_ is not None:
         properties["material_id"] = id_
@@ -122,6 +123,24 @@ def _check_features(attributes):
         raise ValueError("it has implicit atoms, which are not in its list of sites. Add them.")
     if "assemblies" in features:
         raise ValueError(f"it has assemblies, groups of sites that exclude each other: {ADVICE}")
+
+
+def _check_shown(attributes):
+    """Refuse disorder and attached atoms that are told, and that no species shows."""
+    kinds, features = attributes["species"], attributes.get("structure_features") or ()
+    shown = {
+        "disorder": any(
+            len(kind["chemical_symbols"]) > 1 or kind.get("concentration") not in (None, [1])
+            for kind in kinds
+        ),
+        "site_attachments": any(kind.get("attached") for kind in kinds),
+    }
+    for feature, is_shown in shown.items():
+        if feature in features and not is_shown:
+            raise ValueError(
+                f"its structure_features have {feature!r}, of which its species show nothing. "
+                "Correct one of them."
+            )
 
 
 def _species_number(kind):

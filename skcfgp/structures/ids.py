@@ -12,9 +12,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .io import escaped
-from .keys import is_missing
+from .keys import PATH_KEYS, is_missing
 
-__all__ = ["IdFinder", "Name", "aliases", "all_ids", "is_number", "own_id", "stem"]
+__all__ = [
+    "IdFinder",
+    "Name",
+    "aliases",
+    "all_ids",
+    "is_number",
+    "name_of",
+    "own_id",
+    "path_in",
+    "stem",
+]
 
 #: Keys and columns with an id, in this order.
 KEYS = ("material_id", "id", "jid")
@@ -45,6 +55,16 @@ def own_id(record):
         if is_id and not is_missing(value):
             return _as_text(value)
     return None
+
+
+def path_in(fields):
+    """Return the path of a file in a row of a table as text; an empty one if there is none."""
+    return next((str(fields[k]) for k in PATH_KEYS if not is_missing(fields.get(k))), "")
+
+
+def name_of(fields):
+    """Return how a row of a table names its crystal: the id in it, or else the path."""
+    return own_id(fields) or path_in(fields)
 
 
 def _as_text(value):

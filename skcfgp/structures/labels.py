@@ -25,7 +25,7 @@ from .keys import is_missing
 from .outcomes import object_array
 from .tables import Refusal
 
-__all__ = ["Labelled", "find_target", "read_labelled", "read_number"]
+__all__ = ["Labelled", "digest_of", "find_target", "read_labelled", "read_number"]
 
 #: Larger values mark what is missing, and their powers overflow.
 LARGEST = 1e30
@@ -107,7 +107,10 @@ def read_labelled(
     taken, refused, failed, repeated = {}, list(table.refused), [], []
     for row in table.rows:
         try:
-            if not is_missing(row.fields.get("failed")) and is_missing(row.fields.get(target)):
+            value = row.fields.get(target)
+            if not is_missing(row.fields.get("failed")):
+                if _is_number(value):
+                    raise ValueError(f"it has a value, {value}, and has failed; remove one of them")
                 failed.append(row.id)
                 continue
             unit = _unit(row.fields, unit)
@@ -120,7 +123,7 @@ def read_labelled(
                 taken[row.id] = row, numbers
                 continue
             first, known = taken[row.id]
-            if numbers != known or _digest(row.crystal) != _digest(first.crystal):
+            if numbers != known or digest_of(row.crystal) != digest_of(first.crystal):
                 raise ValueError(_contradiction(first, known[0], numbers[0]))
             repeated.append(row.id)
         except ValueError as error:
@@ -192,6 +195,8 @@ def read_number(value, what="value"):
     if is_missing(value):
         raise ValueError(f"there is no {what}")
     try:
+        if isinstance(value, bool):
+            raise TypeError("a truth value")
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         hint = ""
@@ -232,7 +237,8 @@ def _contradiction(first, known, value):
     return f"the value {value!r} contradicts the known one, {known!r}, {where}"
 
 
-def _digest(crystal):
+def digest_of(crystal):
+    """Name a crystal, or the fractions of a formula, by content."""
     if isinstance(crystal, Crystal):
         return structure_digest(crystal)
     total = sum(crystal.values())
@@ -243,7 +249,7 @@ def _doubts(rows, y):
     """Say which crystals are equal and have different values."""
     seen, doubts = {}, []
     for row, value in zip(rows, y.tolist(), strict=True):
-        first = seen.setdefault(_digest(row.crystal), (row.id, value))
+        first = seen.setdefault(digest_of(row.crystal), (row.id, value))
         if value != first[1]:
             doubts.append(f"{first[0]} and {row.id} are equal and have {first[1]:g} and {value:g}")
     return doubts

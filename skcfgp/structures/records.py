@@ -19,6 +19,7 @@ from .dictionaries import crystal_from_dictionary
 from .entries import crystal_from_jarvis, crystal_from_optimade
 from .files import read_structure_file, read_structure_text
 from .keys import CONTENT_KEYS, FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_empty, is_missing
+from .outcomes import MISSING
 
 __all__ = ["ARRAYS", "converted", "has_crystal"]
 
@@ -33,6 +34,8 @@ def converted(item, depth=0):
 
     ValueError says what is wrong with it, TypeError that it is nothing of this kind.
     """
+    if item is None:
+        raise ValueError(MISSING)
     if isinstance(item, Crystal):
         return item
     if isinstance(item, Structure):

@@ -14,8 +14,10 @@ from pymatgen.core import Element
 
 __all__ = [
     "ADVICE",
+    "AMOUNTS",
     "NUMBERS",
     "TOLERANCE",
+    "check_amounts",
     "check_occupancies",
     "check_periodic",
     "isotopes_of",
@@ -28,6 +30,9 @@ NUMBERS = {Element.from_Z(z).symbol: z for z in range(1, 119)} | {"D": 1, "T": 1
 
 #: Occupancies that differ less are equal: files round them.
 TOLERANCE = 1e-3
+
+#: Names of an array with the occupancy of each atom, in extended XYZ and ASE.
+AMOUNTS = ("occupancy", "occupancies", "occ")
 
 #: Names of a site without an atom.
 VACANCIES = {"vacancy", "vac", "va", "vac."}
@@ -83,6 +88,12 @@ def check_occupancies(kinds):
         if not isinstance(occupants, dict):
             raise ValueError(f"its occupancy of the kind {kind} is not known: {occupants!r:.60}.")
         site_number(list(occupants.items()), f"a site of the kind {kind}")
+
+
+def check_amounts(symbols, amounts):
+    """Refuse atoms, by symbol, that are there only in part."""
+    for symbol, amount in zip(symbols, amounts, strict=True):
+        site_number([(symbol, amount)], "an atom")
 
 
 def check_periodic(pbc):

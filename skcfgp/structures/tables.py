@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from .bounds import check_regular, expanded_name, read_bounded
 from .delimited import read_delimited
-from .ids import KEYS, own_id
+from .ids import KEYS, own_id, path_in, stem
 from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
 
 __all__ = ["Refusal", "is_table_file", "read_table", "records_of_frame"]
@@ -24,6 +24,9 @@ KNOWN_COLUMNS |= {"value", "label_std", "unit", "failed", "split", "cost", "pred
 
 #: The table of a folder of CGCNN or ALIGNN, which has no header.
 HEADERLESS = "id_prop.csv"
+
+#: Column in which pandas keeps an index without a name.
+INDEX = "__index_level_0__"
 
 CSV = (".csv", ".csv.txt", ".tsv")
 PARQUET = (".parquet", ".pq")
@@ -143,7 +146,7 @@ def _rows_of_parquet(path):
         if isinstance(error, FileNotFoundError):
             raise
         raise ValueError(f"{path} is not a Parquet file, or is damaged: {error}.") from error
-    return _rows_of_frame(frame, path.name)
+    return _rows_of_frame(frame, stem(path.name))
 
 
 def _rows_of_json(path):
@@ -205,7 +208,7 @@ def _rows_of_records(records, name):
             refused.append(Refusal(line, str(position if is_missing(label) else label), reason))
         else:
             record = {_column(key): value for key, value in record.items()}
-            if own_id(record) is None:
+            if own_id(record) is None and not (is_missing(label) and path_in(record)):
                 label = position if is_missing(label) else label
                 record = {"id": label} | {k: v for k, v in record.items() if k not in KEYS}
             columns |= dict.fromkeys(record)
@@ -214,8 +217,7 @@ def _rows_of_records(records, name):
 
 
 def _column(key):
-    """Name a column; pandas keeps an index without a name in one of its own."""
-    return "id" if key == "__index_level_0__" else str(key)
+    return "id" if key == INDEX else str(key)
 
 
 def _is_number(text):

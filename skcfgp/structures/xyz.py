@@ -10,7 +10,9 @@ from .agreement import check_told
 from .crystal import ELEMENTS, Crystal, fractional
 from .ids import KEYS, own_id
 from .sites import (
+    AMOUNTS,
     NUMBERS,
+    check_amounts,
     check_occupancies,
     check_periodic,
     isotopes_of,
@@ -31,7 +33,7 @@ _TRUE = {"t": True, "true": True, "1": True, "f": False, "false": False, "0": Fa
 _NAMES = {
     **dict.fromkeys(("species", "symbols", "element", "elements", "z", "numbers"), "species"),
     **dict.fromkeys(("pos", "positions"), "pos"),
-    **dict.fromkeys(("occupancy", "occupancies", "occ"), "occupancy"),
+    **dict.fromkeys(AMOUNTS, "occupancy"),
     **dict.fromkeys(("masses", "mass"), "mass"),
 }
 _SIZES = {"species": 1, "pos": 3, "occupancy": 1, "mass": 1}
@@ -151,9 +153,8 @@ def _species(rows, columns):
                     "one of them."
                 )
     for _, k in columns["occupancy"]:
-        for z, words in zip(numbers, rows, strict=True):
-            amount = _floats(words[k : k + 1], "an occupancy")[0]
-            site_number([(ELEMENTS[z].symbol, amount)], "an atom")
+        amounts = [_floats(words[k : k + 1], "an occupancy")[0] for words in rows]
+        check_amounts([ELEMENTS[z].symbol for z in numbers], amounts)
     return symbols, numbers
 
 

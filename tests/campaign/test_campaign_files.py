@@ -441,3 +441,54 @@ def test_links_that_lead_nowhere_are_passed_over_and_counted(crystals, tmp_path)
     with pytest.warns(UserWarning, match="4 of 5 files were passed over"):
         campaign = Campaign.init(tmp_path / "campaign", pool, **options)
     assert campaign.state().ids == ["good"]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "json"])
+def test_a_row_is_named_and_read_as_in_any_table(campaign, tmp_path, kind):
+    """By the first of its ids that is none missing; a number is an id, also an unknown one."""
+    table = pd.DataFrame(
+        {
+            "material_id": [None, "c3", None, None, None],
+            "id": ["c2", "x", 7.0, "c4", "c5"],
+            "value": [1.0, 2.0, 3.0, 4.0, None],
+            "failed": [None, "nan", None, float("nan"), "time limit"],
+            "unit": [None, float("nan"), "eV/atom", "eV/atom", None],
+        }
+    )
+    if kind == "json":
+        path = tmp_path / "r.json"
+        path.write_text(table.to_json(orient="records"))
+    else:
+        path = tmp_path / "r.parquet"
+        table.astype({"id": str}).to_parquet(path)
+        unknown = pd.DataFrame({"id": [7], "value": [1.0]})
+        unknown.to_parquet(tmp_path / "n.parquet")
+        with pytest.raises(RefusedRowsError, match="7: there is no such id"):
+            campaign.tell(tmp_path / "n.parquet")
+    with pytest.raises(RefusedRowsError, match="there is no such id") as raised:
+        campaign.tell(path)
+    told = raised.value.told
+    assert (told.labelled, told.failed) == (["c2", "c3", "c4"], ["c5"])
+    assert len(told.refused) == 1
+    path = write(tmp_path / "t.csv", "material_id,id,value\n,,1\n,c6,2\n")
+    with pytest.raises(RefusedRowsError, match="line 2: : it has no id"):
+        campaign.tell(path)
+    assert campaign.state().labels["c6"] == 2.0
+
+
+def test_a_truth_value_is_no_label(campaign, tmp_path):
+    path = write(tmp_path / "r.json", '[{"id": "c2", "value": true}, {"id": "c3", "value": 1}]')
+    with pytest.raises(RefusedRowsError, match="c2: True is not a number"):
+        campaign.tell(path)
+    assert "c3" in campaign.state().labels
+
+
+def test_a_labelled_crystal_that_is_there_twice_is_one(tmp_path):
+    rows = "a,NaCl,1\nb,KCl,2\na,NaCl,1\nb,LiF,2\n"
+    path = write(tmp_path / "labels.csv", "id,formula,e\n" + rows)
+    settings = {"target": "e", "unit": "eV", "recipe": "composition"}
+    pool = pd.DataFrame({"formula": ["KI", "KBr"]}, ["x", "y"])
+    campaign = Campaign.init(tmp_path / "c", pool, labelled=path, **settings)
+    state = campaign.state()
+    assert state.labels == {"a": 1.0, "b": 2.0}
+    assert [row["name"] for row in state.refused] == ["b"]  # another compound of this id

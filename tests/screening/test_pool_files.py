@@ -9,6 +9,7 @@ import pytest
 from ase.db import connect
 from pymatgen.core import Structure
 
+from skcfgp.models.reading import read_files
 from skcfgp.screening.pool import Pool, read_records
 from skcfgp.structures import Crystal, structure_digest
 
@@ -207,3 +208,27 @@ def test_errors(tmp_path):
     (tmp_path / "pool.db").write_bytes(b"not a database" * 100)
     with pytest.raises(ValueError, match="could not be read"):
         next(Pool(tmp_path / "pool.db").chunks(1))
+
+
+def test_a_table_is_named_and_read_as_by_the_other_commands(tmp_path):
+    """The index of pandas is an id; rows without one are counted; a CSV may be compressed."""
+    table = pd.DataFrame({"formula": ["NaCl", "KCl"]})
+    table.set_axis(["i", "j"]).to_parquet(tmp_path / "index.parquet")
+    table.to_parquet(tmp_path / "none.parquet")
+    table.assign(id=["a", None]).to_parquet(tmp_path / "half.parquet")
+    table.to_csv(tmp_path / "zipped.csv.gz", index=False)
+    files = pd.DataFrame({"file": ["a.vasp", "b.vasp"]})
+    files.to_parquet(tmp_path / "files.parquet")
+    expected = {
+        "files.parquet": ["a", "b"],
+        "index.parquet": ["i", "j"],
+        "none.parquet": ["none:0", "none:1"],
+        "half.parquet": ["a", "half:1"],
+        "zipped.csv.gz": ["zipped.csv:0", "zipped.csv:1"],
+    }
+    for name, ids in expected.items():
+        pool = Pool(tmp_path / name)
+        ((_, records),) = pool.chunks(9)
+        assert read_records(records).ids.tolist() == ids
+        assert read_files([tmp_path / name]).crystals.ids.tolist() == ids
+        assert pool.count() == 2

@@ -3,6 +3,7 @@
 import contextlib
 import string
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +26,10 @@ from skcfgp.structures.compositions import is_formula, read_formula
         ("CO", {"C": 1, "O": 1}),
         ("Co", {"Co": 1}),
         ("NaNaCl2", {"Na": 2, "Cl": 2}),
+        ("La1.85Sr0.15CuO4", {"La": 1.85, "Sr": 0.15, "Cu": 1, "O": 4}),
+        ("Ba1.5La1.5Cu3O7", {"Ba": 1.5, "La": 1.5, "Cu": 3, "O": 7}),
+        ("Al F2.5 H2 O", {"Al": 1, "F": 2.5, "H": 2, "O": 1}),
+        ("Al2O3.SiO2", {"Al": 2, "Si": 1, "O": 5}),
     ],
 )
 def test_formula(text, amounts):
@@ -53,6 +58,12 @@ def test_heavy_hydrogen_is_hydrogen_and_said_to_be():
         ("2NaCl", "not understood at '2'"),
         ("(" * 30 + "Na" + ")" * 30, "more than 20 nested brackets"),
         ("Na" * 600, "1200 characters"),
+        ("CuSO4.5H2O", "a fraction or of a hydrate. Write CuSO4·5H2O for a hydrate"),
+        ("MgCl2.6H2O", "Write MgCl2·6H2O"),
+        ("CaSO4.2 H2O", "Write CaSO4·2 H2O"),
+        ("NaBr.2H2O", "Write NaBr·2H2O"),
+        ("NiCl2.6NH3", "Write NiCl2·6NH3"),
+        ("Al2O3.2SiO2", "Write Al2O3·2SiO2"),
     ],
 )
 def test_what_is_no_formula_is_refused_by_its_part(text, reason):
@@ -89,3 +100,16 @@ def test_a_formula_that_is_the_name_of_a_file_is_the_file(tmp_path, monkeypatch,
     found = check_structures(["NaCl.vasp", "NaCl"], formulas=True)
     assert [type(item).__name__ for item in found.structures] == ["Crystal", "Composition"]
     assert isinstance(salt, Structure)
+
+
+def test_a_formula_with_two_readings_agrees_with_either():
+    record = {"formula": "Na2SiO3.2NaF", "composition": {"Na": 4, "Si": 1, "O": 3, "F": 2}}
+    found = check_structures([{"id": "x"} | record], on_error="nan", formulas=True)
+    assert found.failures  # as the formula of the row it is read, or refused
+    crystal = {"lattice": 4.0 * np.eye(3), "frac_coords": [[0, 0, 0], [0.5, 0.5, 0.5]]}
+    crystal |= {"atomic_numbers": [11, 17]}
+    told = {"agrees": "NaCl.1NaCl", "differs": "NaCl.2H2O"}
+    found = check_structures(
+        {name: crystal | {"formula_pretty": text} for name, text in told.items()}, on_error="nan"
+    )
+    assert [failure.id for failure in found.failures] == ["differs"]

@@ -262,6 +262,21 @@ def test_one_rule_for_all_doors(occupants, reason):
             ), door
 
 
+@pytest.mark.parametrize("name", ["occupancy", "occupancies"])
+def test_an_occupancy_of_each_atom_is_one_rule(name, tmp_path):
+    """Of Atoms, of their dictionary, and of the extended XYZ that ASE writes of them."""
+    atoms = Atoms(["Na", "Cl"], scaled_positions=HALF, cell=CUBE, pbc=True)
+    atoms.set_array(name, np.array([1.0, 0.9999]))
+    assert not check_structures([atoms, {"atoms": atoms.todict()}]).failures
+    atoms.arrays[name][0] = 0.6
+    write(str(tmp_path / "a.extxyz"), atoms)
+    found = check_structures([atoms, atoms.todict(), tmp_path / "a.extxyz"], on_error="nan")
+    reasons = {failure.reason for failure in found.failures}
+    assert len(found.failures) == 3
+    assert len(reasons) == 1
+    assert "disordered" in reasons.pop()
+
+
 def test_partial_periodicity_at_all_doors():
     for door, item in doors({"Na": 1.0}, pbc=(True, True, False)):
         (failure,) = check_structures([item], on_error="nan").failures
@@ -295,6 +310,9 @@ def test_hydrogen_is_said_to_be_what_it_was():
         ({"chemical_formula_reduced": "Cl2Na"}, "chemical_formula_reduced is 'Cl2Na'"),
         ({"species": [*SPECIES, {"name": "s", "chemical_symbols": ["K"]}]}, "the name 's'"),
         ({"nperiodic_dimensions": 2}, "not periodic"),
+        ({"structure_features": ["disorder"]}, "'disorder', of which its species show nothing"),
+        ({"structure_features": ["site_attachments"]}, "species show nothing"),
+        ({"elements": ["Cl", "Na"], "elements_ratios": [0.25, 0.75]}, "elements_ratios is"),
     ],
 )
 def test_what_optimade_tells_beside_the_sites(change, reason):

@@ -102,3 +102,13 @@ def test_a_file_name_that_is_not_unicode(salt, tmp_path):
     except (OSError, UnicodeError):
         pytest.skip("this file system takes names in Unicode only")
     assert check_structures(tmp_path).ids.tolist() == [r"M\udcfcller"]
+
+
+def test_an_id_in_the_data_comes_before_a_key(salt):
+    """In Python as in JSON; that of ASE's Atoms as in the extended XYZ that ASE writes."""
+    records = {"k": {"material_id": "m", "structure": salt}, "l": {"structure": salt}}
+    assert check_structures(records).ids.tolist() == ["m", "l"]
+    assert check_structures(pd.Series(records)).ids.tolist() == ["m", "l"]
+    atoms = salt.to_ase_atoms()
+    atoms.info["material_id"] = "mine"
+    assert check_structures([atoms, salt]).ids.tolist() == ["mine", 1]

@@ -408,3 +408,17 @@ def test_formulas_of_a_table_need_a_model_that_takes_them(tmp_path):
     _, rows, refused = read_crystals(path)
     assert not rows
     assert all("recipe='composition'" in refusal.reason for refusal in refused)
+
+
+def test_a_row_with_a_value_and_a_reason_why_it_has_none_is_refused(tmp_path):
+    found = labelled(
+        tmp_path,
+        ("a", "NaCl", 1.0, "", "None"),
+        ("b", "KCl", 2.0, "", "nan"),
+        ("c", "LiF", 3.0, "", "did not converge"),
+        ("d", "KI", "n/a", "", "did not converge"),
+    )
+    assert (found.ids, found.failed) == (["a", "b"], ["d"])
+    assert [str(refusal) for refusal in found.refused] == [
+        "line 4: c: it has a value, 3.0, and has failed; remove one of them"
+    ]

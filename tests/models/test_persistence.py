@@ -512,7 +512,9 @@ def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(saved, folder, m
 
 def test_ctrl_c_at_any_time_leaves_a_whole_model(tmp_path):
     code = (
-        "import numpy as np, sys; from skcfgp import GaussianProcessRegressor, save_model\n"
+        "import numpy as np, signal, sys\n"
+        "from skcfgp import GaussianProcessRegressor, save_model\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
         "gp = GaussianProcessRegressor(optimizer=None).fit(np.eye(30), np.arange(30.0))\n"
         "save_model(gp, sys.argv[1], target='x'); print('ready', flush=True)\n"
         "while True: save_model(gp, sys.argv[1], target='x')"
@@ -524,8 +526,11 @@ def test_ctrl_c_at_any_time_leaves_a_whole_model(tmp_path):
         process.stdout.readline()
         time.sleep(rng.uniform(0.2, 0.8))
         process.send_signal(signal.SIGINT)
-        process.wait(60)
-        process.stdout.close()
+        try:
+            process.wait(60)
+        finally:
+            process.kill()
+            process.stdout.close()
         assert [path.name for path in tmp_path.iterdir()] == ["model"]
         assert model_card(tmp_path / "model")["target"] == "x"
 

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import beta
 from scipy.stats import binomtest, norm, t
 
+from ..gaussian_process.regressor import SMALLEST_STD
 from .common import check_column, check_predictions, check_probability, check_std
 
 __all__ = ["LEVELS", "as_distribution", "coverage_by_level", "crps", "pit_values", "two_sigma_std"]
@@ -206,7 +207,8 @@ def check_columns_of(distribution, y_true):
     scale = getattr(distribution, "kwds", {}).get("scale")
     if scale is None:
         scale = np.subtract(*distribution.interval(0.5)[::-1])
-    check_std(np.atleast_1d(scale))
+    scale = np.atleast_1d(scale)
+    check_std(np.where(scale == SMALLEST_STD, 0.0, scale))
     median = check_column("the median", distribution.median())
     if len(median) != len(y_true):
         raise ValueError(

@@ -113,7 +113,8 @@ def test_references_are_drawn_from_the_distribution():
     ("arguments", "message"),
     [
         ((Y, t(3, loc=LOC, scale=0 * SCALE)), "must be positive, got 0 in row 0 and 4 such rows"),
-        ((Y, norm(loc=LOC, scale=1e-100)), "between 1e-90 and .* choose another unit of y"),
+        ((Y, norm(loc=LOC, scale=1e-100)), "must be positive, got 0"),  # of a process without noise
+        ((1e-95 * Y, t(3, loc=1e-95 * LOC, scale=1e-95)), "between 1e-90 and .* another unit of y"),
         ((1e200 * Y, t(3, loc=1e200 * LOC, scale=1e200)), "choose another unit of y"),
         ((Y[:3], norm(loc=LOC, scale=SCALE)), "same length, got 3 and 4"),
         ((Y, norm(loc=LOC * np.nan, scale=SCALE)), "the median must be finite"),

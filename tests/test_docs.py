@@ -49,10 +49,12 @@ ONE_LINE = {
     "skcfgp.network.megnet.MEGNet.rescale_target",
     "skcfgp.network.megnet.MEGNet.to_megnet",
     "skcfgp.screening.pool.Pool.count",
+    "skcfgp.screening.pool.Pool.read_in_rows",
     "skcfgp.screening.predictions.PoolPredictions.begin",
     "skcfgp.screening.predictions.PoolPredictions.failures",
     "skcfgp.screening.predictions.PoolPredictions.has",
     "skcfgp.screening.predictions.PoolPredictions.write",
+    "skcfgp.screening.predictions.PoolPredictions.write_if_same",
     "skcfgp.screening.conditions.Condition.of",
     "skcfgp.reproduction.settings.Settings.quick",
 }

@@ -77,6 +77,7 @@ def test_what_the_format_leaves_out_has_its_default():
         SALT.replace(IDENTITY, "_space_group_IT_number 1\n"),
         SALT.replace(IDENTITY, "_chemical_formula_sum 'Na2 Cl2'\n_cell_formula_units_Z 0.5\n"),
         SALT.replace(IDENTITY, "_cell.formula_units_Z 1\n_chemical_formula_sum 'Na Cl'\n"),
+        SALT.replace("data_x", "data_x\n_chemical_formula_weight 58.44"),
     ):
         assert structure_digest(only(text)) == structure_digest(salt)
 
@@ -113,6 +114,8 @@ def with_column(name, *values):
                       "_chemical_formula_sum 'Na Cl'"), "fewer operations than its space"),
         (SALT.replace("data_x", "data_x\n_exptl_crystal_density_diffrn 2.17(1)"),
          "_exptl_crystal_density_diffrn is 2.17, and the density of its sites 'Na Cl' is 1.41"),
+        (SALT.replace("data_x", "data_x\n_chemical_formula_weight 76.46"),
+         "_chemical_formula_weight is 76.46, and the sites 'Na Cl' have 58.443, no multiple"),
         (SALT.replace("data_x", "data_x\n_cell_volume 179.4"),
          "_cell_volume is 179.4, and the volume of its lengths [4.1, 4.1, 4.1]"),
         (SALT.replace("data_x", "data_x\n_chemical_formula_structural 'Na Cl (H2 O)'"),

@@ -268,7 +268,7 @@ def interrupt_in_a_finalizer():
             signal.raise_signal(signal.SIGINT)
 
     Held()
-    time.sleep(0.2)
+    time.sleep(5)
 
 
 @pytest.mark.parametrize("work", [interrupt_and_raise, interrupt_in_a_finalizer])

@@ -57,7 +57,7 @@ class Pool:
         if not _is_name(id_):
             self.refuse(id_, "an id must be Unicode text on one line", line)
         elif id_ in self.taken or self.find(id_) is not None:
-            self.refuse(id_, "there are two crystals of this id", line)
+            self.refuse(id_, "there are two crystals of this id; give this one another", line)
         else:
             self.taken.add(id_)
             self.ids.append(id_)

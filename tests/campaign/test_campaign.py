@@ -477,7 +477,9 @@ def test_add(make, data):
     campaign = make(crystals=data[0][:100])
     ids, refused = campaign.add(data[0][99:])
     assert ids == data[0].index[100:].tolist()
-    assert [r.reason for r in refused] == ["there are two crystals of this id"]
+    assert [r.reason for r in refused] == [
+        "there are two crystals of this id; give this one another"
+    ]
     assert campaign.state().counts()["pool"] == 90
     assert campaign.state(at=1).counts()["pool"] == 70
     assert len(campaign.predict()) == 90

@@ -105,7 +105,7 @@ def test_a_file_of_a_folder_may_hold_several_crystals_or_none(six, tmp_path):
     (tmp_path / "b.cif").write_text("data_broken")
     ((_, records),) = Pool(tmp_path).chunks(9)
     found = read_records(records)
-    assert found.ids.tolist() == [*six, "b"]  # a structure may carry its id
+    assert found.ids.tolist() == [f"a:{i}" for i in range(6)] + ["b"]
     assert [failure.id for failure in found.failures] == ["b"]
 
 

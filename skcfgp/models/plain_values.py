@@ -36,7 +36,7 @@ from .pipeline import CrystalPipeline
 __all__ = ["FromPlain", "ToPlain"]
 
 #: Parameters of a machine, not of a model: they are neither written nor read.
-LOCAL = {"cache_dir", "device", "memory", "n_jobs"}
+LOCAL = {"cache_dir", "checkpoint_dir", "device", "memory", "n_jobs"}
 
 #: Numbers of an array that is compared with those before it.
 LARGE = 1000

@@ -24,6 +24,7 @@ __all__ = ["model_digest", "predict_pool"]
 #: Parameters that change no prediction of a fitted model.
 IRRELEVANT_PARAMS = {
     "cache_dir",
+    "checkpoint_dir",
     "device",
     "memory",
     "n_jobs",

@@ -126,6 +126,11 @@ def demo(out, quiet):
     click.echo("\n" + result.table() + "\n")
     for path in result.write(out):
         click.echo(f"wrote {path}")
+    if not quiet:
+        click.echo(
+            "Next: 'skcfgp predict crystals/' for your own crystals, and 'skcfgp campaign --help' "
+            "for which of them to compute first."
+        )
 
 
 @main.command()

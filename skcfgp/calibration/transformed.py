@@ -114,6 +114,8 @@ class MonotoneTargetRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
             or `func` and `inverse_func` are not monotone and inverse to each other.
         """
         y = validate_data(self, X="no_validation", y=y, y_numeric=True).astype(float)
+        if not len(y):
+            raise ValueError("expected at least one label, got 0 samples.")
         z, self.increasing_ = self._transform(y)
         self.domain_ = domain_of_inverse(self.func, self.inverse_func, y, z, self.increasing_)
         routed = self._route(fit_params)

@@ -71,7 +71,8 @@ def check_columns(name, table, named, target=None):
     """Refuse a table without a named column; warn of numbers that nobody named."""
     if missing := [column for column in named if table.columns and column not in table.columns]:
         raise ValueError(f"{name}: expected a column {missing[0]!r}, got {table.columns}.")
-    others = [column for column in table.columns if column not in {*NOT_NUMBERS, *named, target}]
+    known = {*NOT_NUMBERS, *named, target, "", "Unnamed: 0"}  # the last two are pandas' index
+    others = [column for column in table.columns if column not in known]
     if unused := [c for c in others if _are_numbers([row.fields.get(c) for row in table.rows])]:
         warnings.warn(
             f"{name}: the columns {unused} of numbers are not used. To use them, name them with "

@@ -16,7 +16,7 @@ from ..structures.files import is_structure_file
 from ..structures.ids import IdFinder, Name, all_ids, own_id
 from ..structures.keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS
 from ..structures.labels import digest_of
-from ..structures.tables import Refusal
+from ..structures.tables import Refusal, as_pandas
 from .results import check_results, find_value_column, result_of_row, results_of
 from .state import State
 
@@ -100,8 +100,7 @@ def read_pool(source, known=(), *, formulas=False, columns=()):
     in a column ``formula`` or ``composition`` of a table. With `columns` a file of JSON is a table.
     """
     pool = Pool(taken=set(known), find=IdFinder(known), formulas=formulas)
-    if isinstance(source, str | Path):
-        source = [source]
+    source = [source] if isinstance(source, str | Path) else as_pandas(source)
     if (column := _crystal_column(source)) is not None:
         _read_frame(source, column, pool)
     elif isinstance(source, list | tuple) and all(isinstance(s, str | Path) for s in source):

@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from ..structures import check_structures
+from ..structures.tables import as_pandas
 from .base import CrystalTransformerMixin, unnamed_columns
 
 __all__ = ["TableReader"]
@@ -69,6 +70,7 @@ class TableReader(CrystalTransformerMixin, BaseEstimator):
 
     def _read(self, X):
         """Return the crystals, and the table with what its columns hold."""
+        X = as_pandas(X)
         _check_frame(X, list(self.columns))
         crystals = check_structures(X, on_error="nan", n_jobs=self.n_jobs)
         if len(crystals.ids) != len(X):

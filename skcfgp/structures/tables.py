@@ -16,7 +16,7 @@ from .delimited import read_delimited
 from .ids import KEYS, own_id, path_in, stem
 from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
 
-__all__ = ["Refusal", "is_table_file", "read_table", "records_of_frame"]
+__all__ = ["Refusal", "as_pandas", "is_table_file", "read_table", "records_of_frame"]
 
 #: Names by which the header of a CSV is known, and its separator.
 KNOWN_COLUMNS = {"material_id", "id", "jid", *PATH_KEYS, *MATERIAL_KEYS, *FORMULA_KEYS}
@@ -186,6 +186,16 @@ def records_of_frame(frame, name=None):
     _check_names(name, columns)
     labels = frame.index if hasattr(frame, "iloc") else itertools.count()
     return list(zip(labels, records(), strict=False)), columns
+
+
+def as_pandas(table):
+    """Turn a table of polars or pyarrow into one of pandas; anything else is returned as it is."""
+    if not hasattr(table, "to_dicts") and not hasattr(table, "column_names"):
+        return table
+    import pandas as pd
+
+    rows, columns = records_of_frame(table)
+    return pd.DataFrame([row for _, row in rows], columns=columns)
 
 
 def _rows_of_frame(frame, name=None):

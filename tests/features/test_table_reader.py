@@ -1,3 +1,4 @@
+import json
 import pickle
 
 import numpy as np
@@ -7,7 +8,12 @@ from ase.build import bulk
 from sklearn.base import clone
 
 from skcfgp.features import CrystalReader, TableReader
-from skcfgp.structures import Crystal, InvalidStructureError, InvalidStructureWarning
+from skcfgp.structures import (
+    Crystal,
+    InvalidStructureError,
+    InvalidStructureWarning,
+    structure_digest,
+)
 
 METALS = ["Cu", "Ag", "Al", "Ni"]
 
@@ -119,3 +125,17 @@ def test_files_are_read_and_each_holds_one_crystal(table, tmp_path):
 def test_it_can_be_pickled(table):
     reader = pickle.loads(pickle.dumps(TableReader(["kelvin", "gap"]).fit(table)))
     assert len(reader.transform(table)) == 4
+
+
+@pytest.mark.parametrize("package", ["pyarrow", "polars"])
+def test_tables_of_other_packages_are_those_of_pandas(package, crystals):
+    module = pytest.importorskip(package)
+    structures, _ = crystals
+    rows = [{"structure": s.as_dict(), "guess": 0.5 * i} for i, s in enumerate(structures[:4])]
+    texts = [row | {"structure": json.dumps(row["structure"])} for row in rows]
+    make = module.Table.from_pylist if package == "pyarrow" else module.DataFrame
+    expected = TableReader(columns=["guess"]).fit_transform(pd.DataFrame(rows))
+    found = TableReader(columns=["guess"]).fit_transform(make(texts))
+    assert found["guess"].tolist() == expected["guess"].tolist()
+    for ours, theirs in zip(found["structure"], expected["structure"], strict=True):
+        assert structure_digest(ours) == structure_digest(theirs)

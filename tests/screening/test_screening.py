@@ -366,7 +366,9 @@ def test_a_scheduler_that_goes_is_named_and_what_was_written_is_kept(model, pool
                 scheduler=cluster.scheduler_address,
                 progress=stop,
             )
-    assert len(list(tmp_path.glob("part-*.parquet"))) == 1
+    # a worker writes its parts itself, also one that this process has not heard of
+    assert 1 <= len(list(tmp_path.glob("part-*.parquet"))) <= 3
+    assert not PoolPredictions(tmp_path).is_complete
 
 
 def test_a_chunk_that_kills_its_workers_is_named(model, pool, in_process, dask_client, tmp_path):
@@ -393,7 +395,8 @@ def test_a_chunk_that_kills_its_workers_is_named(model, pool, in_process, dask_c
     finally:
         dask_client.run_on_scheduler(allow, before)
         dask_client.wait_for_workers(2)
-    assert 20 <= len(list(tmp_path.glob("part-*.parquet"))) == len(written) < 24
+    # a worker may be killed after it has written its part, and before it could say so
+    assert 20 <= len(written) <= len(list(tmp_path.glob("part-*.parquet"))) <= 24
     assert not PoolPredictions(tmp_path).is_complete
     found = predict_pool(model, pool, tmp_path, chunk_size=3)
     assert found.is_complete

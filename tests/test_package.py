@@ -89,7 +89,7 @@ def test_the_example_of_the_readme_runs(capsys):
 def test_one_version():
     text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\nversion: {skcfgp.__version__}\n" in text
-    recipe = (ROOT / "conda" / "recipe.yaml").read_text(encoding="utf-8")
+    recipe = (ROOT / ".github" / "packaging" / "recipe.yaml").read_text(encoding="utf-8")
     assert f'version: "{skcfgp.__version__}"' in recipe
 
 
@@ -101,7 +101,7 @@ def test_the_recipe_of_conda_has_the_dependencies_of_the_wheel(distributions):
     found = [Requirement(line.split(": ", 1)[1]) for line in lines if "Requires-Dist: " in line]
     ours = {r.name.lower(): str(r.specifier) for r in found if r.marker is None}
     ours["matplotlib-base"] = ours.pop("matplotlib")  # without the widgets
-    recipe = (ROOT / "conda" / "recipe.yaml").read_text(encoding="utf-8")
+    recipe = (ROOT / ".github" / "packaging" / "recipe.yaml").read_text(encoding="utf-8")
     run = recipe.split("  run:\n")[1].split("\n\n")[0]
     theirs = dict(line.strip("- ").split(" ", 1) for line in run.splitlines())
     del theirs["python"]

@@ -2,9 +2,9 @@
 
 import math
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from numbers import Integral, Real
 
+from ..structures.io import installed_versions
 from .goals import AIMS, parse_goal
 from .monitoring import parse_rule
 
@@ -77,13 +77,7 @@ def _seed(random_state):
 @lru_cache
 def versions():
     """Return the versions of the packages that a number may depend on."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
+    return installed_versions(PACKAGES)
 
 
 def _is_real(value):

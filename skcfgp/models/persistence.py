@@ -7,7 +7,6 @@ bundled one, and a card for people, ``README.md``. Opening it runs no code of it
 import platform
 import warnings
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +20,7 @@ from ..gaussian_process.common import last_step
 from ..structures import check_structures, structure_digest
 from ..structures.compositions import formula_digest
 from ..structures.crystal import Crystal
-from ..structures.io import atomic_folder
+from ..structures.io import atomic_folder, installed_versions
 from .array_files import arrays_from_bytes, arrays_to_bytes
 from .kept_networks import describe_network, load_described, network_path, save_described
 from .model_cards import card_text
@@ -243,13 +242,7 @@ def training_labels(folder):
 
 
 def _versions():
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
+    return {"python": platform.python_version()} | installed_versions(PACKAGES)
 
 
 def _evaluation(model):

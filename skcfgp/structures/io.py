@@ -1,9 +1,10 @@
-"""Files that are written whole or not at all, and tables that a spreadsheet does not run."""
+"""Files that are written whole or not at all, and what is written into them."""
 
 import os
 import re
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 
 __all__ = [
     "atomic_folder",
@@ -12,6 +13,7 @@ __all__ = [
     "csv_text",
     "escaped",
     "from_cell",
+    "installed_versions",
     "short",
     "to_cell",
 ]
@@ -40,6 +42,15 @@ def check_writable(path):
 def escaped(text):
     r"""Write half a surrogate pair, which no file or terminal takes, as ``\\udc80``."""
     return text.encode("utf-8", "backslashreplace").decode() if isinstance(text, str) else text
+
+
+def installed_versions(packages):
+    """Return the version of each package by name; None if it is not installed."""
+    found = dict.fromkeys(packages)
+    for name in packages:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def short(value):

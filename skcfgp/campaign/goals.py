@@ -5,6 +5,7 @@ label so far, the chance that something better is left, and what the next label 
 """
 
 import math
+from difflib import get_close_matches
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ BEST = (
     "thompson_sampling",
 )
 AIMS = (*BEST, "level_set")
+
+GOALS = ("explore", "maximize", "minimize", "between A B")
 
 #: Crystals whose labels are drawn jointly for the chance that something better is left: those that
 #: are most likely to be better; and the number of draws.
@@ -56,18 +59,29 @@ def parse_goal(goal):
     between 1.1 1.7, between 1 2
     """
     words = goal.split() if isinstance(goal, str) else [str(part) for part in goal]
-    if words in (["explore"], ["maximize"], ["minimize"]):
-        return Goal(words[0])
-    try:
-        kind, low, high = words[0], *map(float, words[1:])
-    except (ValueError, IndexError):
-        kind = ""
-    if kind != "between" or not -math.inf < low < high < math.inf:
+    kind, limits = (words or [""])[0], words[1:]
+    if kind == "between":
+        return Goal(kind, *_limits(limits, goal))
+    if words not in (["explore"], ["maximize"], ["minimize"]):
+        close = get_close_matches(kind.lower(), GOALS, n=1, cutoff=0.5)
         raise ValueError(
-            "the goal is one of 'explore', 'maximize', 'minimize' and 'between A B' with finite "
-            f"numbers A < B in the unit of the target, got {goal!r}."
+            f"the goal is one of {', '.join(map(repr, GOALS))}, got {goal!r}"
+            + (f"; did you mean {close[0]!r}?" if close else ".")
         )
-    return Goal(kind, low, high)
+    return Goal(kind)
+
+
+def _limits(words, goal):
+    try:
+        low, high = map(float, words)
+        if -math.inf < low < high < math.inf:
+            return low, high
+    except ValueError:
+        pass
+    raise ValueError(
+        "the goal 'between A B' needs two finite numbers A < B in the unit of the target, got "
+        f"{goal!r}."
+    )
 
 
 def recommended_for(goal):

@@ -176,16 +176,14 @@ def test_the_report_says_how_far_the_goal_is(make, data, tmp_path):
 
 def test_goals():
     assert parse_goal("between 1 2") == parse_goal(("between", 1.0, 2.0)) == ("between", 1.0, 2.0)
-    for wrong in (
-        "best",
-        "between 2 1",
-        "between 1",
-        "between 0 inf",
-        "maximize 3",
-        "",
-        "between a b",
-    ):
+    for wrong in ("best", "maximize 3", "explore a", ""):
         with pytest.raises(ValueError, match="the goal is one of"):
+            parse_goal(wrong)
+    for wrong in ("maximise", "MAXIMIZE", "max"):
+        with pytest.raises(ValueError, match=f"got '{wrong}'; did you mean 'maximize'?"):
+            parse_goal(wrong)
+    for wrong in ("between", "between 1", "between 2 1", "between 0 inf", "between a b"):
+        with pytest.raises(ValueError, match=f"needs two finite numbers A < B .*got '{wrong}'"):
             parse_goal(wrong)
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -144,6 +145,47 @@ def test_from_no_label_to_the_best(lab):
     found = json.loads(invoke("campaign", "status", lab / "demo", "--json").output)
     assert found["settings"]["goal"] == "between -1 0"
     assert set(found["outlook"]) == {"expected_left", "expected_gain"}
+
+
+@pytest.mark.parametrize(
+    ("words", "goal"),
+    [
+        ("--goal between 1 2.50 demo", "between 1 2.5"),
+        ("demo --goal between -1e-1 .5", "between -0.1 0.5"),
+        ("demo --goal 'between -2 -1'", "between -2 -1"),
+        ("demo --goal=between -2 -1", "between -2 -1"),
+        ("demo --goal='between 1 2'", "between 1 2"),
+        ("demo --goal minimize", "minimize"),
+    ],
+)
+def test_a_goal_with_and_without_quotes(lab, monkeypatch, words, goal):
+    monkeypatch.chdir(lab)
+    write_csv(lab / "pool.csv", ["formula"], *[[f] for f in ("NaCl", "MgO", "LiF")])
+    options = "--pool pool.csv --target between --unit eV --recipe composition"
+    invoke("campaign", "init", *shlex.split(f"{words} {options}"))
+    assert Campaign("demo").settings["goal"] == goal
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("demo --goal between", "needs two finite numbers A < B in the unit"),
+        ("demo --goal between 1", "needs two finite numbers A < B"),
+        ("--goal between 1 demo", "got 'between 1 demo'"),
+        ("demo --goal between 2 1", "got 'between 2 1'"),
+        ("demo --goal between -inf 1", "got 'between -inf 1'"),
+        ("demo --goal between a b", "got 'between a b'"),
+        ("demo --goal between 1 2 3", "unexpected extra argument (3)"),
+        ("demo --goal maximise", "did you mean 'maximize'?"),
+        ("demo --goal", "requires an argument"),
+    ],
+)
+def test_what_is_no_goal(lab, monkeypatch, words, message):
+    monkeypatch.chdir(lab)
+    options = "--pool crystals --target energy --unit eV --recipe composition"
+    result = invoke("campaign", "init", *shlex.split(f"{options} {words}"), code=2)
+    assert message in " ".join(result.output.split())
+    assert not (lab / "demo").exists()
 
 
 def test_intervals_of_any_coverage(begun):

@@ -95,7 +95,7 @@ def main():
         table.to_csv(file, index=False, float_format="%.2f")
     groups = table.groupby(["property", "strategy"], sort=False)
     means = groups[[f"top_{size}" for size in SIZES]].mean()
-    means["best, median"] = groups["best"].median()
+    means["best, median"] = groups["best"].apply(lambda best: best.fillna(np.inf).median())
     means["best found"] = groups["best"].count()
     print(means.round(1).to_string())
 

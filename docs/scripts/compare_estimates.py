@@ -13,7 +13,7 @@ a term linear in it (``estimates``), as one more factor of the kernel (``columns
 Prints, as a mean over the splits: mean absolute error; negative log likelihood, in nats; the
 fraction within intervals of 95 %; and how many times more labels the pipeline without the estimate
 needs for the same error, by interpolation in the logarithms. Writes all of it to a CSV with
-``--out``. The distributions are those of ``calibrated=True``. A quarter of an hour of one core.
+``--out``. The distributions are those of ``calibrated=True``. Six minutes of one core.
 """
 
 import argparse

@@ -50,11 +50,11 @@ def _opened(command):
 class _WithGoal(click.Command):
     """Take ``--goal between A B`` as one value, quoted or not; A and B may be negative."""
 
-    def parse_args(self, ctx, args):  # noqa: D102  click's
+    def parse_args(self, ctx, args):
         words, args = [*args], []
         while words:
             args.append(words.pop(0))
-            if args[-1] == "between" and args[-2:-1] == ["--goal"] or args[-1] == "--goal=between":
+            if args[-2:] == ["--goal", "between"] or args[-1] == "--goal=between":
                 limits = list(takewhile(_is_no_option, words[:2]))
                 args[-1], words = " ".join([args[-1], *limits]), words[len(limits) :]
         return super().parse_args(ctx, args)

@@ -5,12 +5,29 @@ the Laplacian kernel turns those into a mean and a standard deviation, and an ac
 for the label of the crystal that it is least sure of.
 """
 
+import sys
 from importlib import import_module
 
 __version__ = "0.1.0"
 
-# Public names and where they live. They are imported when first used (PEP 562), so that
-# ``import skcfgp`` loads neither TensorFlow nor matplotlib.
+
+def lazily(package, names):
+    """Return ``__getattr__`` and ``__dir__`` of a package that imports its names when first used.
+
+    `names` says in which module of the package each lives (PEP 562).
+    """
+
+    def getattribute(name):
+        if name not in names:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(import_module(f".{names[name]}", package), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return getattribute, lambda: sorted({*vars(sys.modules[package]), *names})
+
+
+# So ``import skcfgp`` loads neither TensorFlow nor matplotlib.
 _NAMES = {
     "ActiveLearner": "active_learning",
     "CalibratedRegressor": "calibration",
@@ -25,14 +42,4 @@ _NAMES = {
 
 __all__ = ["__version__", *_NAMES]
 
-
-def __getattr__(name):
-    if name in _NAMES:
-        value = getattr(import_module(f".{_NAMES[name]}", __name__), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted([*globals(), *_NAMES])
+__getattr__, __dir__ = lazily(__name__, _NAMES)

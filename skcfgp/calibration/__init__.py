@@ -5,60 +5,42 @@ granted, of ``(y_true, distribution)``; `uncertainty_report` gives all of them, 
 tells enough. `skcfgp.calibration.scorers` makes scorers of them.
 """
 
-from .distribution_metrics import coverage_by_level, crps, pit_values
-from .enrichment import error_enrichment
-from .exchangeable import ExchangeabilityWarning
-from .metrics import (
-    calibration_curve,
-    coverage,
-    coverage_interval,
-    crps_gaussian,
-    dispersion,
-    ence,
-    mean_squared_z,
-    miscalibration_area,
-    negative_log_likelihood,
-    sharpness,
-)
-from .odds import ExpectedCounts, condition_probability, expected_counts
-from .predictive import predict_distribution
-from .ranking import ause, error_decay_curve, spearman
-from .regressor import CalibratedRegressor
-from .report import UncertaintyReport, uncertainty_report
-from .resampling import calibrated_reference, mean_squared_z_interval
-from .score_distributions import FewScoresWarning
-from .transformed import MonotoneTargetRegressor
-from .transformed_distribution import TransformedDistribution
+from .. import lazily
 
-__all__ = [
-    "CalibratedRegressor",
-    "ExchangeabilityWarning",
-    "ExpectedCounts",
-    "FewScoresWarning",
-    "MonotoneTargetRegressor",
-    "TransformedDistribution",
-    "UncertaintyReport",
-    "ause",
-    "calibrated_reference",
-    "calibration_curve",
-    "condition_probability",
-    "coverage",
-    "coverage_by_level",
-    "coverage_interval",
-    "crps",
-    "crps_gaussian",
-    "dispersion",
-    "ence",
-    "error_decay_curve",
-    "error_enrichment",
-    "expected_counts",
-    "mean_squared_z",
-    "mean_squared_z_interval",
-    "miscalibration_area",
-    "negative_log_likelihood",
-    "pit_values",
-    "predict_distribution",
-    "sharpness",
-    "spearman",
-    "uncertainty_report",
-]
+# Most of these modules need scikit-learn, whose import takes a second; the metrics do not.
+_NAMES = {
+    "CalibratedRegressor": "regressor",
+    "ExchangeabilityWarning": "exchangeable",
+    "ExpectedCounts": "odds",
+    "FewScoresWarning": "score_distributions",
+    "MonotoneTargetRegressor": "transformed",
+    "TransformedDistribution": "transformed_distribution",
+    "UncertaintyReport": "report",
+    "ause": "ranking",
+    "calibrated_reference": "resampling",
+    "calibration_curve": "metrics",
+    "condition_probability": "odds",
+    "coverage": "metrics",
+    "coverage_by_level": "distribution_metrics",
+    "coverage_interval": "metrics",
+    "crps": "distribution_metrics",
+    "crps_gaussian": "metrics",
+    "dispersion": "metrics",
+    "ence": "metrics",
+    "error_decay_curve": "ranking",
+    "error_enrichment": "enrichment",
+    "expected_counts": "odds",
+    "mean_squared_z": "metrics",
+    "mean_squared_z_interval": "resampling",
+    "miscalibration_area": "metrics",
+    "negative_log_likelihood": "metrics",
+    "pit_values": "distribution_metrics",
+    "predict_distribution": "predictive",
+    "sharpness": "metrics",
+    "spearman": "ranking",
+    "uncertainty_report": "report",
+}
+
+__all__ = [*_NAMES]
+
+__getattr__, __dir__ = lazily(__name__, _NAMES)

@@ -2,10 +2,8 @@
 
 import numpy as np
 from scipy.stats import bootstrap
-from sklearn.utils import check_random_state
 
 from .common import check_count, check_predictions, check_probability, check_std
-from .distribution_metrics import two_sigma_std
 
 __all__ = ["calibrated_reference", "mean_squared_z_interval"]
 
@@ -49,6 +47,10 @@ def calibrated_reference(metric, y_std, *, n_resamples=1000, random_state=None):
     5 bins: 0.06
     50 bins: 0.18
     """
+    from sklearn.utils import check_random_state  # takes a second to load
+
+    from .distribution_metrics import two_sigma_std
+
     random = check_random_state(random_state)
     n_resamples = range(check_count("n_resamples", n_resamples))
     if hasattr(y_std, "rvs"):
@@ -98,6 +100,6 @@ def mean_squared_z_interval(
         n_resamples=n_resamples,
         batch=max(1, BATCH // len(squares)),
         method="BCa",
-        random_state=check_random_state(random_state),
+        random_state=random_state,
     ).confidence_interval
     return float(interval.low), float(interval.high)

@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 
@@ -116,11 +117,16 @@ def one_blas_thread():
     With several threads the order of a sum depends on how many there are, and on a busy machine
     they wait for each other. Also a decorator.
     """
-    import scipy.linalg  # noqa: F401  only a library that is loaded can be limited
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, "blas"):
+    with _controller().limit(limits=1, user_api="blas"):
         yield
+
+
+@cache
+def _controller():
+    import scipy.linalg  # noqa: F401  only a library that is loaded can be limited
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()  # it looks through all libraries of the process
 
 
 def choose_kernel(gp, X, rows, y, recipe, fits, y_std=None):

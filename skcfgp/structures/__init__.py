@@ -1,6 +1,6 @@
 """Crystals: what counts as one, how it is read, and its name by content."""
 
-from importlib import import_module
+from .. import lazily
 
 # Public names and where they live, imported when first used: pymatgen takes a second to load, and
 # the tables and files of this package need none of it.
@@ -20,14 +20,4 @@ _NAMES = {
 
 __all__ = [*_NAMES]
 
-
-def __getattr__(name):
-    if name in _NAMES:
-        value = getattr(import_module(f".{_NAMES[name]}", __name__), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted([*globals(), *_NAMES])
+__getattr__, __dir__ = lazily(__name__, _NAMES)

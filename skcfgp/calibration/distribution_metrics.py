@@ -11,7 +11,6 @@ import numpy as np
 from scipy.special import beta
 from scipy.stats import binomtest, norm, t
 
-from ..gaussian_process.regressor import SMALLEST_STD
 from .common import check_column, check_predictions, check_probability, check_std
 
 __all__ = ["LEVELS", "as_distribution", "coverage_by_level", "crps", "pit_values", "two_sigma_std"]
@@ -204,6 +203,8 @@ def as_distribution(y_true, y_pred, y_std=None):
 
 def check_columns_of(distribution, y_true):
     """Refuse a distribution of another length, one that is not finite, or one without a width."""
+    from ..gaussian_process.regressor import SMALLEST_STD  # loads scikit-learn
+
     scale = getattr(distribution, "kwds", {}).get("scale")
     if scale is None:
         scale = np.subtract(*distribution.interval(0.5)[::-1])

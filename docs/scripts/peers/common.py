@@ -1,4 +1,4 @@
-"""Reading the splits and measuring predictions; needs only numpy, scipy and pymatgen."""
+"""Reading the splits and measuring predictions; needs numpy, scipy and pymatgen, old ones too."""
 
 import csv
 import json
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from pymatgen.core import Structure
+from scipy.integrate import trapezoid
 from scipy.stats import norm
 
 __all__ = ["read", "record", "tasks"]
@@ -30,15 +31,15 @@ def tasks(folder, names, seeds):
 def record(path, model, name, seed, y, mean, std=None):
     """Append MAE and, with a standard deviation, NLL, coverage and the miscalibration area."""
     error = np.abs(mean - y)
-    row = {"model": model, "property": name, "seed": seed, "mae": error.mean()}
-    row |= {"nll": "", "within_2sigma": "", "area": ""}
+    row = {"model": model, "property": name, "seed": seed, "mae": error.mean(), "nll": ""}
+    row.update(within_2sigma="", area="")
     if std is not None:
         levels = np.linspace(0, 1, 101)
         inside = 2 * norm.cdf(error / std) - 1  # the smallest interval that holds the label
         found = np.array([(inside <= level).mean() for level in levels])
         row["nll"] = -norm.logpdf(y, mean, std).mean()
         row["within_2sigma"] = (error <= 2 * std).mean()
-        row["area"] = np.trapezoid(np.abs(found - levels), levels)
+        row["area"] = trapezoid(np.abs(found - levels), levels)
     path = Path(path)
     new = not path.exists()
     with path.open("a", newline="") as file:

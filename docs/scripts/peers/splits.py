@@ -3,7 +3,9 @@
     python docs/scripts/peers/splits.py --out peers
 
 One file for each property: crystals as pymatgen dictionaries, labels, and for each seed the rows to
-train on; the others are the test set. The splits are those of docs/scripts/comparison.py.
+train on; the others are the test set. The splits are those of docs/scripts/comparison.py. Beside it
+NAME_features.npz has labels, rows to train on and the recommended features, for peers that search
+for the best crystal in a table of descriptors.
 """
 
 import argparse
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skcfgp import CompositionFeaturizer, MEGNetFeaturizer
 from skcfgp.datasets import load_dielectric, load_elastic
 
 PROPERTIES = {
@@ -43,6 +46,9 @@ def write(folder, name, structures, y, train):
     crystals = [structure.as_dict() for structure in structures]
     content = {"structures": crystals, "y": y.tolist(), "train": train}
     (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    blocks = CompositionFeaturizer(), MEGNetFeaturizer("Eform_MP_2019", "set2set", verbose=0)
+    X = np.hstack([block.fit_transform(structures) for block in blocks])
+    np.savez(folder / f"{name}_features.npz", X=X, y=y, train=list(train.values()))
 
 
 if __name__ == "__main__":

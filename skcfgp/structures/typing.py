@@ -1,0 +1,88 @@
+"""Types in the signatures of public functions: what counts as crystals, rows and a distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from ase import Atoms
+    from pymatgen.core import Composition, Structure
+    from sklearn.base import BaseEstimator
+    from typing_extensions import Self
+
+    from .crystal import Crystal
+else:
+    Self = Any  # Python 3.10 has none
+
+__all__ = [
+    "ArrayLike",
+    "BoolArray",
+    "CrystalLike",
+    "Crystals",
+    "DataFrame",
+    "Distribution",
+    "Estimator",
+    "FilePath",
+    "FloatArray",
+    "IntArray",
+    "ObjectArray",
+    "OnError",
+    "Predicted",
+    "RandomState",
+    "Rows",
+    "Self",
+    "Series",
+]
+
+BoolArray: TypeAlias = NDArray[np.bool_]
+FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.intp]
+ObjectArray: TypeAlias = NDArray[np.object_]
+
+DataFrame: TypeAlias = "pd.DataFrame"
+Estimator: TypeAlias = "BaseEstimator"
+FilePath: TypeAlias = str | Path
+OnError: TypeAlias = Literal["raise", "nan"]
+RandomState: TypeAlias = "int | np.random.RandomState | None"
+Series: TypeAlias = "pd.Series"
+
+
+class HasArray(Protocol):
+    """An array, a Series or a DataFrame."""
+
+    def __array__(self) -> NDArray[Any]: ...
+
+
+#: A crystal, its formula, a record or a file of it; None stands for one that was refused.
+CrystalLike: TypeAlias = (
+    "Crystal | Structure | Composition | Atoms | Mapping[str, Any] | FilePath | None"
+)
+#: What `skcfgp.structures.check_structures` takes.
+Crystals: TypeAlias = "Sequence[CrystalLike] | Mapping[str, CrystalLike] | HasArray | FilePath"
+#: Means, or means and standard deviations.
+Predicted: TypeAlias = "FloatArray | tuple[FloatArray, FloatArray]"
+#: Vectors of features, or crystals.
+Rows: TypeAlias = "ArrayLike | Crystals"
+
+
+class Distribution(Protocol):
+    """A frozen distribution of scipy.stats, or a `skcfgp.calibration.TransformedDistribution`."""
+
+    def mean(self) -> FloatArray: ...  # noqa: D102
+    def median(self) -> FloatArray: ...  # noqa: D102
+    def std(self) -> FloatArray: ...  # noqa: D102
+    def var(self) -> FloatArray: ...  # noqa: D102
+    def pdf(self, x: ArrayLike, /) -> FloatArray: ...  # noqa: D102
+    def logpdf(self, x: ArrayLike, /) -> FloatArray: ...  # noqa: D102
+    def cdf(self, x: ArrayLike, /) -> FloatArray: ...  # noqa: D102
+    def sf(self, x: ArrayLike, /) -> FloatArray: ...  # noqa: D102
+    def ppf(self, q: ArrayLike, /) -> FloatArray: ...  # noqa: D102
+    def isf(self, q: ArrayLike, /) -> FloatArray: ...  # noqa: D102
+    def interval(self, confidence: float, /) -> tuple[FloatArray, FloatArray]: ...  # noqa: D102
+    def rvs(self, size: Any = None, random_state: RandomState = None) -> FloatArray: ...  # noqa: D102

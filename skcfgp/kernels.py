@@ -5,11 +5,21 @@ amplitude a and length l. Two kinds of features, such as latent vectors and comp
 lengths by a sum or product of kernels on different columns.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias, overload
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist, pdist, squareform
 from sklearn.gaussian_process.kernels import Hyperparameter, Kernel, StationaryKernelMixin
 
 __all__ = ["Laplacian", "OnColumns"]
+
+FloatArray: TypeAlias = NDArray[np.float64]
+Evaluated: TypeAlias = "FloatArray | tuple[FloatArray, FloatArray]"
+Bounds: TypeAlias = "tuple[float, float] | Literal['fixed']"
 
 METRICS = ("euclidean", "cityblock")
 
@@ -45,12 +55,12 @@ class Laplacian(StationaryKernelMixin, Kernel):
 
     def __init__(
         self,
-        amplitude=1.0,
-        length_scale=1.0,
-        amplitude_bounds=(1e-5, 1e5),
-        length_scale_bounds=(1e-5, 1e5),
-        metric="euclidean",
-    ):
+        amplitude: float = 1.0,
+        length_scale: float = 1.0,
+        amplitude_bounds: Bounds = (1e-5, 1e5),
+        length_scale_bounds: Bounds = (1e-5, 1e5),
+        metric: Literal["euclidean", "cityblock"] = "euclidean",
+    ) -> None:
         self.amplitude = amplitude
         self.length_scale = length_scale
         self.amplitude_bounds = amplitude_bounds
@@ -58,16 +68,27 @@ class Laplacian(StationaryKernelMixin, Kernel):
         self.metric = metric
 
     @property
-    def hyperparameter_amplitude(self):
+    def hyperparameter_amplitude(self) -> Hyperparameter:
         """Specification of the amplitude for scikit-learn."""
         return Hyperparameter("amplitude", "numeric", self.amplitude_bounds)
 
     @property
-    def hyperparameter_length_scale(self):
+    def hyperparameter_length_scale(self) -> Hyperparameter:
         """Specification of the length scale for scikit-learn."""
         return Hyperparameter("length_scale", "numeric", self.length_scale_bounds)
 
-    def __call__(self, X, Y=None, eval_gradient=False):
+    @overload
+    def __call__(
+        self, X: ArrayLike, Y: ArrayLike | None = None, eval_gradient: Literal[False] = False
+    ) -> FloatArray: ...
+    @overload
+    def __call__(
+        self, X: ArrayLike, Y: ArrayLike | None = None, eval_gradient: bool = False
+    ) -> Evaluated: ...
+
+    def __call__(
+        self, X: ArrayLike, Y: ArrayLike | None = None, eval_gradient: bool = False
+    ) -> Evaluated:
         """Evaluate the kernel.
 
         Parameters
@@ -105,8 +126,8 @@ class Laplacian(StationaryKernelMixin, Kernel):
             gradients.append(-K * scaled)
         return K, np.stack(gradients, axis=-1) if gradients else np.empty((*K.shape, 0))
 
-    def diag(self, X):  # noqa: D102  scikit-learn's says it
-        return np.full(len(X), float(self.amplitude) ** 2)
+    def diag(self, X: ArrayLike) -> FloatArray:  # noqa: D102  scikit-learn's says it
+        return np.full(np.shape(X)[0], float(self.amplitude) ** 2)
 
     def __repr__(self):
         metric = "" if self.metric == "euclidean" else f", metric={self.metric!r}"
@@ -134,11 +155,11 @@ class OnColumns(Kernel):
     (4,)
     """
 
-    def __init__(self, kernel, columns):
+    def __init__(self, kernel: Kernel, columns: slice | Sequence[int]) -> None:
         self.kernel = kernel
         self.columns = columns
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters as a dict; those of the inner kernel as ``kernel__<name>``."""
         params = {"kernel": self.kernel, "columns": self.columns}
         if deep:
@@ -146,7 +167,7 @@ class OnColumns(Kernel):
         return params
 
     @property
-    def hyperparameters(self):
+    def hyperparameters(self) -> list[Hyperparameter]:
         """Hyper-parameters of the inner kernel."""
         return [
             Hyperparameter(f"kernel__{h.name}", h.value_type, h.bounds, h.n_elements)
@@ -154,16 +175,16 @@ class OnColumns(Kernel):
         ]
 
     @property
-    def theta(self):
+    def theta(self) -> FloatArray:
         """Logarithms of the hyper-parameters that are not fixed."""
         return self.kernel.theta
 
     @theta.setter
-    def theta(self, theta):
+    def theta(self, theta: ArrayLike) -> None:
         self.kernel.theta = theta
 
     @property
-    def bounds(self):
+    def bounds(self) -> FloatArray:
         """Logarithms of the bounds of `theta`."""
         return self.kernel.bounds
 
@@ -175,15 +196,26 @@ class OnColumns(Kernel):
             and np.array_equal(self.columns, other.columns)
         )
 
-    def __call__(self, X, Y=None, eval_gradient=False):
+    @overload
+    def __call__(
+        self, X: ArrayLike, Y: ArrayLike | None = None, eval_gradient: Literal[False] = False
+    ) -> FloatArray: ...
+    @overload
+    def __call__(
+        self, X: ArrayLike, Y: ArrayLike | None = None, eval_gradient: bool = False
+    ) -> Evaluated: ...
+
+    def __call__(
+        self, X: ArrayLike, Y: ArrayLike | None = None, eval_gradient: bool = False
+    ) -> Evaluated:
         """Evaluate the inner kernel on the columns; see `Laplacian`."""
         Y = None if Y is None else self.take(Y)
         return self.kernel(self.take(X), Y, eval_gradient=eval_gradient)
 
-    def diag(self, X):  # noqa: D102
+    def diag(self, X: ArrayLike) -> FloatArray:  # noqa: D102
         return self.kernel.diag(self.take(X))
 
-    def take(self, X):
+    def take(self, X: ArrayLike) -> FloatArray:
         """Select the columns of X for the inner kernel; ValueError if X lacks one of them."""
         X = np.atleast_2d(X)
         try:
@@ -196,7 +228,7 @@ class OnColumns(Kernel):
             raise ValueError(f"{self} selects none of the {X.shape[1]} columns of X.")
         return part
 
-    def is_stationary(self):  # noqa: D102
+    def is_stationary(self) -> bool:  # noqa: D102
         return self.kernel.is_stationary()
 
     def __repr__(self):

@@ -6,13 +6,14 @@ from contextlib import contextmanager
 import numpy as np
 from scipy.linalg import LinAlgError
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import validate_data
 
 __all__ = [
     "check_label_std",
     "check_noise",
-    "check_targets",
+    "check_rows",
+    "check_rows_and_labels",
     "explain_not_positive_definite",
-    "refuse_crystals",
     "warn_conflicting_labels",
     "warn_large_label_std",
 ]
@@ -39,8 +40,29 @@ def refuse_crystals(X):
         )
 
 
+def check_rows(gp, X, **options):
+    """Validate X as the kernel needs it, and labels if there are any among the options."""
+    refuse_crystals(X)
+    kernel = getattr(gp, "kernel_", gp.kernel)
+    vectors = kernel is None or kernel.requires_vector_input
+    dtype = np.float64 if vectors else None
+    return validate_data(gp, X, ensure_2d=vectors, dtype=dtype, **options)
+
+
+def check_rows_and_labels(gp, X, y, reset):
+    """Validate rows and labels."""
+    X, y = check_rows(gp, X, y=y, multi_output=True, y_numeric=True, reset=reset)
+    check_targets(y, gp.n_targets, None if reset else gp.targets_)
+    return X, y.astype(float)
+
+
 def check_noise(alpha, n_samples):
-    """Return the variance of the noise on each label."""
+    """Return the variance of the noise on each label; None stands for one that is not known."""
+    if alpha is None:
+        raise ValueError(
+            "the process was fitted with a noise variance for each label; pass alpha= with one "
+            f"for each of the {n_samples} new rows."
+        )
     alpha = np.asarray(alpha, dtype=float)
     if alpha.ndim and len(alpha) not in (1, n_samples):
         raise ValueError(

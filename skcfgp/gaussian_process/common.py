@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils import column_or_1d
 
-__all__ = ["check_mask", "label_scale", "last_step", "last_step_input"]
+__all__ = ["check_mask", "label_scale", "last_step", "last_step_input", "unit_of_process"]
 
 #: Labels whose standard deviation is this part of the largest are equal but for rounding.
 ROUNDING = 10 * np.finfo(float).eps
@@ -32,6 +32,14 @@ def label_scale(y):
     unit = np.where(size > 0, size, 1.0)  # the square of a label may be no number
     std = np.std(y / unit, axis=0)
     return np.where(std <= ROUNDING, 1.0, std * unit)
+
+
+def unit_of_process(y, normalize):
+    """Return the mean and the scale of each target that become 0 and 1 inside a process."""
+    if normalize:
+        return np.ravel(np.mean(y, axis=0)), np.ravel(label_scale(y))
+    n_targets = y.shape[1] if y.ndim > 1 else 1
+    return np.zeros(n_targets), np.ones(n_targets)
 
 
 def last_step(model):

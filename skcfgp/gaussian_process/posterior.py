@@ -5,6 +5,10 @@ sums of V^2. A new label appends one row to L and so one row to V: O(n p) work i
 O(n^2 p) of predicting afresh (Rasmussen and Williams 2006, Algorithm 2.1).
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 from scipy.linalg import solve_triangular
 from sklearn import get_config
@@ -12,6 +16,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
+from ..structures.typing import BoolArray, Estimator, FloatArray, IntArray, Self
 from .cholesky import GrowingCholesky
 from .chunking import in_chunks
 from .common import label_scale
@@ -23,7 +28,7 @@ __all__ = ["PoolPosterior", "as_process", "shrink"]
 ROWS_MOVED = 64
 
 
-def as_process(model):
+def as_process(model: Estimator) -> GaussianProcessRegressor:
     """Return a fitted Gaussian process of scikit-learn as one of this package, in the same state.
 
     Parameters
@@ -58,7 +63,7 @@ def as_process(model):
         model.kernel, alpha=model.alpha, optimizer=None, normalize_y=model.normalize_y
     )
     params = model.get_params(deep=False)
-    vars(process).update({k: v for k, v in vars(model).items() if k not in params and k != "L_"})
+    process.__dict__.update({k: v for k, v in vars(model).items() if k not in params and k != "L_"})
     process.factor_ = GrowingCholesky(model.L_)
     process.noise_ = np.broadcast_to(model.alpha, len(model.X_train_))
     process.label_std_ = np.zeros(len(model.X_train_))
@@ -112,7 +117,9 @@ class PoolPosterior:
     #: Values that V will hold, where that is known: room for them is made at once.
     _room = 0
 
-    def __init__(self, gp, X_pool, max_bytes=2**31):
+    def __init__(
+        self, gp: GaussianProcessRegressor, X_pool: FloatArray, max_bytes: int = 2**31
+    ) -> None:
         self.gp = gp = as_process(gp)
         self.X_pool = X_pool = np.asarray(X_pool, dtype=np.float64)
         self.left = np.arange(len(X_pool))
@@ -135,7 +142,7 @@ class PoolPosterior:
             self._variance = gp.kernel_.diag(X_pool) - np.einsum("ij,ij->j", V, V)
         self._smooth = self._times_V(self._whitened.T)
 
-    def is_current(self):
+    def is_current(self) -> bool:
         """Tell whether `update` can follow: the process was not fitted anew in the meantime.
 
         Returns
@@ -148,7 +155,7 @@ class PoolPosterior:
             and len(self.gp.X_train_) >= self.n_labels
         )
 
-    def update(self):
+    def update(self) -> Self:
         """Account for the labels that the process has learnt since.
 
         Returns
@@ -183,22 +190,22 @@ class PoolPosterior:
         return self
 
     @property
-    def variance(self):
+    def variance(self) -> FloatArray:
         """Posterior variance, ndarray of shape (n_pool,), in the scale of ``y_train_`` squared."""
         return np.maximum(self._variance, 0.0)
 
     @property
-    def mean(self):
+    def mean(self) -> FloatArray:
         """Posterior mean, ndarray of shape (n_pool,), in the unit of y."""
         of_labels, of_ones = self._smooth
         return self._origin + of_labels + (1 - of_ones) * (self._scale()[0] - self._origin)
 
     @property
-    def std(self):
+    def std(self) -> FloatArray:
         """Posterior standard deviation, ndarray of shape (n_pool,), in the unit of y."""
         return np.sqrt(self.variance) * self._scale()[1]
 
-    def condition_on(self, index, y=None):
+    def condition_on(self, index: int, y: float | None = None) -> None:
         """Suppose that a point of the pool is labelled, without teaching the process.
 
         Parameters
@@ -218,7 +225,7 @@ class PoolPosterior:
         self._conditioned = True
         self._append(row, surprise[None])
 
-    def covariance(self, rows, columns=slice(None)):
+    def covariance(self, rows: Any, columns: Any = slice(None)) -> FloatArray:
         """Posterior covariance of the values, without noise, of points of the pool.
 
         Parameters
@@ -232,7 +239,7 @@ class PoolPosterior:
         """
         return self._covariance(rows, columns) * self._scale()[1] ** 2
 
-    def variance_reduction(self, candidates, targets):
+    def variance_reduction(self, candidates: Any, targets: Any) -> FloatArray:
         """By how much the label of each candidate lowers the mean variance over the targets.
 
         Parameters
@@ -253,7 +260,7 @@ class PoolPosterior:
         variance = self.variance[candidates] + self.gp.new_noise_
         return np.concatenate(total) / variance * self._scale()[1] ** 2
 
-    def keep(self, still):
+    def keep(self, still: IntArray | BoolArray) -> None:
         """Drop points from `left`; once they are a fifth of those held, hold them no longer.
 
         Parameters

@@ -4,9 +4,20 @@ import warnings
 
 import numpy as np
 
+from ..kernels import Laplacian
 from .chunking import in_chunks
 
-__all__ = ["predict_in_chunks", "predict_prior", "predict_with_covariance"]
+__all__ = ["predict_rows"]
+
+
+def predict_rows(gp, X, return_std, return_cov):
+    """Predict the mean and, if asked for, the standard deviation or the covariance of rows."""
+    if return_std and return_cov:
+        raise RuntimeError("At most one of return_std or return_cov can be requested.")
+    if not hasattr(gp, "alpha_"):
+        kernel = Laplacian() if gp.kernel is None else gp.kernel
+        return predict_prior(kernel, X, gp.n_targets, return_std, return_cov)
+    return predict_with_covariance(gp, X) if return_cov else predict_in_chunks(gp, X, return_std)
 
 
 def predict_prior(kernel, X, n_targets, return_std, return_cov):

@@ -4,28 +4,35 @@ With the hyper-parameters fixed, a new label changes only the last row of the Ch
 appended in O(n^2), where `fit` needs O(n^3).
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, overload
+
 import numpy as np
 from scipy.stats import norm
 from sklearn import clone
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.gaussian_process.kernels import Kernel
+from sklearn.utils.validation import check_is_fitted
 
 from ..kernels import Laplacian
+from ..structures.typing import ArrayLike, Distribution, FloatArray, Predicted, RandomState, Self
 from .checks import (
     check_label_std,
     check_noise,
-    check_targets,
+    check_rows,
+    check_rows_and_labels,
     explain_not_positive_definite,
-    refuse_crystals,
     warn_conflicting_labels,
     warn_large_label_std,
 )
 from .cholesky import GrowingCholesky
-from .common import label_scale
+from .common import unit_of_process
 from .covariance import covariance_of
 from .equal_rows import equal_rows
 from .objectives import Objective, leave_one_out, log_marginal_likelihood
-from .prediction import predict_in_chunks, predict_prior, predict_with_covariance
+from .prediction import predict_rows
 from .search import find_hyperparameters
 from .warm_start import learnt_anew, recipe, rows_to_append
 
@@ -130,22 +137,24 @@ class GaussianProcessRegressor(SklearnGPR):
     __metadata_request__predict = {"return_std": True}  # noqa: RUF012  a Pipeline passes it on
     __metadata_request__fit = {"y_std": True}  # noqa: RUF012
     _noise_per_row = False
+    label_std_: FloatArray
+    _fitted_recipe: Any
 
     def __init__(
         self,
-        kernel=None,
+        kernel: Kernel | None = None,
         *,
-        alpha=1e-10,
-        optimizer="fmin_l_bfgs_b",
-        n_restarts_optimizer=0,
-        normalize_y=False,
-        copy_X_train=True,
-        n_targets=None,
-        random_state=None,
-        warm_start=False,
-        n_jobs=None,
-        objective="marginal_likelihood",
-    ):
+        alpha: float | FloatArray = 1e-10,
+        optimizer: Literal["fmin_l_bfgs_b"] | Callable[..., Any] | None = "fmin_l_bfgs_b",
+        n_restarts_optimizer: int = 0,
+        normalize_y: bool = False,
+        copy_X_train: bool = True,
+        n_targets: int | None = None,
+        random_state: RandomState = None,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        objective: Literal["marginal_likelihood", "leave_one_out"] = "marginal_likelihood",
+    ) -> None:
         self.kernel = kernel
         self.alpha = alpha
         self.optimizer = optimizer
@@ -158,7 +167,13 @@ class GaussianProcessRegressor(SklearnGPR):
         self.n_jobs = n_jobs
         self.objective = objective
 
-    def fit(self, X, y, unseen=None, y_std=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        unseen: ArrayLike | None = None,
+        y_std: ArrayLike | None = None,
+    ) -> Self:
         """Fit the hyper-parameters and the process.
 
         Parameters
@@ -196,7 +211,7 @@ class GaussianProcessRegressor(SklearnGPR):
             if new is not None:
                 return self.partial_fit(*new) if len(new[0]) else self
         self.kernel_ = Laplacian() if self.kernel is None else clone(self.kernel)
-        X, y = self._check_X_y(X, y, reset=True)
+        X, y = check_rows_and_labels(self, X, y, reset=True)
         self.X_train_ = np.copy(X) if self.copy_X_train else X
         noise, self.label_std_ = check_noise(self.alpha, len(y)), check_label_std(y_std, y)
         warn_large_label_std(self.label_std_, y)
@@ -213,7 +228,13 @@ class GaussianProcessRegressor(SklearnGPR):
         warn_conflicting_labels(self)
         return self
 
-    def partial_fit(self, X, y, alpha=None, y_std=None):
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        alpha: ArrayLike | None = None,
+        y_std: ArrayLike | None = None,
+    ) -> Self:
         """Add rows in O(n^2) each; leave the hyper-parameters as they are.
 
         Equal to `fit` on all rows with ``optimizer=None`` and the same hyper-parameters.
@@ -246,24 +267,18 @@ class GaussianProcessRegressor(SklearnGPR):
         """
         if not self._is_fitted():
             if alpha is not None:
-                raise ValueError(
-                    "nothing is fitted yet: set the parameter alpha, and leave alpha= out."
-                )
+                raise ValueError("nothing is fitted yet: set the parameter alpha, not alpha= here.")
             return self.fit(X, y, y_std=y_std)
-        X, y = self._check_X_y(X, y, reset=False)
-        if alpha is None and self._noise_per_row:
-            raise ValueError(
-                "the process was fitted with a noise variance for each label; pass alpha= with one "
-                f"for each of the {len(y)} new rows."
-            )
-        noise = check_noise(self.new_noise_ if alpha is None else alpha, len(y))
+        X, y = check_rows_and_labels(self, X, y, reset=False)
+        usual = None if self._noise_per_row else self.new_noise_
+        noise = check_noise(usual if alpha is None else alpha, len(y))
         y_std = check_label_std(y_std, y)
         old_noise = self.noise_ - (self.label_std_ / self.y_scale_[0]) ** 2
         old = self.X_train_, self.targets_, old_noise, self.label_std_
         everything = [np.concatenate(p) for p in zip(old, (X, y, noise, y_std), strict=True)]
         X_all, y_all, noise_all, label_std = everything
         if self.normalize_y and label_std.any():
-            vars(self).update(learnt_anew(self, *everything))
+            self.__dict__.update(learnt_anew(self, *everything))
             return self
         K = self.kernel_(X)
         K[np.diag_indices_from(K)] += noise + y_std**2
@@ -275,7 +290,18 @@ class GaussianProcessRegressor(SklearnGPR):
         warn_conflicting_labels(self, len(X))
         return self
 
-    def predict(self, X, return_std=False, return_cov=False):
+    @overload
+    def predict(self, X: ArrayLike, return_std: Literal[False] = False) -> FloatArray: ...
+    @overload
+    def predict(self, X: ArrayLike, return_std: Literal[True]) -> tuple[FloatArray, FloatArray]: ...
+    @overload
+    def predict(
+        self, X: ArrayLike, return_std: bool = False, return_cov: bool = False
+    ) -> Predicted: ...
+
+    def predict(
+        self, X: ArrayLike, return_std: bool = False, return_cov: bool = False
+    ) -> Predicted:
         """Predict mean and, if asked for, standard deviation or covariance.
 
         Before `fit`, the prior.
@@ -296,17 +322,9 @@ class GaussianProcessRegressor(SklearnGPR):
         cov : ndarray of shape (n_samples, n_samples) or (n_samples, n_samples, n_targets)
             Covariance, in the unit of y squared. Only with `return_cov`.
         """
-        if return_std and return_cov:
-            raise RuntimeError("At most one of return_std or return_cov can be requested.")
-        X = self._check_X(X, reset=False)
-        if not self._is_fitted():
-            kernel = Laplacian() if self.kernel is None else self.kernel
-            return predict_prior(kernel, X, self.n_targets, return_std, return_cov)
-        if return_cov:
-            return predict_with_covariance(self, X)
-        return predict_in_chunks(self, X, return_std)
+        return predict_rows(self, check_rows(self, X, reset=False), return_std, return_cov)
 
-    def predict_distribution(self, X):
+    def predict_distribution(self, X: ArrayLike) -> Distribution:
         """Predict the Gaussian of each row, with the mean and standard deviation of `predict`.
 
         Parameters
@@ -322,8 +340,8 @@ class GaussianProcessRegressor(SklearnGPR):
         return norm(loc=mean, scale=np.where(std == 0, SMALLEST_STD, std))
 
     def log_marginal_likelihood(  # noqa: D102  scikit-learn's says it
-        self, theta=None, eval_gradient=False, clone_kernel=True
-    ):
+        self, theta: ArrayLike | None = None, eval_gradient: bool = False, clone_kernel: bool = True
+    ) -> float | tuple[float, FloatArray]:
         check_is_fitted(self, "alpha_")
         if theta is None:
             if eval_gradient:
@@ -332,11 +350,11 @@ class GaussianProcessRegressor(SklearnGPR):
         theta = np.asarray(theta, dtype=float)
         if not clone_kernel:
             self.kernel_.theta = theta
-        covariance = covariance_of(self.kernel_, self.X_train_)
-        objective = Objective(covariance, self.y_train_, self.noise_)
+        cov = covariance_of(self.kernel_, self.X_train_)
+        objective = Objective(cov, self.y_train_, self.noise_)
         return objective(theta) if eval_gradient else objective.value(theta)
 
-    def predict_leave_one_out(self, equal_together=False):
+    def predict_leave_one_out(self, equal_together: bool = False) -> tuple[FloatArray, FloatArray]:
         """Predict each label that was learnt from all others, with these hyper-parameters.
 
         Parameters
@@ -359,7 +377,7 @@ class GaussianProcessRegressor(SklearnGPR):
         return mean * self.y_scale_ + self.y_mean_, std
 
     @property
-    def L_(self):
+    def L_(self) -> FloatArray:
         """Lower Cholesky factor of the kernel matrix."""
         check_is_fitted(self, "alpha_")
         return self.factor_.L
@@ -367,27 +385,10 @@ class GaussianProcessRegressor(SklearnGPR):
     def _is_fitted(self):
         return hasattr(self, "alpha_")
 
-    def _check_X(self, X, **options):
-        """Validate X as the kernel needs it, and labels if there are any among the options."""
-        refuse_crystals(X)
-        kernel = getattr(self, "kernel_", self.kernel)
-        vectors = kernel is None or kernel.requires_vector_input
-        dtype = np.float64 if vectors else None
-        return validate_data(self, X, ensure_2d=vectors, dtype=dtype, **options)
-
-    def _check_X_y(self, X, y, reset):
-        X, y = self._check_X(X, y=y, multi_output=True, y_numeric=True, reset=reset)
-        check_targets(y, self.n_targets, None if reset else self.targets_)
-        return X, y.astype(float)
-
     def _set_targets(self, y, noise):
         """Keep the labels in their own unit, and labels and noise in that of the process."""
         self.targets_ = y
-        n_targets = y.shape[1] if y.ndim > 1 else 1
-        self.y_mean_, self.y_scale_ = np.zeros(n_targets), np.ones(n_targets)
-        if self.normalize_y:
-            self.y_mean_ = np.ravel(np.mean(y, axis=0))
-            self.y_scale_ = np.ravel(label_scale(y))
+        self.y_mean_, self.y_scale_ = unit_of_process(y, self.normalize_y)
         self.y_train_ = (y - self.y_mean_) / self.y_scale_
         self.noise_ = noise + (self.label_std_ / self.y_scale_[0]) ** 2
 

@@ -5,9 +5,12 @@ given its nearest predecessors. A prediction uses the nearest labels only: one s
 `n_neighbors` equations per row. GPBoost finds the hyper-parameters.
 """
 
+from __future__ import annotations
+
 import logging
 import threading
 import warnings
+from typing import Literal, overload
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -17,6 +20,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..structures.typing import ArrayLike, FloatArray, Predicted, RandomState, Self
 from .chunking import in_chunks
 
 __all__ = ["VecchiaGaussianProcessRegressor"]
@@ -99,15 +103,15 @@ class VecchiaGaussianProcessRegressor(RegressorMixin, BaseEstimator):
 
     def __init__(
         self,
-        amplitude=None,
-        length_scale=None,
-        noise_level=None,
+        amplitude: float | None = None,
+        length_scale: float | None = None,
+        noise_level: float | None = None,
         *,
-        n_neighbors=20,
-        n_search=5000,
-        n_jobs=None,
-        random_state=None,
-    ):
+        n_neighbors: int = 20,
+        n_search: int | None = 5000,
+        n_jobs: int | None = None,
+        random_state: RandomState = None,
+    ) -> None:
         self.amplitude = amplitude
         self.length_scale = length_scale
         self.noise_level = noise_level
@@ -116,7 +120,7 @@ class VecchiaGaussianProcessRegressor(RegressorMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Find the hyper-parameters, unless they are given, and store the labels.
 
         Parameters
@@ -143,7 +147,7 @@ class VecchiaGaussianProcessRegressor(RegressorMixin, BaseEstimator):
         self.amplitude_, self.length_scale_, self.noise_level_ = found
         return self._keep(X, y)
 
-    def partial_fit(self, X, y):
+    def partial_fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Add labels; keep the hyper-parameters and the mean of the prior.
 
         Parameters
@@ -160,7 +164,14 @@ class VecchiaGaussianProcessRegressor(RegressorMixin, BaseEstimator):
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, reset=False)
         return self._keep(np.vstack([self.X_train_, X]), np.concatenate([self.y_train_, y]))
 
-    def predict(self, X, return_std=False):
+    @overload
+    def predict(self, X: ArrayLike, return_std: Literal[False] = False) -> FloatArray: ...
+    @overload
+    def predict(self, X: ArrayLike, return_std: Literal[True]) -> tuple[FloatArray, FloatArray]: ...
+    @overload
+    def predict(self, X: ArrayLike, return_std: bool) -> Predicted: ...
+
+    def predict(self, X: ArrayLike, return_std: bool = False) -> Predicted:
         """Predict mean and, if asked for, standard deviation.
 
         Parameters

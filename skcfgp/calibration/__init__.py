@@ -5,6 +5,8 @@ granted, of ``(y_true, distribution)``; `uncertainty_report` gives all of them, 
 tells enough. `skcfgp.calibration.scorers` makes scorers of them.
 """
 
+from typing import TYPE_CHECKING
+
 from .. import lazily
 
 # Most of these modules need scikit-learn, whose import takes a second; the metrics do not.
@@ -43,4 +45,36 @@ _NAMES = {
 
 __all__ = [*_NAMES]
 
-__getattr__, __dir__ = lazily(__name__, _NAMES)
+if TYPE_CHECKING:
+    from .distribution_metrics import coverage_by_level as coverage_by_level
+    from .distribution_metrics import crps as crps
+    from .distribution_metrics import pit_values as pit_values
+    from .enrichment import error_enrichment as error_enrichment
+    from .exchangeable import ExchangeabilityWarning as ExchangeabilityWarning
+    from .metrics import calibration_curve as calibration_curve
+    from .metrics import coverage as coverage
+    from .metrics import coverage_interval as coverage_interval
+    from .metrics import crps_gaussian as crps_gaussian
+    from .metrics import dispersion as dispersion
+    from .metrics import ence as ence
+    from .metrics import mean_squared_z as mean_squared_z
+    from .metrics import miscalibration_area as miscalibration_area
+    from .metrics import negative_log_likelihood as negative_log_likelihood
+    from .metrics import sharpness as sharpness
+    from .odds import ExpectedCounts as ExpectedCounts
+    from .odds import condition_probability as condition_probability
+    from .odds import expected_counts as expected_counts
+    from .predictive import predict_distribution as predict_distribution
+    from .ranking import ause as ause
+    from .ranking import error_decay_curve as error_decay_curve
+    from .ranking import spearman as spearman
+    from .regressor import CalibratedRegressor as CalibratedRegressor
+    from .report import UncertaintyReport as UncertaintyReport
+    from .report import uncertainty_report as uncertainty_report
+    from .resampling import calibrated_reference as calibrated_reference
+    from .resampling import mean_squared_z_interval as mean_squared_z_interval
+    from .score_distributions import FewScoresWarning as FewScoresWarning
+    from .transformed import MonotoneTargetRegressor as MonotoneTargetRegressor
+    from .transformed_distribution import TransformedDistribution as TransformedDistribution
+else:
+    __getattr__, __dir__ = lazily(__name__, _NAMES)

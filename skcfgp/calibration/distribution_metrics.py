@@ -5,12 +5,16 @@ each row, as `skcfgp.calibration.predict_distribution` gives it; or of ``(y_true
 which stands for a Gaussian.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import beta
 from scipy.stats import binomtest, norm, t
 
+from ..structures.typing import ArrayLike, DataFrame, Distribution, FloatArray
 from .common import check_column, check_predictions, check_probability, check_std
 
 __all__ = ["LEVELS", "as_distribution", "coverage_by_level", "crps", "pit_values", "two_sigma_std"]
@@ -25,7 +29,9 @@ TWO_SIGMA = math.erf(math.sqrt(2))
 N_QUANTILES = 1000
 
 
-def pit_values(y_true, y_pred, y_std=None):
+def pit_values(
+    y_true: ArrayLike, y_pred: Distribution | ArrayLike, y_std: ArrayLike | None = None
+) -> FloatArray:
     """Probability integral transform: the predicted probability of a smaller label [1]_.
 
     Parameters
@@ -58,7 +64,14 @@ def pit_values(y_true, y_pred, y_std=None):
     return np.asarray(distribution.cdf(y_true))
 
 
-def coverage_by_level(y_true, y_pred, y_std=None, *, levels=LEVELS, confidence_level=0.95):
+def coverage_by_level(
+    y_true: ArrayLike,
+    y_pred: Distribution | ArrayLike,
+    y_std: ArrayLike | None = None,
+    *,
+    levels: Sequence[float] = LEVELS,
+    confidence_level: float = 0.95,
+) -> DataFrame:
     """Share of labels in central intervals, with Wilson's interval, and mean width of these.
 
     Parameters
@@ -113,7 +126,9 @@ def wilson(inside, confidence_level=0.95):
     return float(interval.low), float(interval.high)
 
 
-def crps(y_true, y_pred, y_std=None):
+def crps(
+    y_true: ArrayLike, y_pred: Distribution | ArrayLike, y_std: ArrayLike | None = None
+) -> float:
     r"""Mean continuous ranked probability score, in the unit of y.
 
     That of a Student-t with :math:`\nu` degrees of freedom, location 0 and scale 1 is [1]_

@@ -4,11 +4,15 @@
 by pair and prototype by prototype, by an exact test that is corrected for the number of groups.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
 
 from ..structures import check_structures
+from ..structures.typing import ArrayLike, Crystals, DataFrame
 from .common import check_count, check_predictions
 
 __all__ = ["error_enrichment"]
@@ -18,16 +22,16 @@ SYMPREC = 0.1
 
 
 def error_enrichment(
-    structures,
-    y_true,
-    y_pred,
-    y_std=None,
+    structures: Crystals,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    y_std: ArrayLike | None = None,
     *,
-    by=("element", "pair", "prototype"),
-    worst=0.1,
-    threshold=None,
-    min_count=5,
-):
+    by: str | Sequence[str] = ("element", "pair", "prototype"),
+    worst: float = 0.1,
+    threshold: float | None = None,
+    min_count: int = 5,
+) -> DataFrame:
     r"""Find the groups of crystals that are over-represented among the badly predicted.
 
     A crystal is bad if its absolute error is among the largest, or, where `y_std` is given, its

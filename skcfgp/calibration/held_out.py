@@ -15,9 +15,31 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from ..gaussian_process.common import last_step
 from ..gaussian_process.regressor import GaussianProcessRegressor
+from .common import check_count
 from .predictive import predict_with_std
+from .score_distributions import METHODS
 
-__all__ = ["by_folds", "label_std_param", "leave_one_out", "take_prefit"]
+__all__ = ["by_folds", "check_parameters", "label_std_param", "leave_one_out", "take_prefit"]
+
+
+def check_parameters(model, source):
+    """Check those of a `CalibratedRegressor` that do not depend on the rows."""
+    if model.method not in METHODS:
+        raise ValueError(f"method must be one of {list(METHODS)}, got {model.method!r}.")
+    if source not in ("folds", "leave_one_out", "prefit"):
+        raise ValueError(
+            "cv must be a number of folds, a splitter, 'leave_one_out' or 'prefit', got "
+            f"{model.cv!r}."
+        )
+    if model.n_neighbors is None:
+        return
+    check_count("n_neighbors", model.n_neighbors)
+    if isinstance(getattr(model.estimator, "estimator", model.estimator), Pipeline):
+        raise ValueError(
+            "n_neighbors compares the features that the last step gets, and the estimator is a "
+            "Pipeline. Make the calibration its last step: make_pipeline(..., "
+            "CalibratedRegressor(...))."
+        )
 
 
 def by_folds(estimator, X, y, **options):

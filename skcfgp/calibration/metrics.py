@@ -4,8 +4,13 @@ The errors are ``e = y_true - y_pred``, in standard deviations ``z = e / y_std``
 calibrated if z is a standard normal variable whatever `y_std` is.
 """
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 
+from ..structures.typing import ArrayLike, Distribution, FloatArray
 from .common import check_count, check_predictions, check_std, mean_of_ties
 from .distribution_metrics import as_distribution, crps, pit_values, wilson
 
@@ -23,7 +28,7 @@ __all__ = [
 ]
 
 
-def coverage(y_true, y_pred, y_std, n_sigma=2.0):
+def coverage(y_true: ArrayLike, y_pred: ArrayLike, y_std: ArrayLike, n_sigma: float = 2.0) -> float:
     """Fraction of rows with an error of at most `n_sigma` standard deviations.
 
     Parameters
@@ -39,7 +44,13 @@ def coverage(y_true, y_pred, y_std, n_sigma=2.0):
     return float(_inside(y_true, y_pred, y_std, n_sigma).mean())
 
 
-def coverage_interval(y_true, y_pred, y_std, n_sigma=2.0, confidence_level=0.95):
+def coverage_interval(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    y_std: ArrayLike,
+    n_sigma: float = 2.0,
+    confidence_level: float = 0.95,
+) -> tuple[float, float]:
     """Wilson interval of the `coverage`, for independent rows [1]_.
 
     Parameters
@@ -59,7 +70,14 @@ def coverage_interval(y_true, y_pred, y_std, n_sigma=2.0, confidence_level=0.95)
     return wilson(_inside(y_true, y_pred, y_std, n_sigma), confidence_level)
 
 
-def calibration_curve(y_true, y_pred, y_std=None, *, form="interval", n_levels=100):
+def calibration_curve(
+    y_true: ArrayLike,
+    y_pred: Distribution | ArrayLike,
+    y_std: ArrayLike | None = None,
+    *,
+    form: Literal["interval", "quantile"] = "interval",
+    n_levels: int = 100,
+) -> tuple[FloatArray, FloatArray]:
     """Observed against predicted probability.
 
     Parameters
@@ -85,7 +103,14 @@ def calibration_curve(y_true, y_pred, y_std=None, *, form="interval", n_levels=1
     return probability, np.searchsorted(np.sort(pit), probability, side="right") / len(pit)
 
 
-def miscalibration_area(y_true, y_pred, y_std=None, *, form="interval", n_levels=100):
+def miscalibration_area(
+    y_true: ArrayLike,
+    y_pred: Distribution | ArrayLike,
+    y_std: ArrayLike | None = None,
+    *,
+    form: Literal["interval", "quantile"] = "interval",
+    n_levels: int = 100,
+) -> float:
     r"""Area between the calibration curve and the diagonal: 0 is perfect, 0.5 the worst.
 
     At a probability p the curve is the fraction of rows whose probability integral transform u
@@ -136,7 +161,7 @@ def area_to_diagonal(probability, observed):
     return float(pieces @ np.diff(probability))
 
 
-def sharpness(y_std):
+def sharpness(y_std: ArrayLike) -> float:
     """Root mean square of the standard deviations, in the unit of y [1]_.
 
     Smaller is better, among models that are calibrated.
@@ -157,7 +182,7 @@ def sharpness(y_std):
     return float(np.sqrt(np.mean(check_std(y_std) ** 2)))
 
 
-def dispersion(y_std):
+def dispersion(y_std: ArrayLike) -> float:
     """Coefficient of variation of the standard deviations: ``std(y_std, ddof=1) / mean(y_std)``.
 
     It is 0 if all are equal, which tells nothing about single crystals, and NaN for one row.
@@ -174,7 +199,7 @@ def dispersion(y_std):
     return float(y_std.std(ddof=1) / y_std.mean()) if len(y_std) > 1 else np.nan
 
 
-def ence(y_true, y_pred, y_std, *, n_bins=10):
+def ence(y_true: ArrayLike, y_pred: ArrayLike, y_std: ArrayLike, *, n_bins: int = 10) -> float:
     r"""Measure the expected normalised calibration error [1]_.
 
     Rows are sorted by `y_std` and cut into bins of equal counts (within one). With RMV the root
@@ -214,7 +239,7 @@ def ence(y_true, y_pred, y_std, *, n_bins=10):
     return float(np.mean(np.abs(rmv - rmse) / rmv))
 
 
-def mean_squared_z(y_true, y_pred, y_std):
+def mean_squared_z(y_true: ArrayLike, y_pred: ArrayLike, y_std: ArrayLike) -> float:
     """Mean of z squared: 1 if calibrated, above if overconfident, whatever the distribution [1]_.
 
     Parameters
@@ -238,7 +263,9 @@ def mean_squared_z(y_true, y_pred, y_std):
     return float(np.mean(_z_scores(y_true, y_pred, y_std) ** 2))
 
 
-def negative_log_likelihood(y_true, y_pred, y_std=None):
+def negative_log_likelihood(
+    y_true: ArrayLike, y_pred: Distribution | ArrayLike, y_std: ArrayLike | None = None
+) -> float:
     r"""Mean negative log density, in nats [1]_.
 
     That of a Gaussian is :math:`\frac{1}{2}\ln(2\pi\sigma^2) + \frac{1}{2} z^2`. Another unit of y
@@ -264,7 +291,7 @@ def negative_log_likelihood(y_true, y_pred, y_std=None):
     return float(-distribution.logpdf(y_true).mean())
 
 
-def crps_gaussian(y_true, y_pred, y_std):
+def crps_gaussian(y_true: ArrayLike, y_pred: ArrayLike, y_std: ArrayLike) -> float:
     r"""Mean continuous ranked probability score of a Gaussian, in the unit of y.
 
     It is :math:`\sigma\,[z(2\Phi(z) - 1) + 2\varphi(z) - 1/\sqrt{\pi}]` (section 4.2 of

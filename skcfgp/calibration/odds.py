@@ -1,9 +1,12 @@
 """The odds of a condition: its probability for each crystal, and what a choice finds and misses."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
 
+from ..structures.typing import ArrayLike, Distribution, FloatArray
 from .common import check_column
 
 __all__ = ["ExpectedCounts", "condition_probability", "expected_counts"]
@@ -22,7 +25,9 @@ class ExpectedCounts(NamedTuple):
     missed: float
 
 
-def condition_probability(distribution, *, above=None, below=None):
+def condition_probability(
+    distribution: Distribution, *, above: float | None = None, below: float | None = None
+) -> FloatArray:
     """Compute the probability that each label lies between two limits.
 
     Parameters
@@ -63,7 +68,7 @@ def condition_probability(distribution, *, above=None, below=None):
     return np.where(distribution.median() < low, from_right, from_left)
 
 
-def expected_counts(probability, chosen):
+def expected_counts(probability: ArrayLike, chosen: ArrayLike) -> ExpectedCounts:
     """Compute how many crystals a choice is expected to find, and how many to miss.
 
     Expected numbers add up whether or not the labels depend on each other.

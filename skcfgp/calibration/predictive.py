@@ -1,5 +1,7 @@
 """What a fitted model says of new rows: mean and standard deviation, or the whole distribution."""
 
+from __future__ import annotations
+
 import numpy as np
 from scipy.stats import norm
 from sklearn.compose import TransformedTargetRegressor
@@ -8,11 +10,12 @@ from sklearn.pipeline import Pipeline
 
 from ..gaussian_process.common import last_step
 from ..gaussian_process.regressor import SMALLEST_STD
+from ..structures.typing import Distribution, Estimator, FloatArray, Rows
 
 __all__ = ["predict_distribution", "predict_with_std"]
 
 
-def predict_distribution(model, X):
+def predict_distribution(model: Estimator, X: Rows) -> Distribution:
     """Predict the distribution of each label, by any fitted model that has an error bar.
 
     A ``Pipeline`` of scikit-learn has no method for it, and passes none on; this function takes the
@@ -67,7 +70,7 @@ def predict_distribution(model, X):
     return last.predict_distribution(X)
 
 
-def predict_with_std(estimator, X):
+def predict_with_std(estimator: Estimator, X: Rows) -> tuple[FloatArray, FloatArray]:
     """Predict mean and standard deviation, by the best estimator of a search too.
 
     Parameters

@@ -1,14 +1,17 @@
 """Do the large errors have the large standard deviations? Only the order of `y_std` counts here."""
 
+from __future__ import annotations
+
 import numpy as np
 from scipy.stats import spearmanr
 
+from ..structures.typing import ArrayLike, FloatArray
 from .common import check_predictions, mean_of_ties
 
 __all__ = ["ause", "error_decay_curve", "spearman"]
 
 
-def spearman(y_true, y_pred, y_std):
+def spearman(y_true: ArrayLike, y_pred: ArrayLike, y_std: ArrayLike) -> float:
     """Correlate the ranks of standard deviation and absolute error (Spearman).
 
     Even a perfect model is far from 1, since a small error may come with a large standard
@@ -36,7 +39,9 @@ def spearman(y_true, y_pred, y_std):
     return float(spearmanr(y_std, error).statistic)
 
 
-def error_decay_curve(y_true, y_pred, y_std):
+def error_decay_curve(
+    y_true: ArrayLike, y_pred: ArrayLike, y_std: ArrayLike
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Mean absolute error of what is left when the least certain rows are removed, one by one.
 
     Rows of equal `y_std` share their mean absolute error, so that row order does not matter.
@@ -62,7 +67,7 @@ def error_decay_curve(y_true, y_pred, y_std):
     return (counts - 1) / len(error), by_std[::-1], by_error[::-1]
 
 
-def ause(y_true, y_pred, y_std):
+def ause(y_true: ArrayLike, y_pred: ArrayLike, y_std: ArrayLike) -> float:
     """Area under the sparsification error: how much worse `y_std` ranks than the error itself [1]_.
 
     The mean over the n points of `error_decay_curve` of ``by_std - by_error``, in the unit of y. It

@@ -6,12 +6,15 @@ model are standard normal. Recalibration keeps the mean and the order of the sta
 and takes the distribution of an error, in units of the standard deviation, from the z-scores.
 """
 
+from __future__ import annotations
+
+from typing import Any, Literal, overload
+
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
@@ -20,13 +23,22 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..gaussian_process.checks import check_label_std
 from ..gaussian_process.common import last_step, last_step_input
 from ..gaussian_process.regressor import GaussianProcessRegressor
-from .common import check_count, check_probability, copy_feature_names
+from ..structures.typing import (
+    ArrayLike,
+    Distribution,
+    Estimator,
+    FloatArray,
+    Predicted,
+    Rows,
+    Self,
+)
+from .common import check_probability, copy_feature_names
 from .distribution_metrics import two_sigma_std
 from .exchangeable import exchangeable_rows
-from .held_out import by_folds, label_std_param, leave_one_out, take_prefit
+from .held_out import by_folds, check_parameters, label_std_param, leave_one_out, take_prefit
 from .predictive import predict_with_std
 from .repeats import distinct_rows, folds_of_distinct_rows
-from .score_distributions import METHODS, conformal_bound, fit_scores, rescaled
+from .score_distributions import conformal_bound, fit_scores, rescaled
 from .z_scores import LocalScale, smallest_std, z_scores
 
 __all__ = ["CalibratedRegressor"]
@@ -135,15 +147,29 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     __metadata_request__fit = {"y_std": True, "selected": True}  # noqa: RUF012
 
     def __init__(
-        self, estimator=None, *, method="std_scaling", n_neighbors=None, cv=5, n_jobs=None
-    ):
+        self,
+        estimator: Estimator | None = None,
+        *,
+        method: Literal["std_scaling", "student_t", "isotonic", "conformal"] = "std_scaling",
+        n_neighbors: int | None = None,
+        cv: Any = 5,
+        n_jobs: int | None = None,
+    ) -> None:
         self.estimator = estimator
         self.method = method
         self.n_neighbors = n_neighbors
         self.cv = cv
         self.n_jobs = n_jobs
 
-    def fit(self, X, y, unseen=None, selected=None, y_std=None, **fit_params):
+    def fit(
+        self,
+        X: Rows,
+        y: ArrayLike,
+        unseen: ArrayLike | None = None,
+        selected: ArrayLike | None = None,
+        y_std: ArrayLike | None = None,
+        **fit_params: Any,
+    ) -> Self:
         """Get the z-scores, and fit the estimator on all rows.
 
         Parameters
@@ -186,7 +212,7 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             If all errors are 0, or, with "student_t", fewer than 12 distinct rows have others. The
             distributions are wide then: those of the estimator or wider.
         """
-        self._check_params()
+        check_parameters(self, self._score_source())
         y = validate_data(self, X="no_validation", y=y, y_numeric=True).astype(float)
         if y_std is not None:
             y_std = check_label_std(y_std, y)
@@ -210,7 +236,14 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         copy_feature_names(self.estimator_, self)
         return self
 
-    def predict(self, X, return_std=False):
+    @overload
+    def predict(self, X: Rows, return_std: Literal[False] = False) -> FloatArray: ...
+    @overload
+    def predict(self, X: Rows, return_std: Literal[True]) -> tuple[FloatArray, FloatArray]: ...
+    @overload
+    def predict(self, X: Rows, return_std: bool) -> Predicted: ...
+
+    def predict(self, X: Rows, return_std: bool = False) -> Predicted:
         """Predict the mean and, if asked for, the recalibrated standard deviation.
 
         Parameters
@@ -232,7 +265,7 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         mean, std = self._local_prediction(X)
         return mean, self.scale_ * std
 
-    def predict_distribution(self, X):
+    def predict_distribution(self, X: Rows) -> Distribution:
         """Predict the distribution of each label.
 
         `skcfgp.calibration.predict_distribution` does it for a ``Pipeline``.
@@ -251,7 +284,7 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self, "scale_")
         return rescaled(self.score_distribution_, *self._local_prediction(X))
 
-    def predict_interval(self, X, coverage=0.95):
+    def predict_interval(self, X: Rows, coverage: float = 0.95) -> tuple[FloatArray, FloatArray]:
         """Predict intervals that hold the labels with a given probability.
 
         Parameters
@@ -285,7 +318,7 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         return hasattr(model, "partial_fit") and not isinstance(model, FrozenEstimator)
 
     @available_if(_learns_by_row)
-    def partial_fit(self, X, y, y_std=None):
+    def partial_fit(self, X: Rows, y: ArrayLike, y_std: ArrayLike | None = None) -> Self:
         """Let the estimator learn more rows; its calibration stays as it is.
 
         Parameters
@@ -305,7 +338,7 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         last_step(self.estimator_).partial_fit(last_step_input(self.estimator_, X), y, **known)
         return self
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """Tell which metadata `fit` passes on, and to whom.
 
         Returns
@@ -335,24 +368,6 @@ class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         if isinstance(self.estimator, FrozenEstimator):
             return "prefit"
         return self.cv if isinstance(self.cv, str) else "folds"
-
-    def _check_params(self):
-        if self.method not in METHODS:
-            raise ValueError(f"method must be one of {list(METHODS)}, got {self.method!r}.")
-        if self._score_source() not in ("folds", "leave_one_out", "prefit"):
-            raise ValueError(
-                "cv must be a number of folds, a splitter, 'leave_one_out' or 'prefit', got "
-                f"{self.cv!r}."
-            )
-        if self.n_neighbors is None:
-            return
-        check_count("n_neighbors", self.n_neighbors)
-        if isinstance(getattr(self.estimator, "estimator", self.estimator), Pipeline):
-            raise ValueError(
-                "n_neighbors compares the features that the last step gets, and the estimator is a "
-                "Pipeline. Make the calibration its last step: make_pipeline(..., "
-                "CalibratedRegressor(...))."
-            )
 
     def _fit_and_predict_held_out(self, X, y, group, fit_params):
         """Set ``estimator_``, and predict all rows by models that have not learnt them."""

@@ -1,5 +1,8 @@
 """`uncertainty_report`: all metrics of predictions with an error bar in one table."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -7,6 +10,7 @@ import numpy as np
 from sklearn.metrics import mean_absolute_error, median_absolute_error, r2_score
 from sklearn.utils import check_random_state
 
+from ..structures.typing import ArrayLike, DataFrame, Distribution, RandomState
 from . import metrics as m
 from .distribution_metrics import (
     LEVELS,
@@ -63,12 +67,12 @@ class UncertaintyReport:
         Numbers of rows, of bins of the ENCE, and of resamples.
     """
 
-    table: object
+    table: DataFrame
     n_samples: int
     n_bins: int
     n_resamples: int
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> float:
         if name not in METRICS:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return float(self.table.at[name, "value"])
@@ -76,7 +80,7 @@ class UncertaintyReport:
     def __eq__(self, other):
         return isinstance(other, UncertaintyReport) and self.table.equals(other.table)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, float]:
         """Make a flat dict: one row of a table of models.
 
         Returns
@@ -85,7 +89,11 @@ class UncertaintyReport:
             Every metric under its name, and what else `table` has of it with ``_low``, ``_high``,
             ``_reference``, ``_reference_low`` and ``_reference_high`` appended.
         """
-        row = {"n_samples": self.n_samples, "n_bins": self.n_bins, "n_resamples": self.n_resamples}
+        row: dict[str, float] = {
+            "n_samples": self.n_samples,
+            "n_bins": self.n_bins,
+            "n_resamples": self.n_resamples,
+        }
         row |= self.table["value"].to_dict()
         for column in COLUMNS[1:]:
             row |= self.table[column].dropna().add_suffix(f"_{column}").to_dict()
@@ -120,8 +128,15 @@ class UncertaintyReport:
 
 
 def uncertainty_report(
-    y_true, y_pred, y_std=None, *, n_bins=10, n_resamples=1000, unit="unit of y", random_state=None
-):
+    y_true: ArrayLike,
+    y_pred: Distribution | ArrayLike,
+    y_std: ArrayLike | None = None,
+    *,
+    n_bins: int = 10,
+    n_resamples: int = 1000,
+    unit: str = "unit of y",
+    random_state: RandomState = None,
+) -> UncertaintyReport:
     """Measure accuracy, calibration, sharpness and ranking of predictions with an error bar.
 
     Parameters
@@ -184,7 +199,11 @@ def uncertainty_report(
     gaussian = family(distribution)[0] == "norm"
     y_pred, y_std = distribution.median(), two_sigma_std(distribution)
     p = y_true, y_pred, y_std
-    resampled = {"ence": partial(m.ence, n_bins=n_bins), "spearman": spearman, "ause": ause}
+    resampled: dict[str, Callable[..., float]] = {
+        "ence": partial(m.ence, n_bins=n_bins),
+        "spearman": spearman,
+        "ause": ause,
+    }
     values = {name: metric(*p) for name, metric in resampled.items()}
     z2_interval = mean_squared_z_interval(*p, n_resamples=n_resamples, random_state=random_state)
     simulated = calibrated_reference(

@@ -1,8 +1,14 @@
 """How far a metric of so many rows can be off by chance."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from scipy.stats import bootstrap
 
+from ..structures.typing import ArrayLike, Distribution, FloatArray, RandomState
 from .common import check_count, check_predictions, check_probability, check_std
 
 __all__ = ["calibrated_reference", "mean_squared_z_interval"]
@@ -11,7 +17,13 @@ __all__ = ["calibrated_reference", "mean_squared_z_interval"]
 BATCH = 10**7
 
 
-def calibrated_reference(metric, y_std, *, n_resamples=1000, random_state=None):
+def calibrated_reference(
+    metric: Callable[..., Any],
+    y_std: Distribution | ArrayLike,
+    *,
+    n_resamples: int = 1000,
+    random_state: RandomState = None,
+) -> FloatArray:
     """Compute a metric as if the model were calibrated, with the standard deviations it has.
 
     Labels are drawn from the distribution that was predicted: errors from normal distributions of
@@ -54,8 +66,9 @@ def calibrated_reference(metric, y_std, *, n_resamples=1000, random_state=None):
     random = check_random_state(random_state)
     n_resamples = range(check_count("n_resamples", n_resamples))
     if hasattr(y_std, "rvs"):
-        median, std = y_std.median(), two_sigma_std(y_std)
-        draws = (y_std.rvs(size=len(median), random_state=random) for _ in n_resamples)
+        distribution: Any = y_std
+        median, std = distribution.median(), two_sigma_std(distribution)
+        draws = (distribution.rvs(size=len(median), random_state=random) for _ in n_resamples)
     else:
         std = check_std(y_std)
         median = np.zeros_like(std)
@@ -64,8 +77,14 @@ def calibrated_reference(metric, y_std, *, n_resamples=1000, random_state=None):
 
 
 def mean_squared_z_interval(
-    y_true, y_pred, y_std, *, confidence_level=0.95, n_resamples=1000, random_state=None
-):
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    y_std: ArrayLike,
+    *,
+    confidence_level: float = 0.95,
+    n_resamples: int = 1000,
+    random_state: RandomState = None,
+) -> tuple[float, float]:
     """Bootstrap interval of `mean_squared_z`, bias-corrected and accelerated [1]_.
 
     Parameters

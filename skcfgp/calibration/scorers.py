@@ -6,9 +6,13 @@ takes ``return_std=True``. Likelihood, CRPS and miscalibration area are those of
 that the estimator predicts.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
+from ..structures.typing import ArrayLike, Estimator, Rows
 from .distribution_metrics import crps
 from .metrics import miscalibration_area, negative_log_likelihood
 from .predictive import predict_distribution, predict_with_std
@@ -49,7 +53,9 @@ class _Scorer:
         return False
 
 
-def make_std_scorer(metric, *, greater_is_better=True, **options):
+def make_std_scorer(
+    metric: Callable[..., float], *, greater_is_better: bool = True, **options: Any
+) -> Callable[[Estimator, Rows, ArrayLike], float]:
     """Make a scorer from a metric of ``(y_true, y_pred, y_std)``.
 
     `make_distribution_scorer` is for metrics of the whole distribution.
@@ -103,7 +109,9 @@ def make_std_scorer(metric, *, greater_is_better=True, **options):
     return _Scorer("make_std_scorer", predict_with_std, metric, greater_is_better, options)
 
 
-def make_distribution_scorer(metric, *, greater_is_better=True, **options):
+def make_distribution_scorer(
+    metric: Callable[..., float], *, greater_is_better: bool = True, **options: Any
+) -> Callable[[Estimator, Rows, ArrayLike], float]:
     """Make a scorer from a metric of ``(y_true, distribution)``.
 
     Parameters

@@ -5,6 +5,11 @@ through any monotone function: its inverse takes the quantiles of what was learn
 target, so the answer is a whole distribution again, which is not symmetric in the unit of y.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, overload
+
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
@@ -16,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validat
 from ..gaussian_process.checks import check_label_std
 from ..gaussian_process.common import last_step, last_step_input
 from ..gaussian_process.regressor import GaussianProcessRegressor
+from ..structures.typing import ArrayLike, Estimator, FloatArray, Predicted, Rows, Self
 from .common import check_probability, copy_feature_names
 from .distribution_metrics import two_sigma_std
 from .predictive import predict_distribution
@@ -80,12 +86,25 @@ class MonotoneTargetRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
     __metadata_request__predict = {"return_std": True}  # noqa: RUF012
     __metadata_request__fit = {"y_std": True, "selected": True}  # noqa: RUF012
 
-    def __init__(self, regressor=None, *, func=np.log10, inverse_func=exp10):
+    def __init__(
+        self,
+        regressor: Estimator | None = None,
+        *,
+        func: Callable[..., Any] = np.log10,
+        inverse_func: Callable[..., Any] = exp10,
+    ) -> None:
         self.regressor = regressor
         self.func = func
         self.inverse_func = inverse_func
 
-    def fit(self, X, y, y_std=None, selected=None, **fit_params):
+    def fit(
+        self,
+        X: Rows,
+        y: ArrayLike,
+        y_std: ArrayLike | None = None,
+        selected: ArrayLike | None = None,
+        **fit_params: Any,
+    ) -> Self:
         """Fit the regressor to ``func(y)``.
 
         Parameters
@@ -127,7 +146,14 @@ class MonotoneTargetRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         copy_feature_names(self.regressor_, self)
         return self
 
-    def predict(self, X, return_std=False):
+    @overload
+    def predict(self, X: Rows, return_std: Literal[False] = False) -> FloatArray: ...
+    @overload
+    def predict(self, X: Rows, return_std: Literal[True]) -> tuple[FloatArray, FloatArray]: ...
+    @overload
+    def predict(self, X: Rows, return_std: bool) -> Predicted: ...
+
+    def predict(self, X: Rows, return_std: bool = False) -> Predicted:
         """Predict the median and, if asked for, a standard deviation of the same unit.
 
         Parameters
@@ -147,7 +173,7 @@ class MonotoneTargetRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         median = self._back(self.regressor_.predict(X))
         return (median, two_sigma_std(self.predict_distribution(X))) if return_std else median
 
-    def predict_distribution(self, X):
+    def predict_distribution(self, X: Rows) -> TransformedDistribution:
         """Predict the distribution of each label, in the unit of y.
 
         Parameters
@@ -166,7 +192,7 @@ class MonotoneTargetRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         functions = self.func, self.inverse_func
         return TransformedDistribution(inner, *functions, self.increasing_, self.domain_)
 
-    def predict_interval(self, X, coverage=0.95):
+    def predict_interval(self, X: Rows, coverage: float = 0.95) -> tuple[FloatArray, FloatArray]:
         """Predict intervals that hold the labels with a given probability.
 
         Parameters
@@ -191,7 +217,7 @@ class MonotoneTargetRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         return hasattr(last_step(getattr(self, "regressor_", self._base())), "partial_fit")
 
     @available_if(_learns_by_row)
-    def partial_fit(self, X, y, y_std=None):
+    def partial_fit(self, X: Rows, y: ArrayLike, y_std: ArrayLike | None = None) -> Self:
         """Let the regressor learn more rows.
 
         Parameters
@@ -214,7 +240,7 @@ class MonotoneTargetRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         last_step(self.regressor_).partial_fit(features, z, **known)
         return self
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """Tell which metadata `fit` passes on to the regressor.
 
         Returns

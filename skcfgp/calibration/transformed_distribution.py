@@ -1,6 +1,13 @@
 """`TransformedDistribution`: that of the inverse of a monotone function of a random variable."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+
+from ..structures.typing import ArrayLike, Distribution, FloatArray, RandomState
 
 __all__ = ["TransformedDistribution", "domain_of_inverse", "slope"]
 
@@ -81,14 +88,21 @@ class TransformedDistribution:
      [ 17.2 171.9]]
     """
 
-    def __init__(self, inner, func, inverse_func, increasing=True, domain=(-np.inf, np.inf)):
+    def __init__(
+        self,
+        inner: Distribution,
+        func: Callable[..., Any],
+        inverse_func: Callable[..., Any],
+        increasing: bool = True,
+        domain: tuple[float, float] = (-np.inf, np.inf),
+    ) -> None:
         self.inner = inner
         self.func = func
         self.inverse_func = inverse_func
         self.increasing = increasing
         self.domain = domain
 
-    def cdf(self, y):
+    def cdf(self, y: ArrayLike) -> FloatArray:
         """Compute the probability of at most y.
 
         Parameters
@@ -101,7 +115,7 @@ class TransformedDistribution:
         """
         return self._of_inner(y, self.inner.cdf, self.inner.sf, at_bottom=0.0, at_top=1.0)
 
-    def sf(self, y):
+    def sf(self, y: ArrayLike) -> FloatArray:
         """Compute the probability of more than y.
 
         Parameters
@@ -114,7 +128,7 @@ class TransformedDistribution:
         """
         return self._of_inner(y, self.inner.sf, self.inner.cdf, at_bottom=1.0, at_top=0.0)
 
-    def ppf(self, q):
+    def ppf(self, q: ArrayLike) -> FloatArray:
         """Compute the value that is not exceeded with probability q.
 
         Parameters
@@ -128,7 +142,7 @@ class TransformedDistribution:
         """
         return self._back(self.inner.ppf(q) if self.increasing else self.inner.isf(q))
 
-    def isf(self, q):
+    def isf(self, q: ArrayLike) -> FloatArray:
         """Compute the value that is exceeded with probability q.
 
         Parameters
@@ -142,7 +156,7 @@ class TransformedDistribution:
         """
         return self._back(self.inner.isf(q) if self.increasing else self.inner.ppf(q))
 
-    def median(self):
+    def median(self) -> FloatArray:
         """Compute the value that is exceeded with probability 1/2.
 
         Returns
@@ -151,7 +165,7 @@ class TransformedDistribution:
         """
         return self.ppf(0.5)
 
-    def interval(self, confidence):
+    def interval(self, confidence: float) -> tuple[FloatArray, FloatArray]:
         """Compute the ends of the central interval, whose tails are equally probable.
 
         Parameters
@@ -166,7 +180,7 @@ class TransformedDistribution:
         tail = (1 - confidence) / 2
         return self.ppf(tail), self.isf(tail)
 
-    def logpdf(self, y):
+    def logpdf(self, y: ArrayLike) -> FloatArray:
         """Compute the logarithm of the density, per unit of y.
 
         Parameters
@@ -185,7 +199,7 @@ class TransformedDistribution:
             value = self.inner.logpdf(self.func(some)) + np.log(np.abs(slope(self.func, some)))
         return np.where(inside, value, -np.inf)
 
-    def pdf(self, y):
+    def pdf(self, y: ArrayLike) -> FloatArray:
         """Compute the density, per unit of y.
 
         Parameters
@@ -198,7 +212,9 @@ class TransformedDistribution:
         """
         return np.exp(self.logpdf(y))
 
-    def rvs(self, size=None, random_state=None):
+    def rvs(
+        self, size: int | tuple[int, ...] | None = None, random_state: RandomState = None
+    ) -> FloatArray:
         """Draw values.
 
         Parameters
@@ -215,7 +231,7 @@ class TransformedDistribution:
         size = np.shape(self.median()) if size is None else size
         return self._back(self.inner.rvs(size=size, random_state=random_state))
 
-    def mean(self):
+    def mean(self) -> FloatArray:
         """Compute the mean, from 1,000 quantiles.
 
         Returns
@@ -225,7 +241,7 @@ class TransformedDistribution:
         """
         return self._moment(lambda y: y)
 
-    def var(self):
+    def var(self) -> FloatArray:
         """Compute the variance, as `mean` does.
 
         Returns
@@ -236,7 +252,7 @@ class TransformedDistribution:
         with np.errstate(invalid="ignore"):
             return self._moment(lambda y: (y - mean) ** 2)
 
-    def std(self):
+    def std(self) -> FloatArray:
         """Compute the root of the variance.
 
         Returns

@@ -1,6 +1,9 @@
 """The loaders of the bundled data."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -8,6 +11,11 @@ from sklearn.utils import Bunch
 from ..structures import Crystal, object_array
 
 DATA = Path(__file__).parent / "data"
+
+Form: TypeAlias = Literal["pymatgen", "arrays"]
+Split: TypeAlias = Literal["train", "pool", "test", "paper"] | None
+Dielectric: TypeAlias = Literal["refractive_index", "poly_total", "poly_electronic", "band_gap"]
+Elastic: TypeAlias = Literal["K_VRH", "G_VRH", "poisson_ratio"]
 
 #: Unit of each property.
 UNITS = {
@@ -23,7 +31,27 @@ UNITS = {
 }
 
 
-def load_formation_energy(*, return_X_y=False, as_frame=False, split=None, structures="pymatgen"):
+@overload
+def load_formation_energy(
+    *,
+    return_X_y: Literal[False] = ...,
+    as_frame: bool = ...,
+    split: Split = ...,
+    structures: Form = ...,
+) -> Bunch: ...
+@overload
+def load_formation_energy(
+    *, return_X_y: Literal[True], as_frame: bool = ..., split: Split = ..., structures: Form = ...
+) -> tuple[Any, Any]: ...
+
+
+def load_formation_energy(
+    *,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    split: Split = None,
+    structures: Form = "pymatgen",
+) -> Bunch | tuple[Any, Any]:
     """Load 3,938 crystals and their formation energies (FLLA, Materials Project DFT).
 
     Parameters
@@ -64,9 +92,31 @@ def load_formation_energy(*, return_X_y=False, as_frame=False, split=None, struc
     return _load("formation_energy", target, return_X_y, as_frame, structures, parts)
 
 
+@overload
 def load_dielectric(
-    *, target="refractive_index", return_X_y=False, as_frame=False, structures="pymatgen"
-):
+    *,
+    target: Dielectric = ...,
+    return_X_y: Literal[False] = ...,
+    as_frame: bool = ...,
+    structures: Form = ...,
+) -> Bunch: ...
+@overload
+def load_dielectric(
+    *,
+    target: Dielectric = ...,
+    return_X_y: Literal[True],
+    as_frame: bool = ...,
+    structures: Form = ...,
+) -> tuple[Any, Any]: ...
+
+
+def load_dielectric(
+    *,
+    target: Dielectric = "refractive_index",
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    structures: Form = "pymatgen",
+) -> Bunch | tuple[Any, Any]:
     """Load 1,056 crystals and their dielectric properties (Materials Project DFPT).
 
     Parameters
@@ -86,7 +136,31 @@ def load_dielectric(
     return _load("dielectric", target, return_X_y, as_frame, structures)
 
 
-def load_elastic(*, target="K_VRH", return_X_y=False, as_frame=False, structures="pymatgen"):
+@overload
+def load_elastic(
+    *,
+    target: Elastic = ...,
+    return_X_y: Literal[False] = ...,
+    as_frame: bool = ...,
+    structures: Form = ...,
+) -> Bunch: ...
+@overload
+def load_elastic(
+    *,
+    target: Elastic = ...,
+    return_X_y: Literal[True],
+    as_frame: bool = ...,
+    structures: Form = ...,
+) -> tuple[Any, Any]: ...
+
+
+def load_elastic(
+    *,
+    target: Elastic = "K_VRH",
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    structures: Form = "pymatgen",
+) -> Bunch | tuple[Any, Any]:
     """Load 1,181 crystals and their elastic moduli (Materials Project DFT).
 
     Parameters

@@ -1,11 +1,24 @@
 """Base classes of the Displays, and labels with a unit."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
 import numpy as np
 
 from ..calibration import predict_distribution
 from ..calibration.common import check_predictions
 from ..calibration.distribution_metrics import two_sigma_std
 from ..gaussian_process.common import last_step
+from ..structures.typing import ArrayLike, Distribution, Estimator, FloatArray, Rows, Self
+
+if TYPE_CHECKING:
+    import matplotlib.axes
+
+Axes: TypeAlias = "matplotlib.axes.Axes"
+#: Options of what matplotlib draws.
+Style: TypeAlias = "dict[str, Any] | None"
 
 #: Probability of the intervals that are drawn of a distribution.
 COVERAGE = 0.95
@@ -13,6 +26,8 @@ COVERAGE = 0.95
 
 class Display:
     """A Display whose `plot` sets ``ax_`` and ``figure_``, the matplotlib Axes and Figure."""
+
+    plot: Callable[..., Any]
 
     def _axes(self, ax):
         if ax is None:
@@ -26,13 +41,15 @@ class Display:
 class FromEstimatorMixin:
     """A Display that can be drawn from the predictions of an estimator."""
 
+    from_predictions: ClassVar[Callable[..., Any]]
+
     @staticmethod
     def _default_options(X):
         """Return options of `from_predictions` that follow from X."""
         return {}
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, **options):
+    def from_estimator(cls, estimator: Estimator, X: Rows, y: ArrayLike, **options: Any) -> Self:
         """Predict distributions and draw them.
 
         Parameters
@@ -60,15 +77,15 @@ class PredictionDisplay(FromEstimatorMixin, Display):
 
     def __init__(
         self,
-        y_true,
-        y_pred,
-        y_std=None,
+        y_true: FloatArray,
+        y_pred: FloatArray,
+        y_std: FloatArray | None = None,
         *,
-        interval=None,
-        name=None,
-        target_name="target",
-        unit="",
-    ):
+        interval: FloatArray | None = None,
+        name: str | None = None,
+        target_name: str = "target",
+        unit: str = "",
+    ) -> None:
         self.y_true = y_true
         self.y_pred = y_pred
         self.y_std = y_std
@@ -79,8 +96,16 @@ class PredictionDisplay(FromEstimatorMixin, Display):
 
     @classmethod
     def from_predictions(
-        cls, y_true, y_pred, y_std=None, *, name=None, target_name="target", unit="", **plot_options
-    ):
+        cls,
+        y_true: ArrayLike,
+        y_pred: Distribution | ArrayLike,
+        y_std: ArrayLike | None = None,
+        *,
+        name: str | None = None,
+        target_name: str = "target",
+        unit: str = "",
+        **plot_options: Any,
+    ) -> Self:
         """Draw predictions.
 
         Parameters
@@ -105,10 +130,11 @@ class PredictionDisplay(FromEstimatorMixin, Display):
         """
         interval = None
         if hasattr(y_pred, "interval"):
-            interval = np.asarray(y_pred.interval(COVERAGE))
-            y_pred, y_std = y_pred.median(), two_sigma_std(y_pred)
+            distribution: Any = y_pred
+            interval = np.asarray(distribution.interval(COVERAGE))
+            y_pred, y_std = distribution.median(), two_sigma_std(distribution)
         columns = check_predictions(y_true, y_pred, y_std, allow_zero=True)
-        labels = {"name": name, "target_name": target_name, "unit": unit}
+        labels: dict[str, Any] = {"name": name, "target_name": target_name, "unit": unit}
         return cls(*columns, interval=interval, **labels).plot(**plot_options)
 
     def _bars(self, n_sigma, rows=slice(None)):
@@ -121,8 +147,10 @@ class PredictionDisplay(FromEstimatorMixin, Display):
         return np.tile(n_sigma * self.y_std[rows], (2, 1)), rf"$\pm {n_sigma:g}\,\sigma$"
 
     def _check_std(self, what):
+        """Return the standard deviations; ValueError if there are none."""
         if self.y_std is None:
             raise ValueError(f"{what} needs y_std, got None.")
+        return self.y_std
 
     def _set_title(self, title):
         title = title if self.name is None else f"{self.name}: {title}"

@@ -1,11 +1,16 @@
 """Displays of calibration: curve of coverage, and histogram of PIT values."""
 
+from __future__ import annotations
+
+from typing import Any, Literal
+
 import numpy as np
 
 from ..calibration import calibration_curve, miscalibration_area, pit_values
 from ..calibration.common import check_count
 from ..calibration.distribution_metrics import LEVELS
-from ._base import Display, FromEstimatorMixin, line_style
+from ..structures.typing import ArrayLike, Distribution, FloatArray, Self
+from ._base import Axes, Display, FromEstimatorMixin, Style, line_style
 
 __all__ = ["CalibrationCurveDisplay", "PITHistogramDisplay"]
 
@@ -54,7 +59,16 @@ class CalibrationCurveDisplay(FromEstimatorMixin, Display):
     0.01 0.22
     """
 
-    def __init__(self, probability, observed, *, area, n_samples, form="interval", name=None):
+    def __init__(
+        self,
+        probability: FloatArray,
+        observed: FloatArray,
+        *,
+        area: float,
+        n_samples: int,
+        form: Literal["interval", "quantile"] = "interval",
+        name: str | None = None,
+    ) -> None:
         self.probability = probability
         self.observed = observed
         self.area = area
@@ -64,8 +78,16 @@ class CalibrationCurveDisplay(FromEstimatorMixin, Display):
 
     @classmethod
     def from_predictions(
-        cls, y_true, y_pred, y_std=None, *, form="interval", n_levels=100, name=None, **plot_options
-    ):
+        cls,
+        y_true: ArrayLike,
+        y_pred: Distribution | ArrayLike,
+        y_std: ArrayLike | None = None,
+        *,
+        form: Literal["interval", "quantile"] = "interval",
+        n_levels: int = 100,
+        name: str | None = None,
+        **plot_options: Any,
+    ) -> Self:
         """Draw predictions.
 
         Parameters
@@ -90,10 +112,17 @@ class CalibrationCurveDisplay(FromEstimatorMixin, Display):
         arrays = y_true, y_pred, y_std
         curve = calibration_curve(*arrays, form=form, n_levels=n_levels)
         area = miscalibration_area(*arrays, form=form, n_levels=n_levels)
-        display = cls(*curve, area=area, n_samples=len(y_true), form=form, name=name)
+        display = cls(*curve, area=area, n_samples=np.size(y_true), form=form, name=name)
         return display.plot(**plot_options)
 
-    def plot(self, ax=None, *, line_kwargs=None, diagonal_kwargs=None, band_kwargs=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        line_kwargs: Style = None,
+        diagonal_kwargs: Style = None,
+        band_kwargs: Style = None,
+    ) -> Self:
         """Draw the curve, and once on the same axes the diagonal and a band.
 
         The band contains 95% of perfectly calibrated models at each probability.
@@ -157,12 +186,20 @@ class PITHistogramDisplay(FromEstimatorMixin, Display):
     'predicted probability of a smaller value'
     """
 
-    def __init__(self, pit, *, name=None):
+    def __init__(self, pit: FloatArray, *, name: str | None = None) -> None:
         self.pit = pit
         self.name = name
 
     @classmethod
-    def from_predictions(cls, y_true, y_pred, y_std=None, *, name=None, **plot_options):
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_pred: Distribution | ArrayLike,
+        y_std: ArrayLike | None = None,
+        *,
+        name: str | None = None,
+        **plot_options: Any,
+    ) -> Self:
         """Draw predictions.
 
         Parameters
@@ -182,7 +219,15 @@ class PITHistogramDisplay(FromEstimatorMixin, Display):
         """
         return cls(pit_values(y_true, y_pred, y_std), name=name).plot(**plot_options)
 
-    def plot(self, ax=None, *, n_bins=20, bar_kwargs=None, line_kwargs=None, band_kwargs=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        n_bins: int = 20,
+        bar_kwargs: Style = None,
+        line_kwargs: Style = None,
+        band_kwargs: Style = None,
+    ) -> Self:
         """Draw, with the height of a right model and the band that holds 95% of its bars.
 
         Parameters

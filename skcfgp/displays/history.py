@@ -1,8 +1,17 @@
 """`TrainingHistoryDisplay`: errors during the training of a network."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
-from ._base import Display, axis_label, quantity
+from ..structures.typing import Self
+from ._base import Axes, Display, Style, axis_label, quantity
+
+if TYPE_CHECKING:
+    from ..features import MEGNetFeaturizer
 
 __all__ = ["TrainingHistoryDisplay"]
 
@@ -22,13 +31,21 @@ class TrainingHistoryDisplay(Display):
         Unit of the target.
     """
 
-    def __init__(self, history, *, best_epoch=None, unit=""):
+    def __init__(
+        self,
+        history: Mapping[str, Sequence[float]],
+        *,
+        best_epoch: int | None = None,
+        unit: str = "",
+    ) -> None:
         self.history = history
         self.best_epoch = best_epoch
         self.unit = unit
 
     @classmethod
-    def from_estimator(cls, featurizer, *, unit=None, **plot_options):
+    def from_estimator(
+        cls, featurizer: MEGNetFeaturizer, *, unit: str | None = None, **plot_options: Any
+    ) -> Self:
         """Draw the training of the network of a fitted `skcfgp.MEGNetFeaturizer`.
 
         Parameters
@@ -64,7 +81,14 @@ class TrainingHistoryDisplay(Display):
         return cls.from_history(training["history"], best_epoch=best_epoch, **plot_options)
 
     @classmethod
-    def from_history(cls, history, *, best_epoch=None, unit="", **plot_options):
+    def from_history(
+        cls,
+        history: Mapping[str, Sequence[float]],
+        *,
+        best_epoch: int | None = None,
+        unit: str = "",
+        **plot_options: Any,
+    ) -> Self:
         """Draw a history.
 
         Parameters
@@ -82,7 +106,14 @@ class TrainingHistoryDisplay(Display):
             raise ValueError(f"history lacks {sorted(missing)}; it has {sorted(history)}.")
         return cls(history, best_epoch=best_epoch, unit=unit).plot(**plot_options)
 
-    def plot(self, ax=None, *, loss_kwargs=None, val_mae_kwargs=None, best_kwargs=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        loss_kwargs: Style = None,
+        val_mae_kwargs: Style = None,
+        best_kwargs: Style = None,
+    ) -> Self:
         """Draw, on a logarithmic axis if the error changes by a factor of four or more.
 
         Parameters

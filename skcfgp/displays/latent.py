@@ -1,9 +1,14 @@
 """`LatentMapDisplay`: a two-dimensional map of the latent vectors."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 from ..calibration.common import check_column
-from ._base import Display, axis_label
+from ..structures.typing import ArrayLike, Estimator, FloatArray, RandomState, Rows, Self
+from ._base import Axes, Display, Style, axis_label
 
 __all__ = ["LatentMapDisplay"]
 
@@ -28,14 +33,16 @@ class LatentMapDisplay(Display):
        (2008). https://jmlr.org/papers/v9/vandermaaten08a.html
     """
 
-    def __init__(self, embedding, y, *, target_name="target", unit=""):
+    def __init__(
+        self, embedding: FloatArray, y: FloatArray, *, target_name: str = "target", unit: str = ""
+    ) -> None:
         self.embedding = embedding
         self.y = y
         self.target_name = target_name
         self.unit = unit
 
     @classmethod
-    def from_estimator(cls, featurizer, X, y, **options):
+    def from_estimator(cls, featurizer: Estimator, X: Rows, y: ArrayLike, **options: Any) -> Self:
         """Compute the latent vectors and draw.
 
         Parameters
@@ -56,15 +63,15 @@ class LatentMapDisplay(Display):
     @classmethod
     def from_vectors(
         cls,
-        Z,
-        y,
+        Z: ArrayLike,
+        y: ArrayLike,
         *,
-        perplexity=30.0,
-        random_state=None,
-        target_name="target",
-        unit="",
-        **plot_options,
-    ):
+        perplexity: float = 30.0,
+        random_state: RandomState = None,
+        target_name: str = "target",
+        unit: str = "",
+        **plot_options: Any,
+    ) -> Self:
         """Embed vectors and draw.
 
         Parameters
@@ -100,7 +107,7 @@ class LatentMapDisplay(Display):
         display = cls(embedding, y, target_name=target_name, unit=unit)
         return display.plot(**plot_options)
 
-    def plot(self, ax=None, *, scatter_kwargs=None):
+    def plot(self, ax: Axes | None = None, *, scatter_kwargs: Style = None) -> Self:
         """Draw.
 
         Parameters

@@ -1,8 +1,14 @@
 """`LearningCurveDisplay`: error against number of labels for each query strategy."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
 import numpy as np
 
-from ._base import Display, axis_label, line_style
+from ..structures.typing import DataFrame, Self
+from ._base import Axes, Display, Style, axis_label, line_style
 
 __all__ = ["LearningCurveDisplay"]
 
@@ -25,13 +31,26 @@ class LearningCurveDisplay(Display):
         Unit of the target.
     """
 
-    def __init__(self, curves, *, metric="mae_test", unit=""):
+    def __init__(
+        self,
+        curves: Mapping[str, Sequence[DataFrame]],
+        *,
+        metric: Literal["mae_test", "mae_pool", "max_std"] = "mae_test",
+        unit: str = "",
+    ) -> None:
         self.curves = curves
         self.metric = metric
         self.unit = unit
 
     @classmethod
-    def from_simulations(cls, curves, *, metric="mae_test", unit="", **plot_options):
+    def from_simulations(
+        cls,
+        curves: Mapping[str, DataFrame | Sequence[DataFrame]],
+        *,
+        metric: Literal["mae_test", "mae_pool", "max_std"] = "mae_test",
+        unit: str = "",
+        **plot_options: Any,
+    ) -> Self:
         """Draw results of `skcfgp.simulate`.
 
         Parameters
@@ -63,7 +82,7 @@ class LearningCurveDisplay(Display):
                 )
         return cls(curves, metric=metric, unit=unit).plot(**plot_options)
 
-    def plot(self, ax=None, *, line_kwargs=None):
+    def plot(self, ax: Axes | None = None, *, line_kwargs: Style = None) -> Self:
         """Draw the median over the runs, and a band from the lowest to the highest.
 
         Parameters

@@ -1,9 +1,15 @@
 """Predictions with error bars against true values: parity, error bars, residuals."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ._base import PredictionDisplay, axis_label, quantity
+from ..structures.typing import RandomState, Self
+from ._base import Axes, PredictionDisplay, Style, axis_label, quantity
 
 __all__ = ["ErrorBarDisplay", "ParityDisplay", "ResidualDisplay"]
 
@@ -46,15 +52,15 @@ class ParityDisplay(PredictionDisplay):
 
     def plot(
         self,
-        ax=None,
+        ax: Axes | None = None,
         *,
-        kind="auto",
-        n_sigma=None,
-        errorbar_kwargs=None,
-        scatter_kwargs=None,
-        hexbin_kwargs=None,
-        line_kwargs=None,
-    ):
+        kind: Literal["auto", "errorbar", "points", "density"] = "auto",
+        n_sigma: float | None = None,
+        errorbar_kwargs: Style = None,
+        scatter_kwargs: Style = None,
+        hexbin_kwargs: Style = None,
+        line_kwargs: Style = None,
+    ) -> Self:
         """Draw.
 
         Parameters
@@ -124,14 +130,14 @@ class ErrorBarDisplay(PredictionDisplay):
 
     def plot(
         self,
-        ax=None,
+        ax: Axes | None = None,
         *,
-        n_drawn=100,
-        random_state=None,
-        n_sigma=None,
-        errorbar_kwargs=None,
-        scatter_kwargs=None,
-    ):
+        n_drawn: int = 100,
+        random_state: RandomState = None,
+        n_sigma: float | None = None,
+        errorbar_kwargs: Style = None,
+        scatter_kwargs: Style = None,
+    ) -> Self:
         """Choose crystals at random and draw them in order of the true value.
 
         Parameters
@@ -192,7 +198,15 @@ class ResidualDisplay(PredictionDisplay):
         formulas = [getattr(c, "reduced_formula", None) for c in compositions]
         return {} if None in formulas else {"labels": formulas}
 
-    def plot(self, ax=None, *, labels=None, n_worst=4, scatter_kwargs=None, line_kwargs=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        labels: Sequence[str] | None = None,
+        n_worst: int = 4,
+        scatter_kwargs: Style = None,
+        line_kwargs: Style = None,
+    ) -> Self:
         """Draw.
 
         Parameters
@@ -209,25 +223,26 @@ class ResidualDisplay(PredictionDisplay):
         -------
         self : ResidualDisplay
         """
-        self._check_std("ResidualDisplay")
+        y_std = self._check_std("ResidualDisplay")
         if labels is not None and len(labels) != len(self.y_true):
             raise ValueError(f"{len(self.y_true)} predictions need as many labels: {len(labels)}.")
         ax = self._axes(ax)
         residual = np.abs(self.y_pred - self.y_true)
-        excess = residual - 2 * self.y_std
+        excess = residual - 2 * y_std
         # Limit the colours by a quantile: a few large values would hide all differences.
         limit = np.quantile(np.abs(excess), 0.99)
         options = {"c": excess, "cmap": "coolwarm", "s": 10, "vmin": -limit, "vmax": limit}
-        points = ax.scatter(self.y_std, residual, **options | (scatter_kwargs or {}))
+        points = ax.scatter(y_std, residual, **options | (scatter_kwargs or {}))
         label = axis_label(r"$|$residual$| - 2\sigma$", self.unit)
         ax.figure.colorbar(points, ax=ax, label=label, extend="both")
-        ends = np.array([0.0, self.y_std.max()])
+        ends = np.array([0.0, y_std.max()])
         ax.plot(ends, 2 * ends, **DIAGONAL | {"label": r"$2\sigma$"} | (line_kwargs or {}))
-        for row in [] if labels is None else np.argsort(-excess, kind="stable")[:n_worst]:
-            left = self.y_std[row] > 0.7 * self.y_std.max()  # left of its point, inside the axes
+        names = [] if labels is None else list(labels)
+        for row in np.argsort(-excess, kind="stable")[: n_worst if names else 0]:
+            left = y_std[row] > 0.7 * y_std.max()  # left of its point, inside the axes
             ax.annotate(
-                list(labels)[row],
-                (self.y_std[row], residual[row]),
+                names[row],
+                (y_std[row], residual[row]),
                 xytext=(-4 if left else 4, 2),
                 ha="right" if left else "left",
                 textcoords="offset points",

@@ -1,14 +1,19 @@
 """Base classes and helpers of estimators of crystals: input, tags, labels and unusable rows."""
 
+from __future__ import annotations
+
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ..structures import Failure, InvalidStructureError, InvalidStructureWarning, check_structures
 from ..structures.outcomes import MISSING
+from ..structures.typing import ArrayLike, Crystals, ObjectArray, OnError, Self
 
 __all__ = [
     "CrystalInputMixin",
@@ -38,12 +43,12 @@ class CrystalTransformerMixin(CrystalInputMixin, TransformerMixin):
     `skcfgp.structures.Structures` and calls `_report` after the computation.
     """
 
-    def fit(self, X, y=None):
+    def fit(self, X: Crystals, y: ArrayLike | None = None) -> Self:
         """Check the parameters and return self; X and y are ignored."""
         self._check_parameters()
         return self
 
-    def transform(self, X):
+    def transform(self, X: Crystals) -> NDArray[Any]:
         """Transform crystals, without changing the estimator.
 
         Parameters
@@ -64,13 +69,15 @@ class CrystalTransformerMixin(CrystalInputMixin, TransformerMixin):
         check_is_fitted(self)
         return self._transform(self._read(X))
 
-    def fit_transform(self, X, y=None, **fit_params):
+    def fit_transform(
+        self, X: Crystals, y: ArrayLike | None = None, **fit_params: Any
+    ) -> NDArray[Any]:
         """Fit and transform; each file is read once. See `fit` and `transform`."""
         crystals = self._read(X)
         self.fit(crystals, y, **fit_params)
         return self._transform(crystals)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> ObjectArray:
         """Return the names of the columns of `transform`; `input_features` is ignored."""
         check_is_fitted(self)
         return np.array(self._names(), dtype=object)
@@ -133,7 +140,9 @@ class CrystalReader(CrystalTransformerMixin, BaseEstimator):
     array([Crystal(NaCl, 8 sites)], dtype=object)
     """
 
-    def __init__(self, *, on_error="raise", formulas=False, n_jobs=None):
+    def __init__(
+        self, *, on_error: OnError = "raise", formulas: bool = False, n_jobs: int | None = None
+    ) -> None:
         self.on_error = on_error
         self.formulas = formulas
         self.n_jobs = n_jobs

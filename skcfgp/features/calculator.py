@@ -7,10 +7,14 @@ are wrong by far more than a DFT calculation, but their errors vary smoothly bet
 that a Gaussian process learns them from few labels (see ``estimates`` of `skcfgp.make_cfgp`).
 """
 
+from __future__ import annotations
+
 import inspect
 import pickle
 import sys
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -20,6 +24,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from tqdm.auto import tqdm
 
 from ..structures import structure_digest
+from ..structures.typing import FilePath, OnError
 from .base import CrystalTransformerMixin
 from .store import DiskStore, look_up, memory
 
@@ -101,15 +106,15 @@ class CalculatorFeaturizer(CrystalTransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        calculator,
-        properties=PROPERTIES,
+        calculator: Callable[[], Any],
+        properties: str | Sequence[str] = PROPERTIES,
         *,
-        strains=(-0.04, 0.0, 0.04),
-        on_error="raise",
-        cache_dir=None,
-        n_jobs=None,
-        verbose=1,
-    ):
+        strains: Sequence[float] = (-0.04, 0.0, 0.04),
+        on_error: OnError = "raise",
+        cache_dir: FilePath | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 1,
+    ) -> None:
         self.calculator = calculator
         self.properties = properties
         self.strains = strains

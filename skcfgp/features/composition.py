@@ -6,12 +6,17 @@ these columns is the model to beat. In a ``FeatureUnion`` they stand beside the 
 network.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 from pymatgen.core import Element
 from sklearn.base import BaseEstimator
 
 from ..structures import Crystal, check_structures
 from ..structures.elements import PROPERTIES, atomic_masses, element_properties
+from ..structures.typing import OnError
 from .base import CrystalTransformerMixin
 
 __all__ = ["GROUPS", "CompositionFeaturizer"]
@@ -89,7 +94,12 @@ class CompositionFeaturizer(CrystalTransformerMixin, BaseEstimator):
     (3, 32)
     """
 
-    def __init__(self, groups=("mean", "deviation", "cell"), *, on_error="raise"):
+    def __init__(
+        self,
+        groups: str | Sequence[str] = ("mean", "deviation", "cell"),
+        *,
+        on_error: OnError = "raise",
+    ) -> None:
         self.groups = groups
         self.on_error = on_error
 

@@ -1,8 +1,12 @@
 """`MEGNetFeaturizer`: latent vectors of crystals from a MEGNet."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 from numbers import Integral
+from typing import Literal
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -13,6 +17,7 @@ from tqdm.auto import tqdm
 from ..gaussian_process.common import check_mask
 from ..network import BUNDLED, PUBLISHED, Architecture, MEGNet, load_network, train
 from ..structures import InvalidStructureError, structure_digest
+from ..structures.typing import ArrayLike, Crystals, FilePath, OnError, RandomState, Self
 from .base import CrystalTransformerMixin, check_labels
 from .store import DiskStore, look_up, memory
 
@@ -128,27 +133,27 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        weights="Eform_MP_2019",
-        layer="readout_0",
+        weights: FilePath | None = "Eform_MP_2019",
+        layer: str | Sequence[str] = "readout_0",
         *,
-        epochs=0,
-        batch_size=32,
-        learning_rate=2e-3,
-        weight_decay=0.0,
-        distance_noise=0.0,
-        dropout=0.0,
-        validation_fraction=0.1,
-        patience=None,
-        cutoff=4.0,
-        embedding="elements",
-        on_error="raise",
-        cache_dir=None,
-        device=None,
-        n_jobs=None,
-        random_state=None,
-        verbose=1,
-        checkpoint_dir=None,
-    ):
+        epochs: int = 0,
+        batch_size: int = 32,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 0.0,
+        distance_noise: float = 0.0,
+        dropout: float = 0.0,
+        validation_fraction: float = 0.1,
+        patience: int | None = None,
+        cutoff: float = 4.0,
+        embedding: Literal["elements", "random"] = "elements",
+        on_error: OnError = "raise",
+        cache_dir: FilePath | None = None,
+        device: str | None = None,
+        n_jobs: int | None = None,
+        random_state: RandomState = None,
+        verbose: int = 1,
+        checkpoint_dir: FilePath | None = None,
+    ) -> None:
         self.weights = weights
         self.layer = layer
         self.epochs = epochs
@@ -169,7 +174,7 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
         self.verbose = verbose
         self.checkpoint_dir = checkpoint_dir
 
-    def fit(self, X, y=None, unseen=None):
+    def fit(self, X: Crystals, y: ArrayLike | None = None, unseen: ArrayLike | None = None) -> Self:
         """Load the network and, with ``epochs > 0``, train it.
 
         Parameters
@@ -202,7 +207,7 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
         warn_if_trained_on(self.weights, crystals.structures)
         network = self._initial_network()
         for name in ("history_", "validation_indices_"):
-            vars(self).pop(name, None)  # drop attributes left by a previous fit
+            self.__dict__.pop(name, None)  # drop attributes left by a previous fit
         if self.epochs:
             self.history_, self.validation_indices_ = self._train(network, crystals, y, unseen)
         self.network_ = network

@@ -5,12 +5,17 @@ descriptor of one's own. Each must be named, so that neither a forgotten column 
 silence nor the target, left in the table by mistake, is learnt.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
 from ..structures import check_structures
 from ..structures.tables import as_pandas
+from ..structures.typing import OnError
 from .base import CrystalTransformerMixin, unnamed_columns
 
 __all__ = ["TableReader"]
@@ -54,7 +59,9 @@ class TableReader(CrystalTransformerMixin, BaseEstimator):
     b  Crystal(Al, 1 site)   400.0
     """
 
-    def __init__(self, columns, *, on_error="raise", n_jobs=None):
+    def __init__(
+        self, columns: Sequence[str], *, on_error: OnError = "raise", n_jobs: int | None = None
+    ) -> None:
         self.columns = columns
         self.on_error = on_error
         self.n_jobs = n_jobs

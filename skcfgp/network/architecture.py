@@ -1,7 +1,10 @@
 """`Architecture`: the layer sizes of a MEGNet, and megnet's own model with these sizes."""
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +57,7 @@ class Architecture:
     gaussian_width: float = 0.5
 
     @property
-    def widths(self):
+    def widths(self) -> dict[str, int]:
         """Width of each layer that represents a crystal by one vector, in order, as a dict."""
         return {
             "set2set": 4 * self.n3 + self.n2,
@@ -63,7 +66,7 @@ class Architecture:
             "output": self.n_targets,
         }
 
-    def build_megnet(self):
+    def build_megnet(self) -> Any:
         """Build a ``megnet.models.MEGNetModel`` of this architecture, with random weights."""
         models = import_megnet()
         from megnet.data.crystal import CrystalGraph

@@ -5,6 +5,8 @@ scaler, card and checksums of both files). With h5py, megnet's published pairs o
 files can be read too. No code in these files is executed.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
@@ -17,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ..structures.io import atomic_write
+from ..structures.typing import FilePath
 from .architecture import Architecture, check_weights, shape_of
 from .megnet import MEGNet
 
@@ -64,7 +67,7 @@ PUBLISHED = {
 }
 
 
-def load_network(weights):
+def load_network(weights: FilePath) -> MEGNet:
     """Load a network by name or path.
 
     Parameters
@@ -104,7 +107,7 @@ def load_network(weights):
     return _read(_load_folder if path.is_dir() else _load_hdf5, path)
 
 
-def save_network(network, folder):
+def save_network(network: MEGNet, folder: FilePath) -> None:
     """Write a network to a folder, which is created if needed.
 
     Parameters

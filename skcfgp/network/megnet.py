@@ -1,17 +1,29 @@
 """`MEGNet`: architecture, weights and card of a network, and its predictions."""
 
+from __future__ import annotations
+
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..structures import Failure, InvalidStructureError, check_structures
 from ..structures.crystal import ELEMENTS
+from ..structures.typing import Crystals, FloatArray, RandomState, Self
 from . import gpu, numpy_ops
 from .architecture import Architecture, named_variables, shape_of
 from .forward import forward
 from .graphs import edge_batches, fold_graphs, join_graphs, structure_graph
 from .initial import initial_weights
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from ..structures import Crystal, Structures
+    from .graphs import Graph
 
 __all__ = ["MEGNet"]
 
@@ -36,13 +48,18 @@ class MEGNet:
     """
 
     architecture: Architecture
-    weights: dict = field(repr=False)
+    weights: dict[str, Any] = field(repr=False)
     target_mean: float = 0.0
     target_std: float = 1.0
-    card: dict = field(default_factory=dict, repr=False)
+    card: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def initialize(cls, architecture, random_state=None, embedding="elements"):
+    def initialize(
+        cls,
+        architecture: Architecture,
+        random_state: RandomState = None,
+        embedding: Literal["elements", "random"] = "elements",
+    ) -> Self:
         """Draw the weights of a new network.
 
         The weights depend on `random_state` alone. The initialisers are megnet's: Glorot uniform,
@@ -63,7 +80,7 @@ class MEGNet:
         return cls(architecture, initial_weights(architecture, random_state, embedding))
 
     @classmethod
-    def from_megnet(cls, model):
+    def from_megnet(cls, model: Any) -> Self:
         """Convert a ``megnet.models.MEGNetModel`` that has megnet's default activation."""
         variables = {name: v.numpy() for name, v in named_variables(model).items()}
         converter = model.graph_converter
@@ -73,7 +90,7 @@ class MEGNet:
         std = float(getattr(model.target_scaler, "std", 1.0))
         return cls(architecture, variables, mean, std, dict(model.metadata))
 
-    def to_megnet(self):
+    def to_megnet(self) -> Any:
         """Convert to a ``megnet.models.MEGNetModel`` with the same predictions."""
         model = self.architecture.build_megnet()
         for name, variable in named_variables(model).items():
@@ -84,7 +101,7 @@ class MEGNet:
         model.metadata = dict(self.card)
         return model
 
-    def graph(self, structure):
+    def graph(self, structure: Structure | Crystal) -> Graph:
         """Build the graph of a pymatgen ``Structure`` or a `Crystal`.
 
         ValueError if no two atoms are within the cut-off, or an element is not known.
@@ -97,7 +114,7 @@ class MEGNet:
             )
         return structure_graph(structure, self.architecture.cutoff)
 
-    def graphs(self, crystals):
+    def graphs(self, crystals: Structures) -> list[Graph]:
         """Build the graphs of ``Structures``; one InvalidStructureError names all refused."""
         graphs, failures = [], []
         for row, structure in enumerate(crystals.structures):
@@ -109,7 +126,13 @@ class MEGNet:
             raise InvalidStructureError(failures)
         return graphs
 
-    def compute(self, graphs, layers, device=None, progress=None):
+    def compute(
+        self,
+        graphs: Sequence[Graph],
+        layers: Sequence[str],
+        device: str | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> list[NDArray[np.float32]]:
         """Run graphs through the network, in batches.
 
         On a CPU the result for a graph depends on it alone, to the last bit, and not on the others.
@@ -145,7 +168,7 @@ class MEGNet:
     def _run(self, batch):
         return forward(self.weights, batch, self.architecture, numpy_ops)
 
-    def predict(self, structures, device=None):
+    def predict(self, structures: Crystals | Structures, device: str | None = None) -> FloatArray:
         """Predict by the network's own readout.
 
         Parameters
@@ -162,13 +185,13 @@ class MEGNet:
         """
         return self.read_out(self.graphs(check_structures(structures)), device)
 
-    def read_out(self, graphs, device=None):
+    def read_out(self, graphs: Sequence[Graph], device: str | None = None) -> FloatArray:
         """Predict from graphs; see `predict`."""
         (output,) = self.compute(graphs, ["output"], device)
         values = output.astype(float) * self.target_std + self.target_mean
         return values[:, 0] if values.shape[1] == 1 else values
 
-    def rescale_target(self, mean, std):
+    def rescale_target(self, mean: float, std: float) -> None:
         """Change the target scaler, and the last layer so that predictions do not change."""
         kernel, bias = self.weights["readout_2/kernel"], self.weights["readout_2/bias"]
         ratio = self.target_std / std
@@ -177,7 +200,7 @@ class MEGNet:
         self.weights["readout_2/bias"] = (bias * ratio + shift).astype(np.float32)
         self.target_mean, self.target_std = float(mean), float(std)
 
-    def digest(self):
+    def digest(self) -> str:
         """Hash what determines the latent vectors: architecture and weights but the last layer."""
         digest = hashlib.blake2b(repr(asdict(self.architecture)).encode(), digest_size=16)
         for name in sorted(self.weights):
@@ -186,7 +209,7 @@ class MEGNet:
                 digest.update(np.ascontiguousarray(self.weights[name]).tobytes())
         return digest.hexdigest()
 
-    def copy(self):
+    def copy(self) -> MEGNet:
         """Copy the network and its weights."""
         weights = {name: value.copy() for name, value in self.weights.items()}
         return MEGNet(

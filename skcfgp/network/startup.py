@@ -1,5 +1,7 @@
 """TensorFlow's start: what it prints, its GPUs and threads, and no use after a fork."""
 
+from __future__ import annotations
+
 import importlib
 import os
 import sys
@@ -96,7 +98,7 @@ def check_process():
         )
 
 
-def use_one_thread():
+def use_one_thread() -> bool:
     """Let TensorFlow use one thread, so that training is reproducible.
 
     With several threads the order of summation, and so the rounding, varies. The setting cannot be

@@ -1,16 +1,25 @@
 """Training of a MEGNet: the compiled step, the schedule, early stopping."""
 
+from __future__ import annotations
+
 import time
 import warnings
+from collections.abc import Callable, Sequence
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils import check_random_state
 
+from ..structures.typing import ArrayLike, FilePath, IntArray, RandomState
 from .checkpoints import Checkpoint, Progress, training_key
 from .dropout import count_units, thin
 from .graphs import fold_graphs, join_graphs
 from .startup import check_process, import_tensorflow, prepare_gpus
+
+if TYPE_CHECKING:
+    from .graphs import Graph
+    from .megnet import MEGNet
 
 __all__ = ["train"]
 
@@ -19,25 +28,25 @@ AVERAGING = 0.005
 
 
 def train(
-    network,
-    graphs,
-    y,
+    network: MEGNet,
+    graphs: Sequence[Graph],
+    y: ArrayLike,
     *,
-    epochs,
-    batch_size=32,
-    learning_rate=2e-3,
-    weight_decay=0.0,
-    distance_noise=0.0,
-    dropout=0.0,
-    validation_fraction=0.1,
-    validation=None,
-    patience=None,
-    adapt_readout=False,
-    random_state=None,
-    device=None,
-    on_epoch=None,
-    checkpoint_dir=None,
-):
+    epochs: int,
+    batch_size: int = 32,
+    learning_rate: float = 2e-3,
+    weight_decay: float = 0.0,
+    distance_noise: float = 0.0,
+    dropout: float = 0.0,
+    validation_fraction: float = 0.1,
+    validation: IntArray | None = None,
+    patience: int | None = None,
+    adapt_readout: bool = False,
+    random_state: RandomState = None,
+    device: str | None = None,
+    on_epoch: Callable[[int, dict[str, list[float]]], object] | None = None,
+    checkpoint_dir: FilePath | None = None,
+) -> tuple[dict[str, list[float]], IntArray]:
     """Train a network on the mean absolute error of the standardised target.
 
     Adam with gradients clipped at a global norm of 3; the learning rate rises over the first

@@ -1,5 +1,10 @@
 """`ActiveLearner`: modAL's, made to work on current releases and to learn row by row."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from modAL.models import ActiveLearner as _ModALActiveLearner
 from sklearn import get_config
@@ -8,12 +13,13 @@ from sklearn.utils.validation import has_fit_parameter
 
 from ..gaussian_process.common import last_step, last_step_input
 from ..query import recommended
-from ..query.modal import stack_rows
+from ..query.modal import OneQuery, stack_rows
+from ..structures.typing import ArrayLike, Estimator, Rows, Self
 
 __all__ = ["ActiveLearner"]
 
 
-class ActiveLearner(_ModALActiveLearner):
+class ActiveLearner(OneQuery, _ModALActiveLearner):
     """An active learner: an estimator, a query strategy and the labels so far.
 
     modAL's ``ActiveLearner`` with these differences: `teach` uses the estimator's ``partial_fit``
@@ -80,25 +86,32 @@ class ActiveLearner(_ModALActiveLearner):
 
     def __init__(
         self,
-        estimator,
-        query_strategy=recommended,
-        X_training=None,
-        y_training=None,
-        bootstrap_init=False,
-        on_transformed=False,
-        force_all_finite=True,
-        selected=None,
-        refit_growth=None,
-    ):
+        estimator: Estimator,
+        query_strategy: Callable[..., Any] = recommended,
+        X_training: Rows | None = None,
+        y_training: ArrayLike | None = None,
+        bootstrap_init: bool = False,
+        on_transformed: bool = False,
+        force_all_finite: bool = True,
+        selected: ArrayLike | None = None,
+        refit_growth: float | None = None,
+    ) -> None:
         self.bootstrap_init, self.refit_growth = bootstrap_init, refit_growth
         self._n_at_fit, self._began_empty = 0, True
         super().__init__(estimator, query_strategy=query_strategy, on_transformed=on_transformed)
         self.force_all_finite = force_all_finite
         self.X_training, self.y_training, self.selected = X_training, y_training, selected
         if X_training is not None:
-            self.fit(X_training, y_training, bootstrap=bootstrap_init, selected=selected)
+            self.fit(X_training, y_training, bootstrap_init, selected=selected)  # type: ignore[arg-type]  # None: `fit` refuses it
 
-    def teach(self, X, y, bootstrap=False, only_new=False, **fit_kwargs):
+    def teach(
+        self,
+        X: Rows,
+        y: ArrayLike,
+        bootstrap: bool = False,
+        only_new: bool = False,
+        **fit_kwargs: Any,
+    ) -> None:
         """Learn the labels of rows that were queried.
 
         Parameters
@@ -146,7 +159,7 @@ class ActiveLearner(_ModALActiveLearner):
             raise ValueError(
                 f"the new rows have other features than those learnt before: {error}."
             ) from error
-        selected = np.append(self.selected, np.ones(len(y), dtype=bool))
+        selected = np.append(np.asarray(self.selected), np.ones(len(y), dtype=bool))
         grown = len(selected) >= self._growth() * self._n_at_fit
         if bootstrap or fit_kwargs or grown or not self._learn(X, y):
             began_empty = self._began_empty
@@ -155,7 +168,15 @@ class ActiveLearner(_ModALActiveLearner):
         else:
             self.X_training, self.y_training, self.selected = X_known, y_known, selected
 
-    def fit(self, X, y, bootstrap=False, *, selected=None, **fit_kwargs):
+    def fit(
+        self,
+        X: Rows,
+        y: ArrayLike,
+        bootstrap: bool = False,
+        *,
+        selected: ArrayLike | None = None,
+        **fit_kwargs: Any,
+    ) -> Self:
         """Forget everything learnt so far and fit the estimator; if that fails, forget nothing.
 
         Parameters

@@ -1,9 +1,13 @@
 """`simulate`: replay active learning on data whose labels are all known."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable
 from functools import partial
 from inspect import signature
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +30,7 @@ from ..query import (
 from ..query.common import private_random_state
 from ..query.design import N_FIRST, wants_design
 from ..query.modal import take_rows
+from ..structures.typing import ArrayLike, Estimator, RandomState, Rows
 from .learner import ActiveLearner
 
 __all__ = ["simulate"]
@@ -44,20 +49,20 @@ GROWTH = 1.5
 
 
 def simulate(
-    estimator,
-    X,
-    y,
+    estimator: Estimator,
+    X: Rows,
+    y: ArrayLike,
     *,
-    initial,
-    pool,
-    test=None,
-    n_cycles=None,
-    n_instances=1,
-    query_strategy=recommended,
-    retrain_every=None,
-    random_state=None,
-    on_cycle=None,
-):
+    initial: ArrayLike,
+    pool: ArrayLike,
+    test: ArrayLike | None = None,
+    n_cycles: int | None = None,
+    n_instances: int = 1,
+    query_strategy: Callable[..., Any] = recommended,
+    retrain_every: int | None = None,
+    random_state: RandomState = None,
+    on_cycle: Callable[[int], object] | None = None,
+) -> pd.DataFrame:
     """Replay active learning: query, look up the label, learn, measure, and repeat.
 
     Parameters

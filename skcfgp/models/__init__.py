@@ -1,7 +1,8 @@
 """Estimators from crystals to a mean and a standard deviation: `make_cfgp` and its baselines."""
 
 from .cfgp import make_cfgp
-from .megnet import MEGNetEnsemble, MEGNetRegressor
+from .ensemble import MEGNetEnsemble
+from .megnet import MEGNetRegressor
 from .persistence import OtherVersionWarning, load_model, model_card, save_model
 from .pipeline import CrystalPipeline
 from .predictor import featurize, predict_crystals, unseen_mask

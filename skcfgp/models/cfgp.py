@@ -5,6 +5,11 @@ follows. The recommended pipeline gives the process composition beside the laten
 a length scale of its own, and chooses these by how well each label is predicted from the others.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
 from sklearn.compose import ColumnTransformer
 from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, WhiteKernel
 from sklearn.pipeline import FeatureUnion, make_pipeline
@@ -14,6 +19,7 @@ from ..calibration import CalibratedRegressor, MonotoneTargetRegressor
 from ..features import CompositionFeaturizer, CrystalReader, MEGNetFeaturizer, TableReader
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..kernels import Laplacian, OnColumns
+from ..structures.typing import FilePath, OnError, RandomState
 from .pipeline import CrystalPipeline
 
 __all__ = ["PAPER_KERNEL", "RECIPES", "make_cfgp"]
@@ -31,17 +37,17 @@ PAPER_KERNEL = Laplacian(0.4281, 2.3997, "fixed", "fixed")
 
 
 def make_cfgp(
-    weights="Eform_MP_2019",
+    weights: FilePath | None = "Eform_MP_2019",
     *,
-    recipe="recommended",
-    groups=None,
-    estimates=(),
-    columns=(),
-    calibrated=False,
-    log_target=False,
-    on_error="raise",
-    random_state=None,
-):
+    recipe: Literal["recommended", "paper", "paper values", "composition"] = "recommended",
+    groups: str | Sequence[str] | None = None,
+    estimates: str | Sequence[str] = (),
+    columns: str | Sequence[str] = (),
+    calibrated: bool = False,
+    log_target: bool = False,
+    on_error: OnError = "raise",
+    random_state: RandomState = None,
+) -> CrystalPipeline:
     """Make a pipeline of a MEGNet and a Gaussian process.
 
     Parameters
@@ -130,11 +136,11 @@ def make_cfgp(
     named = list(dict.fromkeys([*columns, *estimates]))
     for names in (estimates, columns):
         _check_names(names, recipe)
-    composition = CompositionFeaturizer(GROUPS.get(recipe) if groups is None else groups)
+    composition = CompositionFeaturizer(GROUPS.get(recipe, ()) if groups is None else groups)
     if groups is not None and recipe not in GROUPS:
         raise ValueError(f"groups are for the recipes {[*GROUPS]}, and recipe is {recipe!r}.")
     if recipe == "recommended":
-        width = len(composition.fit(None).get_feature_names_out())
+        width = len(composition.fit([]).get_feature_names_out())
         check = FunctionTransformer(
             check_width, kw_args={"width": width}, feature_names_out="one-to-one"
         )

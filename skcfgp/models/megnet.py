@@ -1,15 +1,17 @@
-"""The network's own prediction as a regressor, with the error bars that networks can give.
+"""`MEGNetRegressor`: the network's own prediction, with the error bars that a network can give.
 
-The standard deviation of a `MEGNetRegressor` is the error on the validation rows, one number for
-all crystals, or, trained with dropout, the spread over passes in which units are dropped. That of a
-`MEGNetEnsemble` is the spread over networks from different seeds. The Gaussian process on the
-latent vectors is to be compared with these.
+The standard deviation is the error on the validation rows, one number for all crystals, or, trained
+with dropout, the spread over passes in which units are dropped. The Gaussian process on the latent
+vectors is to be compared with this.
 """
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import Literal, overload
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -18,8 +20,17 @@ from ..features.megnet import MEGNetFeaturizer
 from ..network.dropout import thinned_networks
 from ..network.graphs import fold_graphs
 from ..structures import check_structures
+from ..structures.typing import (
+    ArrayLike,
+    Crystals,
+    FilePath,
+    FloatArray,
+    Predicted,
+    RandomState,
+    Self,
+)
 
-__all__ = ["MEGNetEnsemble", "MEGNetRegressor"]
+__all__ = ["MEGNetRegressor"]
 
 
 class MEGNetRegressor(CrystalInputMixin, RegressorMixin, BaseEstimator):
@@ -111,24 +122,24 @@ class MEGNetRegressor(CrystalInputMixin, RegressorMixin, BaseEstimator):
 
     def __init__(
         self,
-        weights="Eform_MP_2019",
+        weights: FilePath | None = "Eform_MP_2019",
         *,
-        epochs=60,
-        batch_size=32,
-        learning_rate=2e-3,
-        weight_decay=0.0,
-        distance_noise=0.0,
-        dropout=0.0,
-        n_passes=30,
-        validation_fraction=0.1,
-        patience=None,
-        cutoff=4.0,
-        embedding="elements",
-        device=None,
-        random_state=None,
-        verbose=1,
-        checkpoint_dir=None,
-    ):
+        epochs: int = 60,
+        batch_size: int = 32,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 0.0,
+        distance_noise: float = 0.0,
+        dropout: float = 0.0,
+        n_passes: int = 30,
+        validation_fraction: float = 0.1,
+        patience: int | None = None,
+        cutoff: float = 4.0,
+        embedding: Literal["elements", "random"] = "elements",
+        device: str | None = None,
+        random_state: RandomState = None,
+        verbose: int = 1,
+        checkpoint_dir: FilePath | None = None,
+    ) -> None:
         self.weights = weights
         self.epochs = epochs
         self.batch_size = batch_size
@@ -146,7 +157,7 @@ class MEGNetRegressor(CrystalInputMixin, RegressorMixin, BaseEstimator):
         self.verbose = verbose
         self.checkpoint_dir = checkpoint_dir
 
-    def fit(self, X, y):
+    def fit(self, X: Crystals, y: ArrayLike) -> Self:
         """Train the network.
 
         Parameters
@@ -171,14 +182,21 @@ class MEGNetRegressor(CrystalInputMixin, RegressorMixin, BaseEstimator):
         trained = self._trainer().fit(X, y)
         self.network_ = trained.network_
         self.validation_indices_ = getattr(trained, "validation_indices_", np.arange(len(y)))
-        vars(self).pop("history_", None)  # drop what a previous fit left
+        self.__dict__.pop("history_", None)  # drop what a previous fit left
         if self.epochs:
             self.history_ = trained.history_
         self.dropout_seed_ = check_random_state(self.random_state).randint(2**31 - 1)
         self.residual_std_ = self._validation_error(X, y)
         return self
 
-    def predict(self, X, return_std=False):
+    @overload
+    def predict(self, X: Crystals, return_std: Literal[False] = False) -> FloatArray: ...
+    @overload
+    def predict(self, X: Crystals, return_std: Literal[True]) -> tuple[FloatArray, FloatArray]: ...
+    @overload
+    def predict(self, X: Crystals, return_std: bool) -> Predicted: ...
+
+    def predict(self, X: Crystals, return_std: bool = False) -> Predicted:
         """Predict the property and, if asked for, its standard deviation.
 
         Parameters
@@ -263,119 +281,6 @@ class MEGNetRegressor(CrystalInputMixin, RegressorMixin, BaseEstimator):
         )
         passes = [thinned.read_out(graphs, self.device) for thinned in networks]
         return np.mean(passes, axis=0), np.std(passes, axis=0, ddof=1)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.non_deterministic = True
-        return tags
-
-
-class MEGNetEnsemble(CrystalInputMixin, RegressorMixin, BaseEstimator):
-    """Predict the mean and the spread of several networks.
-
-    Parameters
-    ----------
-    estimator : MEGNetRegressor, default=None
-        Regressor that is cloned for each member, with a ``random_state`` of its own. By default
-        ``MEGNetRegressor()``.
-    n_estimators : int, default=5
-        Number of members.
-    random_state : int, RandomState or None, default=None
-        Controls the seeds of the members. Each has its own initial weights, order of training and
-        validation rows.
-
-    Attributes
-    ----------
-    estimator_ : MEGNetRegressor
-        Regressor that was cloned.
-    estimators_ : list of MEGNetRegressor
-        Fitted members.
-
-    Notes
-    -----
-    The standard deviation is that of the members' predictions (``ddof=1``). The networks have no
-    output for the noise of the labels, which the variance of Lakshminarayanan et al. contains.
-    Members that start from a published network differ only by the order of training and the
-    validation rows, and their spread is small.
-
-    References
-    ----------
-    .. [1] Lakshminarayanan, Pritzel, Blundell, "Simple and Scalable Predictive Uncertainty
-       Estimation using Deep Ensembles", Adv. Neural Inf. Process. Syst. 30 (2017).
-       arXiv:1612.01474
-
-    Examples
-    --------
-    >>> from skcfgp.datasets import load_formation_energy
-    >>> from skcfgp.models import MEGNetEnsemble, MEGNetRegressor
-    >>> X, y = load_formation_energy(split="train", return_X_y=True)
-    >>> network = MEGNetRegressor("formation_energy_1800", epochs=1)
-    >>> ensemble = MEGNetEnsemble(network, n_estimators=2, random_state=0).fit(X[:40], y[:40])
-    >>> mean, std = ensemble.predict(X[:5], return_std=True)
-    >>> mean.shape, std.shape
-    ((5,), (5,))
-    """
-
-    __metadata_request__predict = {"return_std": True}  # noqa: RUF012
-
-    def __init__(self, estimator=None, n_estimators=5, *, random_state=None):
-        self.estimator = estimator
-        self.n_estimators = n_estimators
-        self.random_state = random_state
-
-    def fit(self, X, y):
-        """Train the networks, one after the other.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples,)
-            Crystals.
-        y : array-like of shape (n_samples,)
-            Labels.
-
-        Returns
-        -------
-        self : MEGNetEnsemble
-
-        Raises
-        ------
-        ValueError
-            If there are fewer than two members, or one of them cannot be trained.
-        """
-        if not isinstance(self.n_estimators, Integral) or self.n_estimators < 2:
-            raise ValueError(
-                f"n_estimators must be an integer of at least 2, got {self.n_estimators!r}."
-            )
-        self.estimator_ = MEGNetRegressor() if self.estimator is None else self.estimator
-        X, rng = read_crystals(X), check_random_state(self.random_state)
-        self.estimators_ = [
-            clone(self.estimator_).set_params(random_state=rng.randint(2**31 - 1)).fit(X, y)
-            for _ in range(self.n_estimators)
-        ]
-        return self
-
-    def predict(self, X, return_std=False):
-        """Predict the mean of the members and, if asked for, their standard deviation.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples,)
-            Crystals.
-        return_std : bool, default=False
-            Whether to return the standard deviation.
-
-        Returns
-        -------
-        mean : ndarray of shape (n_samples,)
-            Predictions, in the unit of y.
-        std : ndarray of shape (n_samples,)
-            Standard deviation, in the unit of y, if `return_std`.
-        """
-        check_is_fitted(self, "estimators_")
-        X = read_crystals(X)  # files are read once
-        members = [estimator.predict(X) for estimator in self.estimators_]
-        mean = np.mean(members, axis=0)
-        return (mean, np.std(members, axis=0, ddof=1)) if return_std else mean
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -5,6 +5,7 @@ import json
 import re
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..structures.bounds import read_bounded
@@ -28,9 +29,15 @@ DESCRIPTION, ARRAYS, CARD = "model.json", "arrays.npz", "README.md"
 
 
 #: Kinds of values in ``model.json``, and in what it says about the model.
-CONTENT = {"about": dict, "versions": dict, "files": dict, "networks": list, "saved": str}
+CONTENT: dict[str, Any] = {
+    "about": dict,
+    "versions": dict,
+    "files": dict,
+    "networks": list,
+    "saved": str,
+}
 CONTENT |= {"skcfgp": str, "evaluation": dict | None}
-ABOUT = {
+ABOUT: dict[str, Any] = {
     "target": str,
     "unit": str,
     "log": bool,

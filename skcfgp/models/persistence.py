@@ -4,11 +4,13 @@ The folder holds text and numbers: ``model.json``, ``arrays.npz``, the network u
 bundled one, and a card for people, ``README.md``. Opening it runs no code of it.
 """
 
+from __future__ import annotations
+
 import platform
 import warnings
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -21,6 +23,7 @@ from ..structures import check_structures, structure_digest
 from ..structures.compositions import formula_digest
 from ..structures.crystal import Crystal
 from ..structures.io import atomic_folder, installed_versions
+from ..structures.typing import Estimator, FilePath
 from .array_files import arrays_from_bytes, arrays_to_bytes
 from .kept_networks import describe_network, load_described, network_path, save_described
 from .model_cards import card_text
@@ -59,7 +62,15 @@ class OtherVersionWarning(UserWarning):
     """A model was saved with other versions, and its last digits may be others here."""
 
 
-def save_model(model, folder, *, target="", unit="", training=None, evaluation=None):
+def save_model(
+    model: Estimator,
+    folder: FilePath,
+    *,
+    target: str = "",
+    unit: str = "",
+    training: tuple[Any, ...] | None = None,
+    evaluation: dict[str, Any] | None = None,
+) -> None:
     """Write a fitted model to a folder, whole or not at all.
 
     Parameters
@@ -143,7 +154,7 @@ def save_model(model, folder, *, target="", unit="", training=None, evaluation=N
         write_description(content, part)
 
 
-def load_model(folder):
+def load_model(folder: FilePath) -> Any:
     """Read a fitted model from a folder that `save_model` wrote.
 
     It predicts the same as the one that was saved, to the last bit with the same versions of the
@@ -179,7 +190,7 @@ def load_model(folder):
     return read_model(folder)[0]
 
 
-def model_card(folder):
+def model_card(folder: FilePath) -> dict[str, Any]:
     """Return what a folder of `save_model` says of its model.
 
     Parameters

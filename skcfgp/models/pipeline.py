@@ -4,9 +4,13 @@ The process and its calibration refuse NaN, as scikit-learn's regressors do. So 
 rows goes through them; here the others are put back.
 """
 
+from __future__ import annotations
+
 import warnings
+from typing import Any, Literal, overload
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import norm
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metaestimators import available_if
@@ -14,6 +18,15 @@ from sklearn.utils.metaestimators import available_if
 from ..calibration import TransformedDistribution, predict_distribution
 from ..gaussian_process.common import last_step_input
 from ..structures import Failure, InvalidStructureError, InvalidStructureWarning
+from ..structures.typing import (
+    ArrayLike,
+    Crystals,
+    Distribution,
+    FloatArray,
+    OnError,
+    Predicted,
+    Self,
+)
 from .usable import apply_to_usable, filled, read_rows
 
 __all__ = ["CrystalPipeline"]
@@ -57,12 +70,18 @@ class CrystalPipeline(Pipeline):
     """
 
     def __init__(
-        self, steps, *, on_error="raise", transform_input=None, memory=None, verbose=False
-    ):
+        self,
+        steps: list[tuple[str, Any]],
+        *,
+        on_error: OnError = "raise",
+        transform_input: list[str] | None = None,
+        memory: Any = None,
+        verbose: bool = False,
+    ) -> None:
         self.on_error = on_error
         super().__init__(steps, transform_input=transform_input, memory=memory, verbose=verbose)
 
-    def fit(self, X, y=None, **params):
+    def fit(self, X: Crystals, y: ArrayLike | None = None, **params: Any) -> Self:
         """Fit all steps; see `sklearn.pipeline.Pipeline.fit`.
 
         Parameters
@@ -89,7 +108,18 @@ class CrystalPipeline(Pipeline):
             raise ValueError(f"on_error must be 'raise' or 'nan', got {self.on_error!r}.")
         return super().fit(X, y, **params)
 
-    def predict(self, X, **params):
+    @overload
+    def predict(
+        self, X: Crystals, *, return_std: Literal[False] = False, **params: Any
+    ) -> FloatArray: ...
+    @overload
+    def predict(
+        self, X: Crystals, *, return_std: Literal[True], **params: Any
+    ) -> tuple[FloatArray, FloatArray]: ...
+    @overload
+    def predict(self, X: Crystals, *, return_std: bool, **params: Any) -> Predicted: ...
+
+    def predict(self, X: Crystals, **params: Any) -> Predicted:
         """Predict by the last step; see `sklearn.pipeline.Pipeline.predict`.
 
         Parameters
@@ -119,7 +149,7 @@ class CrystalPipeline(Pipeline):
             found = (np.empty(0),) * 2 if params.get("return_std") else np.empty(0)
         return tuple(map(put_back, found)) if isinstance(found, tuple) else put_back(found)
 
-    def predict_distribution(self, X):
+    def predict_distribution(self, X: Crystals) -> Distribution:
         """Predict the distribution of each label; see `skcfgp.calibration.predict_distribution`.
 
         Parameters
@@ -144,7 +174,9 @@ class CrystalPipeline(Pipeline):
         found, put_back = self._of_usable(lambda Z: predict_distribution(plain, Z), X)
         return relocated(norm(loc=np.empty(0), scale=1.0) if found is None else found, put_back)
 
-    def predict_interval(self, X, coverage=0.95):
+    def predict_interval(
+        self, X: Crystals, coverage: float = 0.95
+    ) -> tuple[FloatArray, FloatArray]:
         """Predict intervals that hold the labels with a given probability.
 
         Parameters
@@ -177,7 +209,7 @@ class CrystalPipeline(Pipeline):
         return tuple(map(put_back, (np.empty(0),) * 2 if ends is None else ends))
 
     @available_if(lambda self: hasattr(super(), "transform"))
-    def transform(self, X, **params):
+    def transform(self, X: Crystals, **params: Any) -> NDArray[Any]:
         """Transform by all steps; see `sklearn.pipeline.Pipeline.transform`.
 
         Parameters

@@ -30,7 +30,8 @@ from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..kernels import Laplacian, OnColumns
 from ..network import BUNDLED, PUBLISHED, MEGNet
 from .cfgp import check_width
-from .megnet import MEGNetEnsemble, MEGNetRegressor
+from .ensemble import MEGNetEnsemble
+from .megnet import MEGNetRegressor
 from .pipeline import CrystalPipeline
 
 __all__ = ["FromPlain", "ToPlain"]

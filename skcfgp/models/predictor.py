@@ -1,13 +1,19 @@
 """From crystals and a fitted model to a table with a row, or a reason, for each crystal."""
 
+from __future__ import annotations
+
 import copy
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ..calibration import predict_distribution
 from ..calibration.distribution_metrics import two_sigma_std
 from ..network import MEGNet, load_network
+from ..structures import Structures
+from ..structures.typing import ArrayLike, BoolArray, Crystals, Estimator, FilePath
 from .pipeline import CrystalPipeline
 from .usable import apply_to_usable, filled, read_rows
 
@@ -17,7 +23,9 @@ __all__ = ["featurize", "predict_crystals", "unseen_mask"]
 COLUMNS = ("prediction", "std", "lower", "upper", "df")
 
 
-def featurize(transformer, crystals):
+def featurize(
+    transformer: Any, crystals: Crystals | Structures
+) -> tuple[NDArray[Any], dict[int, str]]:
     """Transform the crystals that can be used, and say why the others cannot.
 
     Parameters
@@ -46,7 +54,9 @@ def featurize(transformer, crystals):
     return X, errors
 
 
-def predict_crystals(model, crystals, unit="", coverage=0.95):
+def predict_crystals(
+    model: Estimator, crystals: Crystals | Structures, unit: str = "", coverage: float = 0.95
+) -> pd.DataFrame:
     """Predict crystals by any fitted model that takes them.
 
     Parameters
@@ -127,7 +137,7 @@ def _formula(item):
     return getattr(item, "composition", item).reduced_formula
 
 
-def unseen_mask(network, material_id):
+def unseen_mask(network: MEGNet | FilePath, material_id: ArrayLike) -> BoolArray:
     """Tell which crystals of a data set a network was not trained on.
 
     Parameters

@@ -5,10 +5,17 @@ features. Tran et al. (2020) compare such models. A Gaussian process on the same
 `skcfgp.GaussianProcessRegressor`.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, overload
+
 import numpy as np
 from sklearn import dummy, ensemble
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
+
+from ..structures.typing import ArrayLike, FloatArray, Predicted, Self
 
 __all__ = ["DummyRegressor", "ExtraTreesRegressor"]
 
@@ -17,8 +24,16 @@ class _SpreadMixin:
     """`predict` with a standard deviation, which `_spread` of the class computes."""
 
     __metadata_request__predict = {"return_std": True}  # noqa: RUF012
+    _spread: Callable[..., Any]
 
-    def predict(self, X, return_std=False):
+    @overload
+    def predict(self, X: Any, return_std: Literal[False] = False) -> FloatArray: ...
+    @overload
+    def predict(self, X: Any, return_std: Literal[True]) -> tuple[FloatArray, FloatArray]: ...
+    @overload
+    def predict(self, X: Any, return_std: bool) -> Predicted: ...
+
+    def predict(self, X: Any, return_std: bool = False) -> Predicted:
         """Predict mean and, if asked for, standard deviation.
 
         Parameters
@@ -40,7 +55,7 @@ class _SpreadMixin:
         ValueError
             If `X` does not have the features of `fit`, or `return_std` is set with a single tree.
         """
-        mean = super().predict(X)
+        mean = super().predict(X)  # type: ignore[misc]  # of the class that it is mixed into
         return (mean, self._spread(X, mean)) if return_std else mean
 
 
@@ -115,7 +130,7 @@ class DummyRegressor(_SpreadMixin, dummy.DummyRegressor):
     [2.] [1.]
     """
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Compute the constant and the spread of the labels about it.
 
         Parameters

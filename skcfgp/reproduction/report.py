@@ -1,7 +1,10 @@
 """`reproduce`: the stages in order, then the table, the figures and what held, as files."""
 
+from __future__ import annotations
+
 import json
 import platform
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -9,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from .. import __version__
+from ..structures.typing import FilePath
 from . import accuracy, better, learning, properties
 from .data import bundled_data, read_data
 from .figures import draw_figures
@@ -62,7 +66,15 @@ label that a network has seen is in no pool. skcfgp {version}. Computing time {m
 FIGURE = "### {title}\n\n![{title}](figures/{file})\n\n{caption}"
 
 
-def reproduce(out, *, data=None, target=None, published=None, settings=None, progress=print):
+def reproduce(
+    out: FilePath,
+    *,
+    data: FilePath | None = None,
+    target: str | None = None,
+    published: str | None = None,
+    settings: Settings | None = None,
+    progress: Callable[[str], object] = print,
+) -> pd.DataFrame:
     """Run the paper's experiment, from labels to figures, and judge its claims.
 
     Parameters

@@ -1,7 +1,12 @@
 """`Settings`: what a run of the reproduction may vary."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from numbers import Integral
+from typing import Any
+
+from ..structures.typing import Self
 
 __all__ = ["PAPER", "Settings", "batches_of_run", "cycles_of_paper"]
 
@@ -75,11 +80,17 @@ class Settings:
             raise ValueError(f"cost_scale must be in (0, 1], got {self.cost_scale!r}.")
 
     @classmethod
-    def quick(cls, **changes):
+    def quick(cls, **changes: Any) -> Self:
         """Make the settings of a run of two minutes, with changes: fewer crystals and seeds."""
-        sizes = {"n_initial": 600, "n_pool": 500, "n_test": 300, "seeds": 2, "orders": 2}
-        effort = {"epochs": 5, "refit_epochs": 3, "grid": 31, "n_batches": 5, "cost_scale": 0.25}
-        return replace(cls(**sizes, **effort), **changes)
+        sizes: dict[str, Any] = {
+            "n_initial": 600,
+            "n_pool": 500,
+            "n_test": 300,
+            "seeds": 2,
+            "orders": 2,
+        }
+        sizes |= {"epochs": 5, "refit_epochs": 3, "grid": 31, "n_batches": 5, "cost_scale": 0.25}
+        return replace(cls(**sizes), **changes)
 
 
 def batches_of_run(settings, n_pool):

@@ -5,10 +5,14 @@ location m, F((t - m) / c), where the scale c is such that two s hold 95.45 %. T
 of crystals that meet the condition is the sum of the probabilities, whatever their correlations.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 
 import numpy as np
+
+from ..structures.typing import ArrayLike, DataFrame, FloatArray, Self
 
 __all__ = ["Condition", "Screening", "probability_of", "screen"]
 
@@ -39,21 +43,28 @@ class Condition:
             )
 
     @classmethod
-    def of(cls, below=None, above=None, between=None):
+    def of(
+        cls,
+        below: float | None = None,
+        above: float | None = None,
+        between: tuple[float, float] | None = None,
+    ) -> Self:
         """Make a condition from one of ``below``, ``above`` and ``between``."""
         if sum(given is not None for given in (below, above, between)) != 1:
             raise ValueError("give one of below, above and between.")
-        if between is not None:
-            low, high = between
-            return cls(float(low), float(high))
-        return cls(high=float(below)) if below is not None else cls(low=float(above))
+        if between is None:
+            between = -math.inf if above is None else above, math.inf if below is None else below
+        low, high = between
+        return cls(float(low), float(high))
 
     def __str__(self):
         if math.isinf(self.low):
             return f"below {self.high:g}"
         return f"above {self.low:g}" if math.isinf(self.high) else f"{self.low:g} to {self.high:g}"
 
-    def probability(self, mean, std, df=None):
+    def probability(
+        self, mean: ArrayLike, std: ArrayLike, df: ArrayLike | None = None
+    ) -> FloatArray:
         """Compute the probability that each value meets the condition.
 
         Parameters
@@ -121,8 +132,8 @@ class Screening:
         Number of crystals without a prediction; they count in none of the other numbers.
     """
 
-    table: object
-    edge_cases: object
+    table: DataFrame
+    edge_cases: DataFrame
     cut: float
     n_found: int
     expected: float
@@ -158,7 +169,9 @@ def probability_of(table, condition, df=None):
         return Condition(*bounds.tolist()).probability(np.log10(mean), std, df)
 
 
-def screen(table, condition, cut=0.5, df=None):
+def screen(
+    table: DataFrame, condition: Condition, cut: float = 0.5, df: float | None = None
+) -> Screening:
     """Sort crystals by the probability that they meet a condition.
 
     Parameters

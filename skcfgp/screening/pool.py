@@ -4,11 +4,15 @@ The pool is cut into chunks, which say where their records stand: lines of text,
 names of files. Reading them and making crystals of them is left to whoever uses the chunk.
 """
 
+from __future__ import annotations
+
 import hashlib
 import itertools
 import sqlite3
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from ..models.reading import Found
 from ..structures import Failure, Structures, object_array
@@ -22,6 +26,7 @@ from ..structures.files import is_structure_file, read_structure_file, structure
 from ..structures.ids import Name, aliases, all_ids
 from ..structures.outcomes import reason_of
 from ..structures.tables import CSV, HEADERLESS, PARQUET, read_table
+from ..structures.typing import FilePath
 from .parts import BATCH, Lines, Rows, TableRow, cut_lines, cut_records, cut_rows, filled, of_table
 
 __all__ = ["Chunk", "Pool", "find_records", "read_records"]
@@ -100,7 +105,7 @@ class Pool:
     [(0, 2), (1, 1)]
     """
 
-    def __init__(self, path, columns=()):
+    def __init__(self, path: FilePath, columns: Sequence[str] = ()) -> None:
         self.columns = tuple(columns)
         self.path = Path(path).expanduser().resolve()
         if not self.path.exists():
@@ -118,7 +123,7 @@ class Pool:
                 ".db or another structure file."
             )
 
-    def digest(self):
+    def digest(self) -> str:
         """Compute a digest of the names, sizes and times of change of the files.
 
         Returns
@@ -131,12 +136,12 @@ class Pool:
             digest.update(f"{escaped(str(name))} {stat.st_size} {stat.st_mtime_ns}\n".encode())
         return digest.hexdigest()
 
-    def read_in_rows(self):
+    def read_in_rows(self) -> list[tuple[Path, int]]:
         """Return the files that chunks refer to, and their sizes in bytes."""
         files = [path for path in self._paths if _stream_of(path) in _CUT]
         return [(path, path.stat().st_size) for path in files]
 
-    def count(self):
+    def count(self) -> int:
         """Count the records; a structure file that is not read in rows is one record."""
         total = 0
         for path in self._paths:
@@ -145,7 +150,7 @@ class Pool:
                 total += 1 if stream is None else stream[1](path)
         return total
 
-    def chunks(self, size):
+    def chunks(self, size: int) -> Iterator[tuple[int, Chunk]]:
         """Cut the pool into chunks of at most `size` records.
 
         Parameters
@@ -176,7 +181,7 @@ class Pool:
         if chunk:
             yield number, Chunk(chunk, self.columns)
 
-    def named(self, names):
+    def named(self, names: Sequence[str]) -> list[tuple[str, Any, dict[str, Any]]]:
         """Find all crystals that some names may mean.
 
         Parameters

@@ -4,14 +4,19 @@ Each chunk of the pool is one Parquet file, written whole or not at all. A manif
 parts were made from, so that a run that was stopped can be continued, by the same model only.
 """
 
+from __future__ import annotations
+
 import json
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from ..structures.io import atomic_write
+from ..structures.typing import ArrayLike, FilePath, Self
 from .conditions import Condition, Screening, probability_of
 from .conditions import screen as screen_table
 
@@ -40,7 +45,7 @@ class PoolPredictions:
     skcfgp.screening.predict_pool : Writes them.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: FilePath) -> None:
         self.folder = Path(folder)
         path = self.folder / MANIFEST
         if not path.exists():
@@ -48,7 +53,7 @@ class PoolPredictions:
         self.manifest = json.loads(path.read_text(encoding="utf-8"))
 
     @classmethod
-    def begin(cls, folder, settings):
+    def begin(cls, folder: FilePath, settings: dict[str, Any]) -> Self:
         """Make the folder, or check that what is in it was made with the same settings."""
         folder = Path(folder)
         if not (folder / MANIFEST).exists():
@@ -68,34 +73,34 @@ class PoolPredictions:
             unfinished.unlink(missing_ok=True)
         return result
 
-    def has(self, number):
+    def has(self, number: int) -> bool:
         """Tell whether the part of a chunk is written."""
         return self._path(number).exists()
 
-    def write(self, number, table):
+    def write(self, number: int, table: pd.DataFrame) -> None:
         """Write the part of a chunk, whole or not at all."""
         with atomic_write(self._path(number)) as path, path.open("wb") as file:
             table.to_parquet(file, index=False, engine="pyarrow")
             _sync(file)
 
-    def write_if_same(self, settings, number, table):
+    def write_if_same(self, settings: dict[str, Any], number: int, table: pd.DataFrame) -> bool:
         """Write a part, if the folder was made with these settings; tell whether it was."""
         if self.manifest != settings:
             return False
         self.write(number, table)
         return True
 
-    def finish(self):
+    def finish(self) -> None:
         """Tell equal ids apart, and record that all parts are written."""
         self._tell_apart()
         _write_json(self.folder / DONE, {"parts": len(list(self.folder.glob(PARTS)))})
 
     @property
-    def is_complete(self):
+    def is_complete(self) -> bool:
         """Whether the whole pool is predicted."""
         return (self.folder / DONE).exists()
 
-    def parts(self):
+    def parts(self) -> Iterator[pd.DataFrame]:
         """Read the predictions, one part after another in the order of the pool.
 
         Yields
@@ -106,7 +111,11 @@ class PoolPredictions:
         for path in sorted(self.folder.glob(PARTS)):
             yield pd.read_parquet(path, engine="pyarrow")
 
-    def top(self, n_instances, by="std"):
+    def top(
+        self,
+        n_instances: int,
+        by: Literal["std"] | Condition | Callable[[pd.DataFrame], ArrayLike] = "std",
+    ) -> pd.DataFrame:
         """Take the crystals that rank highest.
 
         Parameters
@@ -133,13 +142,13 @@ class PoolPredictions:
             best = _best(best, part.dropna(subset="score"), "score", n_instances)
         return best
 
-    def failures(self):
+    def failures(self) -> Iterator[tuple[str, str]]:
         """Yield the id of each crystal that could not be used, and the reason."""
         for part in self.parts():
             failed = part[part["error"] != ""]
             yield from zip(failed["id"], failed["error"], strict=True)
 
-    def screen(self, condition, cut=0.5, n_instances=100):
+    def screen(self, condition: Condition, cut: float = 0.5, n_instances: int = 100) -> Screening:
         """Count what meets a condition, as `skcfgp.screening.screen` does in memory.
 
         Parameters
@@ -155,7 +164,9 @@ class PoolPredictions:
         -------
         Screening
         """
-        totals, table, edge = {}, None, None
+        totals: dict[str, Any] = {}
+        table: Any = None
+        edge: Any = None
         for part in self.parts():
             found = screen_table(part, condition, cut)
             for name in _TOTALS:

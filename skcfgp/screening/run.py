@@ -4,9 +4,13 @@ The pool is cut into chunks. A worker reads one, predicts it and writes it as a 
 predictions. Neither the pool nor the predictions are ever held as a whole.
 """
 
+from __future__ import annotations
+
 import pickle
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain, islice
+from typing import Any
 
 import joblib
 import numpy as np
@@ -16,6 +20,7 @@ from sklearn.gaussian_process.kernels import Kernel
 
 from .. import __version__
 from ..models.predictor import predict_crystals
+from ..structures.typing import Estimator, FilePath
 from .pool import Pool, find_records
 from .predictions import PoolPredictions
 
@@ -56,19 +61,19 @@ TIMEOUT = 15
 
 
 def predict_pool(
-    model,
-    pool,
-    out,
+    model: Estimator,
+    pool: FilePath,
+    out: FilePath,
     *,
-    unit="",
-    coverage=0.95,
-    columns=(),
-    chunk_size=500,
-    scheduler=None,
-    n_workers=1,
-    retries=3,
-    progress=None,
-):
+    unit: str = "",
+    coverage: float = 0.95,
+    columns: Sequence[str] = (),
+    chunk_size: int = 500,
+    scheduler: Any = None,
+    n_workers: int | None = 1,
+    retries: int = 3,
+    progress: Callable[[int], object] | None = None,
+) -> PoolPredictions:
     r"""Predict a pool, chunk by chunk, into a folder.
 
     The same call continues a run that was stopped.
@@ -149,7 +154,8 @@ def predict_pool(
         "coverage": float(coverage),
     }
     found = PoolPredictions.begin(out, settings)
-    sizes, killed, options = {}, [], (tuple(columns), unit, coverage)
+    sizes: dict[int, int] = {}
+    killed, options = [], (tuple(columns), unit, coverage)
     chunks = _remaining(pool.chunks(chunk_size), found, sizes, progress)
     shared = pool, found.folder.resolve(), settings
     for number, result in _results(model, options, chunks, shared, scheduler, n_workers, retries):
@@ -171,7 +177,7 @@ def predict_pool(
     return found
 
 
-def model_digest(model):
+def model_digest(model: Estimator) -> str:
     """Compute a digest of all that the predictions of a fitted model depend on.
 
     Parameters

@@ -8,6 +8,8 @@ for the label of the crystal that it is least sure of.
 import sys
 from importlib import import_module
 
+TYPE_CHECKING = False  # true for a type checker; `typing` is not loaded for it
+
 __version__ = "0.1.0"
 
 
@@ -42,4 +44,15 @@ _NAMES = {
 
 __all__ = ["__version__", *_NAMES]
 
-__getattr__, __dir__ = lazily(__name__, _NAMES)
+if TYPE_CHECKING:
+    from .active_learning import ActiveLearner as ActiveLearner
+    from .active_learning import simulate as simulate
+    from .calibration import CalibratedRegressor as CalibratedRegressor
+    from .features import CompositionFeaturizer as CompositionFeaturizer
+    from .features import MEGNetFeaturizer as MEGNetFeaturizer
+    from .gaussian_process import GaussianProcessRegressor as GaussianProcessRegressor
+    from .models import load_model as load_model
+    from .models import make_cfgp as make_cfgp
+    from .models import save_model as save_model
+else:
+    __getattr__, __dir__ = lazily(__name__, _NAMES)

@@ -6,6 +6,8 @@ into one 1-D array of `Crystal` with an id beside each. Readers only bring what 
 `as_crystal` alone decides what a crystal is.
 """
 
+from __future__ import annotations
+
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +33,7 @@ from .outcomes import (
 )
 from .records import converted, has_crystal
 from .tables import records_of_frame
+from .typing import Crystals, OnError
 
 __all__ = ["as_crystal", "check_structures"]
 
@@ -38,7 +41,14 @@ __all__ = ["as_crystal", "check_structures"]
 FILES = 50
 
 
-def check_structures(X, *, on_error="raise", formulas=False, cutoff=None, n_jobs=None):
+def check_structures(
+    X: Crystals | Structures,
+    *,
+    on_error: OnError = "raise",
+    formulas: bool = False,
+    cutoff: float | None = None,
+    n_jobs: int | None = None,
+) -> Structures:
     """Read, convert and check crystals.
 
     Parameters

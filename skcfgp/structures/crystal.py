@@ -5,19 +5,24 @@ elements only, and a `Crystal` has only these. Everything inside this package wo
 `Crystal`; since its arrays cannot be written to, what was valid once is never checked again.
 """
 
+from __future__ import annotations
+
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pymatgen.core import Composition, Element, Lattice, Structure
 
 from .neighbours import check_cell, find_neighbours
 from .sites import check_periodic, isotopes_of, site_number
+from .typing import ArrayLike, FloatArray, IntArray, Self
 
 __all__ = ["ELEMENTS", "Crystal", "fractional", "structure_digest"]
 
 #: Elements by atomic number; None is at 0. pymatgen's own ``Element.from_Z`` searches a table.
-ELEMENTS = (None, *(Element.from_Z(z) for z in range(1, 119)))
+ELEMENTS: tuple[Any, ...] = (None, *(Element.from_Z(z) for z in range(1, 119)))
 
 #: Two sites closer than this many angstrom are taken for one atom listed twice.
 MINIMUM_DISTANCE = 0.5
@@ -66,25 +71,31 @@ class Crystal:
     Crystal(Fe, 2 sites)
     """
 
-    lattice: np.ndarray
-    frac_coords: np.ndarray
-    atomic_numbers: np.ndarray
-    properties: dict | None = None
+    lattice: FloatArray
+    frac_coords: FloatArray
+    atomic_numbers: IntArray
+    properties: dict[str, Any]
 
-    def __post_init__(self):
-        lattice = np.array(self.lattice, dtype=float, order="C")
-        coords = np.array(self.frac_coords, dtype=float, order="C")
-        numbers = np.array(self.atomic_numbers)
+    def __init__(
+        self,
+        lattice: ArrayLike,
+        frac_coords: ArrayLike,
+        atomic_numbers: ArrayLike,
+        properties: Mapping[str, Any] | None = None,
+    ) -> None:
+        lattice = np.array(lattice, dtype=float, order="C")
+        coords = np.array(frac_coords, dtype=float, order="C")
+        numbers = np.array(atomic_numbers)
         _check_shapes(lattice, coords, numbers)
         _check_content(lattice, coords, numbers)
         arrays = (lattice, coords, numbers.astype(int, copy=False))
         for name, array in zip(("lattice", "frac_coords", "atomic_numbers"), arrays, strict=True):
             array.setflags(write=False)
             object.__setattr__(self, name, array)
-        object.__setattr__(self, "properties", dict(self.properties or {}))
+        object.__setattr__(self, "properties", dict(properties or {}))
 
     @classmethod
-    def from_structure(cls, structure, properties=None):
+    def from_structure(cls, structure: Structure, properties: dict[str, Any] | None = None) -> Self:
         """Take cell, coordinates, elements and ``properties`` of a pymatgen ``Structure``.
 
         A `Crystal` has no place for oxidation states, isotopes, magnetic moments, a charge or other
@@ -120,7 +131,7 @@ class Crystal:
             properties | isotopes_of(symbols),
         )
 
-    def with_properties(self, properties):
+    def with_properties(self, properties: dict[str, Any]) -> Crystal:
         """Return the same crystal with other properties; it shares the arrays.
 
         Parameters
@@ -137,7 +148,7 @@ class Crystal:
         object.__setattr__(crystal, "properties", dict(properties))
         return crystal
 
-    def to_structure(self):
+    def to_structure(self) -> Structure:
         """Build the pymatgen ``Structure``.
 
         Returns
@@ -152,23 +163,23 @@ class Crystal:
         )
 
     @property
-    def cart_coords(self):
+    def cart_coords(self) -> FloatArray:
         """Cartesian coordinates in angstrom, an array of shape (n_sites, 3)."""
         return self.frac_coords @ self.lattice
 
     @property
-    def volume(self):
+    def volume(self) -> float:
         """Volume of the cell in cubic angstrom."""
         return float(abs(np.linalg.det(self.lattice)))
 
     @property
-    def composition(self):
+    def composition(self) -> Composition:
         """Atoms of the cell, as ``pymatgen.core.Composition``."""
         numbers, counts = np.unique(self.atomic_numbers, return_counts=True)
         pairs = zip(numbers, counts.tolist(), strict=True)
         return Composition({ELEMENTS[z]: n for z, n in pairs})
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.atomic_numbers)
 
     def __repr__(self):
@@ -239,7 +250,7 @@ def _number_of(composition):
     return site_number([(getattr(k, "symbol", k), n) for k, n in composition.items()])
 
 
-def structure_digest(structure):
+def structure_digest(structure: Crystal | Structure) -> str:
     """Name a crystal by its content: cell, elements and coordinates.
 
     Equal for crystals that list the same cell and sites in any order, also after pickling, an

@@ -1,6 +1,10 @@
 """Crystals from the records of databases: entries of OPTIMADE, and records of JARVIS."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +15,7 @@ from .sites import ADVICE, check_periodic, isotopes_of, site_number
 __all__ = ["crystal_from_jarvis", "crystal_from_optimade"]
 
 
-def crystal_from_optimade(attributes, id_=None):
+def crystal_from_optimade(attributes: Mapping[str, Any], id_: str | None = None) -> Crystal:
     """Build a crystal from the attributes of an OPTIMADE entry.
 
     Parameters

@@ -4,12 +4,21 @@ The client needs a key, which is taken only from the environment: everybody on t
 a command line.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import re
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from .remote import TEMPORARY, TransientError, cached, retry
+from .typing import FilePath
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 __all__ = ["read_materials_project"]
 
@@ -20,7 +29,14 @@ KEY = "MP_API_KEY"
 CHUNK = 100
 
 
-def read_materials_project(query, *, fields=(), cache_dir=None, max_crystals=None, attempts=6):
+def read_materials_project(
+    query: Mapping[str, Any],
+    *,
+    fields: Sequence[str] = (),
+    cache_dir: FilePath | None = None,
+    max_crystals: int | None = None,
+    attempts: int = 6,
+) -> pd.DataFrame:
     """Read the crystals of the Materials Project that meet a query.
 
     The key for its interface must be in the environment variable ``MP_API_KEY``; everybody can have
@@ -69,7 +85,8 @@ def read_materials_project(query, *, fields=(), cache_dir=None, max_crystals=Non
     ask = _Client(cache_dir, attempts)
     ids = [document["material_id"] for document in ask(fields=["material_id"], **query)]
     ids = list(dict.fromkeys(ids))[:max_crystals]
-    fields, found = [name for name in fields if name != "structure"], {}
+    fields = [name for name in fields if name != "structure"]
+    found: dict[str, Any] = {}
     for start in range(0, len(ids), CHUNK):
         some = ids[start : start + CHUNK]
         documents = ask(fields=["material_id", "structure", *fields], material_ids=some)

@@ -1,16 +1,24 @@
 """Crystals from any database that speaks OPTIMADE, page by page."""
 
+from __future__ import annotations
+
 import json
 import urllib.error
 import urllib.parse
 import urllib.request
 from functools import partial
 from http.client import HTTPException
+from typing import TYPE_CHECKING, Any
 
 from .entries import crystal_from_optimade
 from .ids import Name, own_id
 from .outcomes import named_structures, reason_of
 from .remote import TEMPORARY, TransientError, cached, retry
+from .typing import FilePath
+
+if TYPE_CHECKING:
+    from .outcomes import Structures
+
 
 __all__ = ["read_optimade"]
 
@@ -23,8 +31,15 @@ FIELDS = (
 
 
 def read_optimade(
-    url, filter="", *, cache_dir=None, max_crystals=None, page_limit=None, attempts=6, timeout=60.0
-):
+    url: str,
+    filter: str = "",
+    *,
+    cache_dir: FilePath | None = None,
+    max_crystals: int | None = None,
+    page_limit: int | None = None,
+    attempts: int = 6,
+    timeout: float = 60.0,
+) -> Structures:
     """Read the crystals of a database that meet a filter.
 
     Parameters
@@ -64,13 +79,15 @@ def read_optimade(
     .. [1] Andersen et al., "OPTIMADE, an API for exchanging materials data", Sci. Data 8, 217
        (2021). doi:10.1038/s41597-021-00974-z
     """
-    query = {"response_fields": FIELDS}
+    query: dict[str, Any] = {"response_fields": FIELDS}
     if page_limit is not None:
         query["page_limit"] = page_limit
     if filter:
         query["filter"] = filter
     page_url = f"{_versioned(url)}/structures?{urllib.parse.urlencode(query)}"
-    names, found, seen = [], [], set()
+    names: list[Name] = []
+    found: list[Any] = []
+    seen: set[str] = set()
     while page_url and (max_crystals is None or len(names) < max_crystals):
         if page_url in seen:
             raise ValueError(f"{url}: its pages go round in a circle, at {page_url}.")

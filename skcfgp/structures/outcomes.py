@@ -1,13 +1,17 @@
 """What becomes of crystals that come in: those that can be used, and why the others cannot."""
 
+from __future__ import annotations
+
 import warnings
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .crystal import Crystal
 from .ids import all_ids, is_number
 from .io import escaped
+from .typing import ObjectArray
 
 __all__ = [
     "MISSING",
@@ -40,7 +44,7 @@ class Failure(NamedTuple):
         What is wrong and, where there is a remedy, what to do.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # in place of that of a tuple
     id: object
     reason: str
 
@@ -62,7 +66,7 @@ class InvalidStructureError(ValueError):
         Position, id and reason of each crystal that cannot be used.
     """
 
-    def __init__(self, failures):
+    def __init__(self, failures: list[Failure]) -> None:
         super().__init__(failures)
         self.failures = failures
 
@@ -92,9 +96,9 @@ class Structures(NamedTuple):
         Rows that failed, by position.
     """
 
-    structures: np.ndarray
-    ids: np.ndarray
-    failures: list
+    structures: ObjectArray
+    ids: ObjectArray
+    failures: list[Failure]
 
 
 def named_structures(names, found):
@@ -121,7 +125,7 @@ def _named(crystal, id_):
     return crystal.with_properties(crystal.properties | {"material_id": id_})
 
 
-def object_array(values):
+def object_array(values: Sequence[Any]) -> ObjectArray:
     """Make a 1-D array of objects, whatever they are; np.array() would look inside a Structure."""
     array = np.empty(len(values), dtype=object)
     for i, value in enumerate(values):

@@ -7,13 +7,19 @@ another: each is taken as labelled with its mean before the next, which is exact
 (the "kriging believer").
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
-from scipy import special, stats
 
 from ..gaussian_process.greedy import first_of_largest
+from ..structures.typing import ArrayLike, Estimator, FloatArray, IntArray, Rows
 from .belief import Belief
 from .common import check_costs, check_pool
 from .design import design_for, wants_first
+from .tails import log_cdf, log_excess
 
 __all__ = [
     "expected_improvement",
@@ -25,17 +31,16 @@ __all__ = [
 
 SIGNS = {"max": 1.0, "min": -1.0}
 
-#: With 1 degree of freedom, after a first label, a t distribution has no mean; with these it has.
-LEAST_DF = 1 + 1e-6
 
-#: Logarithm of a density below which its tail is computed as a logarithm.
-FAR = -500.0
-
-#: Terms of a series, at most.
-MAX_TERMS = 10_000
-
-
-def expected_improvement(learner, X_pool, n_instances=1, *, mode="max", X_pending=None, costs=None):
+def expected_improvement(
+    learner: Estimator,
+    X_pool: Rows,
+    n_instances: int = 1,
+    *,
+    mode: Literal["max", "min"] = "max",
+    X_pending: Rows | None = None,
+    costs: ArrayLike | None = None,
+) -> tuple[IntArray, FloatArray]:
     """Choose the points whose labels are expected to exceed the best label by the most.
 
     With the best label b and z = (m - b) / s, EI = E[max(y - b, 0)] = s (z cdf(z) + pdf(z)) of a
@@ -110,8 +115,14 @@ def expected_improvement(learner, X_pool, n_instances=1, *, mode="max", X_pendin
 
 
 def log_expected_improvement(
-    learner, X_pool, n_instances=1, *, mode="max", X_pending=None, costs=None
-):
+    learner: Estimator,
+    X_pool: Rows,
+    n_instances: int = 1,
+    *,
+    mode: Literal["max", "min"] = "max",
+    X_pending: Rows | None = None,
+    costs: ArrayLike | None = None,
+) -> tuple[IntArray, FloatArray]:
     """Choose as `expected_improvement` does; the scores are natural logarithms.
 
     The logarithm tells points apart where the improvement itself underflows, far below the best
@@ -145,8 +156,15 @@ def log_expected_improvement(
 
 
 def probability_of_improvement(
-    learner, X_pool, n_instances=1, *, mode="max", margin=0.0, X_pending=None, costs=None
-):
+    learner: Estimator,
+    X_pool: Rows,
+    n_instances: int = 1,
+    *,
+    mode: Literal["max", "min"] = "max",
+    margin: float = 0.0,
+    X_pending: Rows | None = None,
+    costs: ArrayLike | None = None,
+) -> tuple[IntArray, FloatArray]:
     """Choose the points whose labels are most likely better than the best label.
 
     PI = P(y > b + margin) = cdf((m - b - margin) / s).
@@ -187,8 +205,15 @@ def probability_of_improvement(
 
 
 def upper_confidence_bound(
-    learner, X_pool, n_instances=1, *, mode="max", width=2.0, X_pending=None, costs=None
-):
+    learner: Estimator,
+    X_pool: Rows,
+    n_instances: int = 1,
+    *,
+    mode: Literal["max", "min"] = "max",
+    width: float = 2.0,
+    X_pending: Rows | None = None,
+    costs: ArrayLike | None = None,
+) -> tuple[IntArray, FloatArray]:
     """Choose the points whose labels could be the best: largest m + width s.
 
     Parameters
@@ -230,7 +255,16 @@ def upper_confidence_bound(
     return indices, scores if belief is None or costs is not None else belief.sign * scores
 
 
-def level_set(learner, X_pool, n_instances=1, *, level, width=1.96, X_pending=None, costs=None):
+def level_set(
+    learner: Estimator,
+    X_pool: Rows,
+    n_instances: int = 1,
+    *,
+    level: float | Sequence[float],
+    width: float = 1.96,
+    X_pending: Rows | None = None,
+    costs: ArrayLike | None = None,
+) -> tuple[IntArray, FloatArray]:
     """Choose the points whose side of a border is least certain, the "straddle".
 
     The score is width s - abs(m - level). The aim is to know for all points of the pool on which
@@ -323,52 +357,3 @@ def _choose(learner, X_pool, n_instances, score, mode, X_pending, costs):
 def _log_improvement(belief, cost):
     z = (belief.mean - belief.best) / belief.std
     return np.log(belief.std) + log_excess(z, belief.df) - np.log(cost)
-
-
-def log_cdf(z, df=None):
-    """Logarithm of the probability of less than z, standard normal or of a t distribution."""
-    if df is None:
-        return special.log_ndtr(z)
-    cdf, (far, log_pdf, ratio) = special.stdtr(df, z), _far_below(z, df)
-    return np.where(far, log_pdf + np.log(ratio), np.log(np.where(far, 1.0, cdf)))
-
-
-def log_excess(z, df=None):
-    """Logarithm of E[max(z + t, 0)] for t that is standard normal or has a t distribution."""
-    if df is not None:
-        df = np.maximum(df, LEAST_DF)
-        far, log_pdf, ratio = _far_below(z, df)
-        rest = (df + np.square(z)) / (df - 1)
-        excess = z * special.stdtr(df, z) + rest * np.exp(log_pdf)
-        log_far = log_pdf + np.log(np.where(far, rest + z * ratio, 1.0))
-        return np.where(far, log_far, np.log(np.where(far, 1.0, excess)))
-    low = np.minimum(z, -1.0)
-    # With Mills' ratio R, pdf(z) + z cdf(z) = pdf(z) (1 + z R), and 1 + z R -> 1 / z^2.
-    ratio = 1.0 + low * np.sqrt(np.pi / 2) * special.erfcx(-low / np.sqrt(2))
-    far = low < -1e4
-    ratio = np.where(far, 1.0 / low**2, ratio)
-    log_low = -0.5 * low**2 - 0.5 * np.log(2 * np.pi) + np.log(ratio)
-    high = np.maximum(z, -1.0)
-    pdf = np.exp(-0.5 * high**2) / np.sqrt(2 * np.pi)
-    return np.where(z < -1.0, log_low, np.log(pdf + high * special.ndtr(high)))
-
-
-def _far_below(z, df):
-    """Tell where the density of a t distribution nearly underflows below 0.
-
-    Also returned are its logarithm, and cdf / pdf there (1 elsewhere): a hypergeometric series in
-    df / (df + z^2), which is clearly less than 1 so far out.
-    """
-    z, df = np.broadcast_arrays(np.asarray(z, dtype=float), df)
-    log_pdf = stats.t.logpdf(z, df)
-    far = (log_pdf < FAR) & (z < 0)
-    x, nu = (df / (df + z * z))[far], df[far]
-    term, total = np.ones_like(x), np.ones_like(x)
-    for k in range(MAX_TERMS):
-        if not np.any(term > np.finfo(float).eps * total):
-            break
-        term = term * x * (nu + 1 + 2 * k) / (nu + 2 + 2 * k)
-        total = total + term
-    ratio = np.ones_like(z)
-    ratio[far] = -z[far] / nu * total
-    return far, log_pdf, ratio

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from numbers import Integral
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..calibration import CalibratedRegressor, MonotoneTargetRegressor
 from ..gaussian_process.common import last_step, last_step_input
 
 #: Posteriors that the last query of a learner left for its next one; they go when it goes.
-_KEPT = WeakKeyDictionary()
+_KEPT: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
 
 def check_pool(X_pool, n_instances):

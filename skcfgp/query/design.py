@@ -5,6 +5,8 @@ would lower the variance of many others. So the first choices follow the same ru
 ones, `skcfgp.query.integrated_variance`, with lengths that are typical distances of the features.
 """
 
+from __future__ import annotations
+
 from numbers import Integral
 
 import numpy as np
@@ -17,6 +19,7 @@ from ..gaussian_process.covariance import covariance_of, is_quick
 from ..gaussian_process.greedy import IntegratedVariance, first_of_largest
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..kernels import Laplacian
+from ..structures.typing import ArrayLike, Estimator, FloatArray, IntArray, Rows
 from .common import check_costs, check_features, check_pool
 from .modal import stack_rows
 
@@ -36,16 +39,16 @@ MAX_BYTES = 2**30
 
 
 def initial_design(
-    X,
-    n_instances=10,
+    X: Rows,
+    n_instances: int = 10,
     *,
-    estimator=None,
-    known=(),
-    excluded=(),
-    costs=None,
-    n_target=1000,
-    spread=1.0,
-):
+    estimator: Estimator | None = None,
+    known: ArrayLike = (),
+    excluded: ArrayLike = (),
+    costs: ArrayLike | None = None,
+    n_target: int = 1000,
+    spread: float = 1.0,
+) -> tuple[IntArray, FloatArray]:
     """Choose the rows to label before there are labels to learn from.
 
     Rows are chosen one after another, each given those before it: always the one whose label lowers

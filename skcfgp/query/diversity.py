@@ -1,5 +1,7 @@
 """Choices that keep the points of a batch apart."""
 
+from __future__ import annotations
+
 import numpy as np
 from scipy.spatial.distance import cdist
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
@@ -8,11 +10,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..gaussian_process.greedy import largest_first
 from ..kernels import Laplacian
+from ..structures.typing import Estimator, FloatArray, IntArray, Rows
 from .common import check_features, check_pool, innermost, last_step_of, unwrap
 from .uncertainty import pool_std
 
 
-def greedy_k_center(learner, X_pool, n_instances=1):
+def greedy_k_center(
+    learner: Estimator, X_pool: Rows, n_instances: int = 1
+) -> tuple[IntArray, FloatArray]:
     """Choose the points that are furthest from every labelled point, one after another.
 
     Features only: neither labels nor a standard deviation matter. For regression it is also known
@@ -57,7 +62,9 @@ def greedy_k_center(learner, X_pool, n_instances=1):
     return np.array(indices), np.array(distances)
 
 
-def spaced_max_std(learner, X_pool, n_instances=1, spacing=1.0):
+def spaced_max_std(
+    learner: Estimator, X_pool: Rows, n_instances: int = 1, spacing: float = 1.0
+) -> tuple[IntArray, FloatArray]:
     """Choose points of large standard deviation that are not close to each other.
 
     The paper's proposal for batches: down the list by standard deviation, a point is taken if it is
@@ -97,7 +104,8 @@ def spaced_max_std(learner, X_pool, n_instances=1, spacing=1.0):
     pool = check_features(model, pool)
     smallest = 1e-9 * cutoff
     order = largest_first(np.square(std), n_pool)
-    nearest, taken = np.full(n_pool, np.inf), []
+    nearest = np.full(n_pool, np.inf)
+    taken: list[int] = []
     while len(taken) < n_instances:
         far = nearest[order] >= cutoff
         far[np.isin(order, taken)] = False

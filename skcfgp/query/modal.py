@@ -4,16 +4,24 @@ This is the one place where this package changes another. Importing `skcfgp.quer
 that a plain ``modAL.models.ActiveLearner`` works with these strategies.
 """
 
+from __future__ import annotations
+
 import importlib
 import warnings
+from collections.abc import Callable
 from itertools import chain
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from sklearn.utils import check_X_y
 
-__all__ = ["patch_modal", "stack_rows", "take_rows"]
+from ..structures.typing import IntArray
+
+__all__ = ["OneQuery", "patch_modal", "stack_rows", "take_rows"]
+
+T = TypeVar("T")  # rows, in a container of any kind
 
 
 def patch_modal():
@@ -29,7 +37,7 @@ def patch_modal():
     base = importlib.import_module("modAL.models.base")
     learners.check_X_y = _check_X_y
     learners.data_vstack = stack_rows
-    base.BaseLearner.query = base.BaseCommittee.query = _query_once
+    base.BaseLearner.query = base.BaseCommittee.query = OneQuery.query
 
 
 def _check_X_y(X, y, *, force_all_finite=True, **options):
@@ -69,20 +77,36 @@ def take_rows(X, indices):
     return X[indices]
 
 
-def _query_once(self, X_pool, *query_args, return_metrics=False, **query_kwargs):
-    """Run the query strategy, once, and look up the rows that it chose.
+class OneQuery:
+    """`query`, which runs the strategy once."""
 
-    Returns the indices, the rows and, with `return_metrics`, the scores: None, and a warning, if
-    the strategy returns none. Other arguments are passed to the strategy.
-    """
-    result = self.query_strategy(self, X_pool, *query_args, **query_kwargs)
-    if isinstance(result, tuple) and len(result) == 2:
-        indices, scores = result
-    else:
-        indices, scores = result, None
-    rows = take_rows(X_pool, indices)
-    if not return_metrics:
-        return indices, rows
-    if scores is None:
-        warnings.warn("The query strategy returns no scores.", UserWarning, stacklevel=2)
-    return indices, rows, scores
+    query_strategy: Callable[..., Any]
+
+    @overload
+    def query(
+        self, X_pool: T, *args: Any, return_metrics: Literal[False] = False, **kwargs: Any
+    ) -> tuple[IntArray, T]: ...
+    @overload
+    def query(
+        self, X_pool: T, *args: Any, return_metrics: Literal[True], **kwargs: Any
+    ) -> tuple[IntArray, T, Any]: ...
+
+    def query(
+        self, X_pool: T, *args: Any, return_metrics: bool = False, **kwargs: Any
+    ) -> tuple[IntArray, T] | tuple[IntArray, T, Any]:
+        """Run the query strategy and look up the rows that it chose.
+
+        Returns the indices, the rows and, with `return_metrics`, the scores: None, and a warning,
+        if the strategy returns none. Other arguments are passed to the strategy.
+        """
+        result = self.query_strategy(self, X_pool, *args, **kwargs)
+        if isinstance(result, tuple) and len(result) == 2:
+            indices, scores = result
+        else:
+            indices, scores = result, None
+        rows = take_rows(X_pool, indices)
+        if not return_metrics:
+            return indices, rows
+        if scores is None:
+            warnings.warn("The query strategy returns no scores.", UserWarning, stacklevel=2)
+        return indices, rows, scores

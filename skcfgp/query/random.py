@@ -1,13 +1,20 @@
 """Strategies to compare with, and one that wraps another."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from inspect import signature
+from typing import Any
 
 import numpy as np
 
+from ..structures.typing import ArrayLike, Estimator, FloatArray, IntArray, RandomState, Rows
 from .common import check_costs, check_pool, private_random_state
 
 
-def random_sampling(learner, X_pool, n_instances=1, random_state=None):
+def random_sampling(
+    learner: Estimator, X_pool: Rows, n_instances: int = 1, random_state: RandomState = None
+) -> tuple[IntArray, FloatArray]:
     """Choose points at random, without replacement: the baseline.
 
     Parameters
@@ -34,7 +41,9 @@ def random_sampling(learner, X_pool, n_instances=1, random_state=None):
     return indices, np.full(n_instances, n_instances / n_pool)
 
 
-def cost_weighted(strategy, costs):
+def cost_weighted(
+    strategy: Callable[..., Any], costs: Callable[[Any], ArrayLike]
+) -> Callable[..., tuple[IntArray, FloatArray]]:
     """Divide the scores of a strategy by what a label costs.
 
     Parameters

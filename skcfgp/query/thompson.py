@@ -1,12 +1,16 @@
 """Thompson sampling: choose the point that is best in a draw from the predictive distribution."""
 
+from __future__ import annotations
+
 from contextlib import suppress
+from typing import Literal
 
 import numpy as np
 from scipy.linalg import LinAlgError, cholesky
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 
 from ..gaussian_process.greedy import first_of_largest
+from ..structures.typing import ArrayLike, Estimator, FloatArray, IntArray, RandomState, Rows
 from .aims import check_mode, per_cost
 from .belief import Belief
 from .common import check_costs, check_pool, innermost, private_random_state
@@ -19,16 +23,16 @@ WIDTH = 4.0
 
 
 def thompson_sampling(
-    learner,
-    X_pool,
-    n_instances=1,
+    learner: Estimator,
+    X_pool: Rows,
+    n_instances: int = 1,
     *,
-    mode="max",
-    X_pending=None,
-    costs=None,
-    n_candidates=2000,
-    random_state=None,
-):
+    mode: Literal["max", "min"] = "max",
+    X_pending: Rows | None = None,
+    costs: ArrayLike | None = None,
+    n_candidates: int = 2000,
+    random_state: RandomState = None,
+) -> tuple[IntArray, FloatArray]:
     """Choose points as often as they are likely to be the best of the pool.
 
     For each point to choose, the labels of the pool are drawn from their joint distribution, and
@@ -96,7 +100,8 @@ def thompson_sampling(
     bound = belief.mean + WIDTH * belief.std
     some = np.sort(np.argsort(-bound, kind="stable")[:n_candidates])
     draws = _draw(belief, some, n_instances, private_random_state(random_state))
-    indices, scores = [], []
+    indices: list[int] = []
+    scores: list[float] = []
     for drawn in draws:
         score = drawn if costs is None else per_cost(drawn - belief.best, cost[some])
         score[np.isin(some, indices)] = -np.inf

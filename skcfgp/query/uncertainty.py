@@ -1,7 +1,10 @@
 """Largest standard deviation: one at a time, as a batch, or the whole queue at once."""
 
+from __future__ import annotations
+
 import logging
 import warnings
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -11,6 +14,7 @@ from ..gaussian_process.greedy import largest_first
 from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..gaussian_process.shortlist import shortlist_picks
 from ..gaussian_process.succession import greedy_picks, room
+from ..structures.typing import Estimator, FloatArray, IntArray, Rows
 from .common import check_costs, check_features, check_pool, follow, innermost, last_step_of, unwrap
 
 logger = logging.getLogger(__name__)
@@ -19,7 +23,7 @@ logger = logging.getLogger(__name__)
 NEARLY_EQUAL = 1e-3
 
 
-def max_std(learner, X_pool, n_instances=1):
+def max_std(learner: Estimator, X_pool: Rows, n_instances: int = 1) -> tuple[IntArray, FloatArray]:
     """Choose the points of largest posterior standard deviation.
 
     For a Gaussian process this is the choice of largest entropy, H = ln(2 pi e sigma^2) / 2, of the
@@ -58,10 +62,13 @@ def max_std(learner, X_pool, n_instances=1):
     .. [1] Allotey, Butler, Thiyagalingam (2021), Section V.
     """
     check_pool(X_pool, n_instances)
-    return choose_by_std(learner, *last_step_of(learner, X_pool), n_instances)
+    last, X = last_step_of(learner, X_pool)
+    return choose_by_std(learner, last, X, n_instances)
 
 
-def plan(learner, X_pool, n_instances, max_bytes=2**31):
+def plan(
+    learner: Estimator, X_pool: Rows, n_instances: int, max_bytes: int = 2**31
+) -> tuple[IntArray, FloatArray]:
     """List the next queries of a learner that takes the largest standard deviation.
 
     With the hyper-parameters fixed, the standard deviation does not depend on the labels. So the
@@ -117,7 +124,9 @@ def plan(learner, X_pool, n_instances, max_bytes=2**31):
     return _in_unit(gp, greedy_picks(gp, pool, n_instances))
 
 
-def greedy_max_std(learner, X_pool, n_instances=1):
+def greedy_max_std(
+    learner: Estimator, X_pool: Rows, n_instances: int = 1
+) -> tuple[IntArray, FloatArray]:
     """Choose the points of largest standard deviation one after another, each given those before.
 
     The choice is that of `plan`: the batch that `n_instances` rounds of `max_std` and ``teach``
@@ -142,7 +151,9 @@ def greedy_max_std(learner, X_pool, n_instances=1):
     return plan(learner, X_pool, n_instances)
 
 
-def plan_in_chunks(learner, chunks, n_instances, max_bytes=2**31):
+def plan_in_chunks(
+    learner: Estimator, chunks: Iterable[Rows], n_instances: int, max_bytes: int = 2**31
+) -> tuple[IntArray, FloatArray]:
     """List the next queries as `plan` does, from a pool that comes in chunks.
 
     One pass over the pool keeps the points of largest standard deviation; the batch is chosen among

@@ -1,11 +1,14 @@
 """The point whose label lowers the mean variance most."""
 
+from __future__ import annotations
+
 import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 
 from ..gaussian_process import PoolPosterior, as_process
 from ..gaussian_process.greedy import IntegratedVariance, first_of_largest
+from ..structures.typing import ArrayLike, Estimator, FloatArray, IntArray, Rows
 from .common import (
     check_costs,
     check_features,
@@ -25,7 +28,14 @@ MAX_BYTES = 2**31
 N_TARGETS = 600
 
 
-def integrated_variance(learner, X_pool, n_instances=1, X_target=None, *, costs=None):
+def integrated_variance(
+    learner: Estimator,
+    X_pool: Rows,
+    n_instances: int = 1,
+    X_target: Rows | None = None,
+    *,
+    costs: ArrayLike | None = None,
+) -> tuple[IntArray, FloatArray]:
     """Choose the points whose labels lower the mean variance over a set of points the most.
 
     A label at x lowers the variance at t by cov(x, t)^2 / (var(x) + noise), whatever its value. The
@@ -99,7 +109,9 @@ def integrated_variance(learner, X_pool, n_instances=1, X_target=None, *, costs=
     return _choose(learner, gp, pool, n_instances, target, costs)
 
 
-def recommended(learner, X_pool, n_instances=1, *, costs=None):
+def recommended(
+    learner: Estimator, X_pool: Rows, n_instances: int = 1, *, costs: ArrayLike | None = None
+) -> tuple[IntArray, FloatArray]:
     """Choose by `integrated_variance` with a Gaussian process, by `max_std` with anything else.
 
     With fewer than ten labels, and with none, the choice is that of `initial_design`, unless the
@@ -137,7 +149,7 @@ def recommended(learner, X_pool, n_instances=1, *, costs=None):
         return design_for(learner, X_pool, n_instances, costs)
     last, X = last_step_of(learner, X_pool)
     model, pool = unwrap(last, X)
-    if not isinstance(model, SklearnGPR) or np.ndim(getattr(model, "y_train_", None)) != 1:
+    if not isinstance(model, SklearnGPR) or np.ndim(getattr(model, "y_train_", 0.0)) != 1:
         return choose_by_std(learner, last, X, n_instances, costs)
     some = None
     if not _fits(n_pool, n_pool, len(model.X_train_), n_instances):

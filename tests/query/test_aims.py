@@ -23,7 +23,7 @@ from skcfgp.query import (
     thompson_sampling,
     upper_confidence_bound,
 )
-from skcfgp.query.aims import log_cdf, log_excess
+from skcfgp.query.tails import log_cdf, log_excess
 
 X = np.random.default_rng(0).normal(size=(70, 2))
 Y = np.sin(X).sum(axis=1)

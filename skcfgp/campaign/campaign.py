@@ -1,20 +1,23 @@
 """`Campaign`: active learning in a laboratory, where labels take hours and a run takes weeks."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 from ..structures.ids import IdFinder
 from ..structures.io import check_writable
+from ..structures.tables import Refusal
+from ..structures.typing import Crystals, DataFrame, FilePath, RandomState, Self, Series
 from .beginning import add_crystals, begin
 from .monitoring import StoppedError
-from .prequential import alarm, compare
 from .reading import CampaignReader
-from .results import RefusedRowsError, Result, TellResult, check_results, read_results, results_of
-from .store import Store
+from .results import Result, TellResult, read_results, results_of
+from .store import Event, Store
+from .telling import take_in
 
 __all__ = ["Campaign"]
-
-#: Times that a suggestion is computed while others may write; after that they wait for it.
-ATTEMPTS = 3
 
 
 class Campaign(CampaignReader):
@@ -67,25 +70,25 @@ class Campaign(CampaignReader):
     @classmethod
     def init(
         cls,
-        folder,
-        pool,
+        folder: FilePath,
+        pool: Crystals,
         *,
-        target,
-        unit,
-        labelled=None,
-        log=False,
-        recipe="recommended",
-        weights="Eform_MP_2019",
-        estimates=(),
-        columns=(),
-        goal="explore",
-        strategy="recommended",
-        random_fraction=0.0,
-        cost=None,
-        until=(),
-        overdue_after=7.0,
-        random_state=0,
-    ):
+        target: str,
+        unit: str,
+        labelled: FilePath | Mapping[str, Any] | Series | Sequence[Result] | None = None,
+        log: bool = False,
+        recipe: Literal["recommended", "paper", "paper values", "composition"] = "recommended",
+        weights: FilePath = "Eform_MP_2019",
+        estimates: str | Sequence[str] = (),
+        columns: str | Sequence[str] = (),
+        goal: str | tuple[str, float, float] = "explore",
+        strategy: str = "recommended",
+        random_fraction: float = 0.0,
+        cost: str | None = None,
+        until: str | Sequence[str] = (),
+        overdue_after: float = 7.0,
+        random_state: RandomState = 0,
+    ) -> Self:
         """Begin a campaign.
 
         Parameters
@@ -172,7 +175,7 @@ class Campaign(CampaignReader):
         begin(Store(folder), pool, labelled, settings)
         return cls(folder)
 
-    def add(self, pool):
+    def add(self, pool: Crystals) -> tuple[list[str], list[Refusal]]:
         """Add crystals to the pool.
 
         Parameters
@@ -194,7 +197,14 @@ class Campaign(CampaignReader):
         """
         return add_crystals(self.store, pool, self.settings)
 
-    def suggest(self, n=1, *, out=None, fmt="cif", anyway=False):
+    def suggest(
+        self,
+        n: int = 1,
+        *,
+        out: FilePath | None = None,
+        fmt: Literal["cif", "poscar"] = "cif",
+        anyway: bool = False,
+    ) -> list[dict[str, Any]]:
         """Choose the next crystals to label, given what is pending, and mark them pending.
 
         Parameters
@@ -225,18 +235,29 @@ class Campaign(CampaignReader):
         ValueError
             If the pool has fewer than `n` crystals.
         """
+        from .engine import record_computed
         from .suggestion import make_suggestion, record_suggestion
 
         if out is not None:
             check_writable(Path(out) / "batch.csv")
-        picks, met = self._compute(record_suggestion, make_suggestion, n, out, fmt, anyway)
+        picks, met = record_computed(
+            self.store, record_suggestion, make_suggestion, n, out, fmt, anyway
+        )
         if met:  # after the transaction, which an exception would roll back
             raise StoppedError(f"the campaign has come to its end: {'; '.join(met)}.")
         return picks
 
     def tell(
-        self, results=None, *, id=None, value=None, std=None, unit=None, replace=False, source=None
-    ):
+        self,
+        results: FilePath | Mapping[str, Any] | Series | Sequence[Result] | None = None,
+        *,
+        id: str | None = None,
+        value: float | None = None,
+        std: float | Mapping[str, float] | Series | None = None,
+        unit: str | None = None,
+        replace: bool = False,
+        source: str | None = None,
+    ) -> TellResult:
         """Take in labels, in any order, some at a time, and the same ones again.
 
         Parameters
@@ -280,10 +301,10 @@ class Campaign(CampaignReader):
         elif isinstance(results, str | Path):
             source = source or str(results)
             results, refused = read_results(results, self.settings["target"])
-        results = [result._replace(unit=result.unit or unit) for result in results]
-        return self._tell(results, refused, replace, source)
+        results = [result._replace(unit=result.unit or unit) for result in results or ()]
+        return take_in(self.store, results, refused, replace, source)
 
-    def fail(self, id, reason, *, replace=False):
+    def fail(self, id: str, reason: str, *, replace: bool = False) -> TellResult:
         """Record that there will be no label.
 
         Parameters
@@ -299,23 +320,10 @@ class Campaign(CampaignReader):
         """
         if not str(reason).strip():
             raise ValueError(f"reason must say why {id!r} failed, got {reason!r}.")
-        return self._tell([Result(None, str(id), None, None, str(reason))], [], replace, None)
+        failed = Result(None, str(id), None, None, str(reason))
+        return take_in(self.store, [failed], [], replace, None)
 
-    def _tell(self, results, refused, replace, source):
-        with self.store.writing() as ledger:
-            found = check_results(results, ledger.state, replace, ledger.formulas)
-            content = compare(ledger, found, source)
-            if found.labels or found.failed:
-                ledger.append("tell", content)
-        refused = [*refused, *found.refused]
-        refused.sort(key=lambda r: -1 if r.line is None else r.line)
-        new, failed = list(found.labels), list(found.failed)
-        told = TellResult(new, failed, found.repeated, refused, alarm(content["estimates"]))
-        if refused:
-            raise RefusedRowsError(told)
-        return told
-
-    def release(self, ids):
+    def release(self, ids: str | Sequence[str]) -> None:
         """Put pending or failed crystals back into the pool.
 
         Parameters
@@ -339,7 +347,7 @@ class Campaign(CampaignReader):
             if ids:
                 ledger.append("release", {"ids": ids})
 
-    def undo(self):
+    def undo(self) -> Event:
         """Take back the last `tell` (or `fail`) that was not taken back.
 
         Returns
@@ -360,7 +368,7 @@ class Campaign(CampaignReader):
             ledger.append("undo", {"event": left[-1].number})
         return left[-1]
 
-    def predict(self, *, rescale=False, coverage=0.95):
+    def predict(self, *, rescale: bool = False, coverage: float = 0.95) -> DataFrame:
         """Predict all crystals without a label, and put that on record.
 
         Parameters
@@ -380,21 +388,7 @@ class Campaign(CampaignReader):
             prediction is the median, four ``std`` are the width of the interval of 95.45 %, and
             ``std_log10`` is the standard deviation of the logarithm.
         """
+        from .engine import record_computed
         from .tables import predict_all, record_predictions
 
-        return self._compute(record_predictions, predict_all, rescale, coverage)
-
-    def _compute(self, record, compute, *args):
-        """Compute while others may write; record it if nobody did, else compute again."""
-        from .engine import Engine
-
-        for _ in range(ATTEMPTS):
-            with self.store.reading() as ledger:
-                engine = Engine(ledger)
-                found = compute(ledger, engine, *args)
-            with self.store.writing() as ledger:
-                engine.keep_fits(ledger.connection)
-                if ledger.n_events == engine.state.n_events:
-                    return record(ledger, found)
-        with self.store.writing() as ledger:
-            return record(ledger, compute(ledger, Engine(ledger), *args))
+        return record_computed(self.store, record_predictions, predict_all, rescale, coverage)

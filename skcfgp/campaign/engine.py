@@ -19,7 +19,10 @@ from .monitoring import expected_error, measured_gain
 from .prediction import Predictor
 from .scale import gain_in_unit, in_unit, learnt, learnt_goal, learnt_std
 
-__all__ = ["MIN_LABELS", "Engine"]
+__all__ = ["MIN_LABELS", "Engine", "record_computed"]
+
+#: Times that something is computed while others may write; after that they wait for it.
+ATTEMPTS = 3
 
 #: With fewer labels there is no spread to scale a model by.
 MIN_LABELS = 2
@@ -327,3 +330,17 @@ def _spread(std):
     if not len(std):
         return {"max_std": None, "mean_std": None}
     return {"max_std": float(np.max(std)), "mean_std": float(np.mean(std))}
+
+
+def record_computed(store, record, compute, *args):
+    """Compute while others may write; record it if nobody did, else compute again."""
+    for _ in range(ATTEMPTS):
+        with store.reading() as ledger:
+            engine = Engine(ledger)
+            found = compute(ledger, engine, *args)
+        with store.writing() as ledger:
+            engine.keep_fits(ledger.connection)
+            if ledger.n_events == engine.state.n_events:
+                return record(ledger, found)
+    with store.writing() as ledger:
+        return record(ledger, compute(ledger, Engine(ledger), *args))

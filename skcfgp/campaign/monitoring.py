@@ -1,5 +1,7 @@
 """What the strategy gained over random choice, and when to stop."""
 
+from __future__ import annotations
+
 import math
 import re
 from typing import NamedTuple
@@ -85,7 +87,7 @@ def measured_gain(gp, X, y, start, strategy, random, *, y_std=None, n_folds=5, r
     }
 
 
-def parse_rule(text):
+def parse_rule(text: str) -> Rule:
     """Read a rule.
 
     Parameters

@@ -1,15 +1,27 @@
 """Opening the file of a campaign, and the verbs that change nothing."""
 
+from __future__ import annotations
+
 from datetime import datetime, timezone
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..structures.io import check_writable
+from ..structures.typing import DataFrame, FilePath
 from .goals import best_so_far, parse_goal
 from .monitoring import rules_met, spent
 from .prequential import alarm
 from .store import Store
 from .wording import status_lines
+
+if TYPE_CHECKING:
+    from pymatgen.core import Composition, Structure
+
+    from ..screening import Screening
+    from .state import State
+    from .store import Event
+
 
 __all__ = ["CampaignReader"]
 
@@ -17,12 +29,12 @@ __all__ = ["CampaignReader"]
 class CampaignReader:
     """The verbs of a `Campaign` that change nothing."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: FilePath) -> None:
         self.store = Store(folder)
         with self.store.reading() as ledger:
             self.settings = ledger.settings
 
-    def plan(self, n):
+    def plan(self, n: int) -> DataFrame:
         """List the next `n` choices at once, with the uncertainty remaining after each.
 
         Nothing is marked. If the hyper-parameters stayed, it is the order in which `suggest` would
@@ -47,8 +59,15 @@ class CampaignReader:
             return plan_table(ledger, Engine(ledger), n)
 
     def screen(
-        self, *, below=None, above=None, between=None, cut=0.5, rescale=False, coverage=0.95
-    ):
+        self,
+        *,
+        below: float | None = None,
+        above: float | None = None,
+        between: tuple[float, float] | None = None,
+        cut: float = 0.5,
+        rescale: bool = False,
+        coverage: float = 0.95,
+    ) -> Screening:
         """Compute for each crystal the probability that it meets a condition.
 
         The probabilities are those of the predictive distributions, which have heavier tails than a
@@ -75,7 +94,9 @@ class CampaignReader:
         condition = Condition.of(below=below, above=above, between=between)
         return screen(self.export(rescale=rescale, coverage=coverage), condition, cut)
 
-    def export(self, out=None, *, rescale=False, coverage=0.95):
+    def export(
+        self, out: FilePath | None = None, *, rescale: bool = False, coverage: float = 0.95
+    ) -> DataFrame:
         """Make a table of all crystals, and write it.
 
         Parameters
@@ -104,7 +125,7 @@ class CampaignReader:
             write_table(table, Path(out))
         return table
 
-    def report(self, out):
+    def report(self, out: FilePath) -> Path:
         """Write a page to look at, one HTML file that needs no network.
 
         Parameters
@@ -122,7 +143,7 @@ class CampaignReader:
         with self.store.reading() as ledger:
             return write_report(ledger, Engine(ledger), Path(out))
 
-    def status(self):
+    def status(self) -> dict[str, Any]:
         """Summarise where the campaign stands; quick, since no model is asked.
 
         Returns
@@ -164,7 +185,7 @@ class CampaignReader:
             "n_events": state.n_events,
         }
 
-    def history(self):
+    def history(self) -> list[Event]:
         """List all events: who did what, and when.
 
         Returns
@@ -176,7 +197,7 @@ class CampaignReader:
         with self.store.reading() as ledger:
             return ledger.events
 
-    def state(self, at=None):
+    def state(self, at: int | None = None) -> State:
         """Replay the events.
 
         Parameters
@@ -191,7 +212,7 @@ class CampaignReader:
         with self.store.reading() as ledger:
             return ledger.state_at(at)
 
-    def structure(self, id):
+    def structure(self, id: str) -> Structure | Composition:
         """Return the structure of a crystal.
 
         Parameters

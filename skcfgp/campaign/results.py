@@ -1,5 +1,7 @@
 """Labels as they come from a laboratory: read row by row, each with its line, and checked."""
 
+from __future__ import annotations
+
 import math
 import warnings
 from pathlib import Path
@@ -83,10 +85,10 @@ class TellResult(NamedTuple):
         What is wrong with the error bars, and what to do.
     """
 
-    labelled: list
-    failed: list
-    repeated: list
-    refused: list
+    labelled: list[str]
+    failed: list[str]
+    repeated: list[str]
+    refused: list[Refusal]
     alarm: str | None
 
 
@@ -98,7 +100,7 @@ class RefusedRowsError(ValueError):
     told : TellResult
     """
 
-    def __init__(self, told):
+    def __init__(self, told: TellResult) -> None:
         self.told = told
         rows = "".join(f"\n  {refusal}" for refusal in told.refused)
         super().__init__(f"{len(told.refused)} rows were refused:{rows}")

@@ -15,7 +15,13 @@ RECIPES = ("recommended", "paper", "paper values", "composition")
 #: Strategies of `skcfgp.query` that need no labels.
 WITHOUT_MODEL = ("greedy_k_center", "random_sampling")
 
-STRATEGIES = ("recommended", "integrated_variance", "greedy_max_std", "max_std", *WITHOUT_MODEL)
+STRATEGIES: tuple[str, ...] = (
+    "recommended",
+    "integrated_variance",
+    "greedy_max_std",
+    "max_std",
+    *WITHOUT_MODEL,
+)
 STRATEGIES += AIMS
 
 PACKAGES = ("skcfgp", "numpy", "scipy", "scikit-learn", "pymatgen", "megnet", "tensorflow")

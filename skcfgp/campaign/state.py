@@ -1,6 +1,14 @@
 """What a campaign knows after some of its events: a function of these and of nothing else."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from .store import Event
+
 
 __all__ = ["State", "replay"]
 
@@ -56,32 +64,32 @@ class State:
     """
 
     n_events: int = 0
-    settings: dict = field(default_factory=dict)
-    ids: list = field(default_factory=list)
-    refused: list = field(default_factory=list)
-    refused_labels: list = field(default_factory=list)
-    labels: dict = field(default_factory=dict)
-    label_std: dict = field(default_factory=dict)
-    pending: dict = field(default_factory=dict)
-    failures: dict = field(default_factory=dict)
-    arms: dict = field(default_factory=dict)
-    records: dict = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    ids: list[str] = field(default_factory=list)
+    refused: list[dict[str, Any]] = field(default_factory=list)
+    refused_labels: list[dict[str, Any]] = field(default_factory=list)
+    labels: dict[str, float] = field(default_factory=dict)
+    label_std: dict[str, float] = field(default_factory=dict)
+    pending: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    arms: dict[str, str] = field(default_factory=dict)
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
     predicted_at: int | None = None
     predicted_df: float | None = None
-    comparisons: dict = field(default_factory=dict)
-    estimates: dict = field(default_factory=dict)
+    comparisons: dict[str, dict[str, Any]] = field(default_factory=dict)
+    estimates: dict[str, Any] = field(default_factory=dict)
     n_suggested: int = 0
     n_random: int = 0
-    curve: list = field(default_factory=list)
-    gain: dict | None = None
-    outlook: dict | None = None
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    gain: dict[str, Any] | None = None
+    outlook: dict[str, Any] | None = None
 
     @property
-    def pool(self):
+    def pool(self) -> list[str]:
         """Ids of the crystals that may be suggested, in order."""
         return [id_ for id_ in self.ids if self.status_of(id_) == "pool"]
 
-    def status_of(self, id_):
+    def status_of(self, id_: str) -> Literal["labelled", "pending", "failed", "pool"]:
         """Return one of ``"labelled"``, ``"pending"``, ``"failed"`` and ``"pool"``."""
         if id_ in self.labels:
             return "labelled"
@@ -89,14 +97,14 @@ class State:
             return "pending"
         return "failed" if id_ in self.failures else "pool"
 
-    def counts(self):
+    def counts(self) -> dict[str, int]:
         """Return how many crystals have each status; they add up to all that came in."""
-        n = {"labelled": self.labels, "pending": self.pending, "failed": self.failures}
-        n = {status: len(ids) for status, ids in n.items()}
+        known = (("labelled", self.labels), ("pending", self.pending), ("failed", self.failures))
+        n = {status: len(ids) for status, ids in known}
         return n | {"pool": len(self.ids) - sum(n.values())}
 
 
-def replay(events, ids_by_event):
+def replay(events: Sequence[Event], ids_by_event: Mapping[int, Sequence[str]]) -> State:
     """Derive the state after some events.
 
     Parameters

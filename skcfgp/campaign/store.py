@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .damage import DamagedCampaignError, check_order, event_content
 from .state import replay
@@ -87,7 +87,7 @@ class Event(NamedTuple):
     who: str
     verb: str
     version: str
-    content: dict
+    content: dict[str, Any]
 
 
 class Ledger:

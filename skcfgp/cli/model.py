@@ -118,8 +118,8 @@ LABEL_OPTIONS = [
 ]
 
 #: Parameters of `model_options`.
-MODEL_NAMES = ("train", "model", "target", "unit", "recipe", "weights", "layer")
-MODEL_NAMES += ("estimates", "columns", "log")
+MODEL_NAMES = ("train", "model", "target", "unit", "recipe", "weights", "layer", "estimates")
+MODEL_NAMES = (*MODEL_NAMES, "columns", "log")
 
 #: Options that say something of the labels in --train.
 OF_LABELS = ("target", "unit", "estimates", "columns", "log")

@@ -13,8 +13,7 @@ from scipy import stats
 
 from skcfgp import query
 from skcfgp.campaign import Campaign, RefusedRowsError, StoppedError, parse_rule
-from skcfgp.campaign.campaign import ATTEMPTS
-from skcfgp.campaign.engine import Engine
+from skcfgp.campaign.engine import ATTEMPTS, Engine
 from skcfgp.campaign.model import MIN_SEARCH, searched_labels
 from skcfgp.campaign.prequential import alarm, estimate
 from skcfgp.datasets import load_formation_energy

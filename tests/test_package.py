@@ -1,4 +1,4 @@
-"""What a user gets: the wheel, the example of the README, the version."""
+"""What a user gets: the wheel, the example of the README, the version, the types."""
 
 import importlib
 import pkgutil
@@ -25,7 +25,7 @@ BUNDLED += [
     for name in ("formation_energy_1800", "Eform_MP_2019")
     for suffix in (".md", "/network.json", "/weights.npz")
 ]
-BUNDLED.append("skcfgp/network/weights/LICENSE-megnet.md")
+BUNDLED += ["skcfgp/network/weights/LICENSE-megnet.md", "skcfgp/py.typed"]
 BUNDLED += [
     f"skcfgp/models/fitted/formation_energy/{name}"
     for name in ("README.md", "arrays.npz", "model.json")
@@ -119,6 +119,14 @@ def test_requirements_of_a_leg(option):
     else:
         assert "pytest" in found
         assert not {"tensorflow", "megnet", "skcfgp"} & set(found)
+
+
+def test_the_types_are_right():
+    """Of the package, and of what `typing_examples` does with it, as pyproject.toml says."""
+    pytest.importorskip("mypy")
+    command = [sys.executable, "-m", "mypy"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_public_names_exist_and_have_docstrings():

@@ -38,10 +38,12 @@ class IntegratedSuccession(Succession):
         super().__init__(gp, X_pool, n_candidates, n_picks, n_listed)
         self._T_storage = np.empty(n_candidates**2)
         V, (X, others) = self._V[: self._n_rows], np.split(self.X_pool, [n_candidates])
+        self._beside = np.empty((n_candidates, len(others)))
         for part in gen_batches(n_candidates, PANEL):
             self._T.T[part, part.start :] = gp.kernel_(X[part], X[part.start :])
-        self._change_T(V[:, :n_candidates])
-        self._beside = gp.kernel_(X, others) - V[:, :n_candidates].T @ V[:, n_candidates:]
+            self._beside[part] = gp.kernel_(X[part], others) - V[:, part].T @ V[:, n_candidates:]
+        for part in gen_batches(len(V), PANEL):  # what is no block of columns is copied
+            self._change_T(V[part, :n_candidates])
         self._storage, self._n_rows = np.empty(0), 0  # T holds all that is needed of V
         self._products = np.empty((0, n_candidates))
         self._sum_afresh()
@@ -149,6 +151,11 @@ class IntegratedSuccession(Succession):
     def _let_go(self, columns):
         candidates = columns[columns < self._n_held]
         shrink(self._T_storage, self._T.T, candidates, candidates)
-        self._beside, self._products = self._beside[candidates], self._products[:, candidates]
+        others = np.arange(self._beside.shape[1])
+        shrink(self._beside.reshape(-1), self._beside, candidates, others)
+        self._beside, self._products = (
+            self._beside[: len(candidates)],
+            self._products[:, candidates],
+        )
         self._sums, self._first_sums = self._sums[candidates], self._first_sums[candidates]
         super()._let_go(columns)

@@ -38,10 +38,8 @@ def table(report):
     """Return the lines of the table."""
     rows = []
     for benchmark in report.get("benchmarks", []):
-        values = benchmark["extra_info"] | {
-            "name": benchmark["name"],
-            "wall_s": f"{benchmark['stats']['min']:.3g}",
-        }
+        wall = f"{benchmark['stats']['min']:.3g}"
+        values = {"name": benchmark["name"], "wall_s": wall} | benchmark["extra_info"]
         rows.append([str(values.get(key, "")) for key in COLUMNS.values()])
     rows.insert(0, list(COLUMNS))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -342,8 +342,11 @@ class Campaign(CampaignReader):
             ids = [find(id_) or id_ for id_ in ids]
             for id_ in ids:
                 if id_ not in state.pending and id_ not in state.failures:
-                    known = state.status_of(id_) if id_ in set(state.ids) else "not known"
-                    raise ValueError(f"{id_!r} is neither pending nor failed, but {known}.")
+                    if id_ not in set(state.ids):
+                        raise ValueError(f"there is no crystal {id_!r} in the campaign.")
+                    raise ValueError(
+                        f"{id_!r} is neither pending nor failed, but {state.status_of(id_)}."
+                    )
             if ids:
                 ledger.append("release", {"ids": ids})
 

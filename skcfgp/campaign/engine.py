@@ -134,7 +134,8 @@ class Engine:
         """The process, fitted to all labels."""
         if not self.can_predict:
             raise ValueError(
-                f"a prediction needs {MIN_LABELS} labels, and there are {len(self.state.labels)}."
+                f"a prediction needs {MIN_LABELS} labels, and there are {len(self.state.labels)}. "
+                "Tell the campaign more results first."
             )
         return self.learner.estimator
 

@@ -69,11 +69,14 @@ class Batch:
         return path
 
     def write(self):
-        """Write the files and their table; a file with another content is not replaced."""
+        """Write the files and their table; a file with another content is not replaced.
+
+        Returns the path of the table, None if there is nothing to write.
+        """
         import pandas as pd
 
         if not self.rows:
-            return
+            return None
         for path, text in self.texts.items():
             write_job(path, text)
         names = ["id", "file", "formula"] if self.texts else ["id", "formula"]
@@ -83,6 +86,7 @@ class Batch:
             n += 1
             path = self.folder / f"batch-{self.number}-{n}.csv"
         write_job(path, text)
+        return path
 
 
 def job_text(structure, id_, fmt):

@@ -197,7 +197,10 @@ class Store:
     def _ledger(self, connection, create=False):
         ledger = Ledger(connection, self.path)
         if create and ledger.n_events:
-            raise FileExistsError(f"there is a campaign in {self.path.parent} already.")
+            raise FileExistsError(
+                f"there is a campaign in {self.path.parent} already. Go on with it, or choose "
+                "another name."
+            )
         if not create and not ledger.n_events:
             raise ValueError(self._interrupted)
         return ledger

@@ -19,7 +19,7 @@ def check_n(n, state):
         raise ValueError("the pool is empty: there is nothing left to suggest.")
     if not 1 <= n <= n_pool:
         raise ValueError(
-            f"the pool has {n_pool} crystals left: n must be between 1 and that, got {n}."
+            f"the pool has {n_pool} crystals left: n must be between 1 and {n_pool}, got {n}."
         )
 
 
@@ -67,5 +67,6 @@ def record_suggestion(ledger, suggestion):
     if content is not None:
         ledger.append("suggest", content)
     if batch is not None:
-        batch.write()
+        table = batch.write()
+        picks = [pick | {"table": str(table)} for pick in picks]
     return picks, met

@@ -61,14 +61,18 @@ def what_happened(event):
     return event.verb
 
 
-def what_was_written(picks, out):
-    """Say what a suggestion wrote: no file can be written for a formula."""
-    n_files = sum("file" in pick for pick in picks)
+def what_was_written(picks, name, settings):
+    """Say what a suggestion wrote, and what to do with it: a formula has no file."""
+    n_files, table = sum("file" in pick for pick in picks), picks[0]["table"]
     n_formulas = len(picks) - n_files
-    if not n_formulas:
-        return f"wrote {n_files} files to {out}, and a table of them"
-    written = f"wrote {n_files} files and a table" if n_files else "wrote a table"
-    return f"{written} to {out}; {n_formulas} are formulas, without a structure to write"
+    files = f"{n_files} files and " if n_files else ""
+    yield f"wrote {files}the table {table}" + (
+        f"; {n_formulas} are formulas, without a structure to write" if n_formulas else ""
+    )
+    yield (
+        f"next: add a column {settings['target']!r} with the results in {settings['unit']}, and "
+        f"run 'skcfgp campaign tell {name} {table}'"
+    )
 
 
 def _label(row):
@@ -83,7 +87,10 @@ def status_lines(found):
         ", ".join(f"{counts[name]} {name}" for name in ("labelled", "pending", "failed"))
         + f", {counts['pool']} in the pool; {found['total']} in all, {found['refused']} refused"
     )
-    for arm, row in found["estimates"].items():
+    estimates = dict(found["estimates"])
+    if len(estimates) == 2:  # all crystals are of one kind
+        estimates = {"all": estimates["all"]}
+    for arm, row in estimates.items():
         low, high = row["coverage_interval"]
         levels = ", ".join(f"{share:.0%}" for share in row.get("levels", ()))
         yield (

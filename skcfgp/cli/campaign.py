@@ -19,6 +19,14 @@ POOL_HELP = (
     "'structure', 'file' or, with --recipe composition, 'formula'; may be given several times."
 )
 
+#: Headings of the numbers of a suggestion.
+NUMBERS = {"prediction": "prediction ({})", "std": "std", "lower": "lower", "upper": "upper"}
+LEGEND = (
+    "95 % of the values lie between lower and upper. No. 1 of the pool has the largest std. The "
+    "correlation is that of two labels: 0 if one says nothing about the other, 1 if everything."
+)
+NO_MODEL = "A model needs two labels; until there are ten, the choice follows a design."
+
 
 @click.group()
 def campaign():
@@ -190,6 +198,7 @@ def init(folder, pool, optimade, question, query, model, **options):
         f"{folder}: {len(state.ids)} crystals are in, {len(state.labels)} of them labelled; "
         f"{len(state.refused)}{labels} refused."
     )
+    click.echo(f"next: skcfgp campaign suggest {folder} -n {min(10, len(state.ids))} --out jobs")
     if state.refused or state.refused_labels:
         raise click.exceptions.Exit(1)
 
@@ -249,15 +258,16 @@ def suggest(opened, n, out, fmt, anyway, as_json):
         click.echo(json.dumps(picks, indent=1))
         return
     unit = opened.settings["unit"]
-    rows = [["id", "formula", f"prediction ({unit})", "std", "lower", "upper", "why"]]
+    names = () if picks[0]["std"] is None else ("prediction", "std", "lower", "upper")
+    rows = [["id", "formula", *(NUMBERS[name].format(unit) for name in names), "why"]]
     for pick in picks:
-        numbers = [_number(pick[name]) for name in ("prediction", "std", "lower", "upper")]
+        numbers = [f"{pick[name]:.4g}" for name in names]
         rows.append([pick["id"], pick["formula"], *numbers, why(pick)])
     _table(rows)
-    if picks[0]["std"] is None:
-        click.echo("A model needs two labels; until there are ten, the choice follows a design.")
+    click.echo(LEGEND if names else NO_MODEL)
     if out is not None:
-        click.echo(what_was_written(picks, out))
+        for line in what_was_written(picks, opened.store.path.parent, opened.settings):
+            click.echo(line)
 
 
 @campaign.command()
@@ -381,10 +391,10 @@ def export(opened, **options):
 
 
 @_makes_table
-@click.option("-n", type=int, default=10, show_default=True, help="Number of choices.")
+@click.option("-n", type=int, help="Number of choices. Default: 10, or what is left in the pool.")
 def plan(opened, n):
     """List the next choices at once, and the uncertainty remaining after each."""
-    return opened.plan(n)
+    return opened.plan(n if n is not None else min(10, opened.state().counts()["pool"]))
 
 
 @campaign.command()
@@ -412,10 +422,6 @@ def history(opened):
     for event in opened.history():
         rows.append([str(event.number), event.time, event.who, what_happened(event)])
     _table(rows)
-
-
-def _number(value):
-    return "-" if value is None else f"{value:.4f}"
 
 
 def _table(rows):

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-__all__ = ["SHOWN", "fit_labels", "read_labels", "say_step", "training_of"]
+__all__ = ["SHOWN", "fit_labels", "read_labels", "say", "say_step", "training_of"]
 
 #: Refused rows that are printed.
 SHOWN = 20
@@ -46,10 +46,15 @@ def training_of(found):
     return (X, found.y) if found.label_std is None else (X, found.y, found.label_std)
 
 
-def say_step(text):
-    """Say on a terminal what takes time."""
+def say(text):
+    """Say something to a person at a terminal, and nothing to a program."""
     if sys.stderr.isatty():
-        click.echo(f"{text} ...", err=True)
+        click.echo(text, err=True)
+
+
+def say_step(text):
+    """Say what takes time."""
+    say(f"{text} ...")
 
 
 def say_labels(path, found):

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from .labels import SHOWN, fit_labels, read_labels, say_step
+from .labels import SHOWN, fit_labels, read_labels, say, say_step
 from .saved import answers_of, check_agrees, check_takes_crystals
 
 __all__ = [
@@ -202,18 +202,26 @@ def fit_model(train, model, pool, check_unit=None, **options):
 
         loaded, about = read_model(model)
         check_takes_crystals(model, loaded)
+        _say_target(about["target"], about["unit"], model)
         if check_unit is not None:
             check_unit(about["unit"])
         return loaded, about["unit"], 0
     if train is None:
         from ..models.default import fit_predictor
 
+        _say_target("formation energies", "eV/atom", "the bundled ones")
         names = ("weights", "layer", "recipe")
         return *fit_predictor(**{name: options[name] for name in names}, say=say_step), 0
     found = read_labels(train, pool=pool, **options)
     if check_unit is not None:
         check_unit(found.unit)
+    _say_target(found.target, found.unit, train)
     return fit_labels(found, options), found.unit or "", len(found.refused)
+
+
+def _say_target(target, unit, source):
+    """Say what is predicted, and from what it was learnt."""
+    say(f"predictions of {target}{f' in {unit}' if unit else ''}, learnt from {source}")
 
 
 def say_unused(failures):

@@ -156,6 +156,8 @@ def _condition(in_folder, below, above, between):
     given = [bound for bound in (below, above, *(between or ())) if bound is not None]
     if in_folder and not given:
         return None, None
+    if sum(bound is not None for bound in (below, above, between)) != 1:
+        raise click.UsageError("give one of --below, --above and --between.")
     units = {unit for _, unit in given if unit}
     if len(units) > 1:
         raise click.UsageError(f"the bounds have different units: {' and '.join(sorted(units))}.")
@@ -266,8 +268,10 @@ def _say(found, edge_cases, condition, unit):
     click.echo(f"{condition} {unit}".rstrip() + f": {found}")
     if found.n_unknown:
         click.echo(f"{found.n_unknown} crystals have no prediction and are in none of the numbers.")
-    if edge_cases and len(found.edge_cases):
-        click.echo("Edge cases, worth a label:")
-    for row in found.edge_cases.head(edge_cases).itertuples():
-        value = f"{row.prediction:.4f} +- {row.std:.4f} {unit}".rstrip()
+    doubtful = found.edge_cases["p_meets"].between(0.005, 0.995)
+    edge = found.edge_cases[doubtful].head(edge_cases)
+    if len(edge):
+        click.echo("Edge cases, worth a label (std, and p, the probability to meet the condition):")
+    for row in edge.itertuples():
+        value = f"{row.prediction:.4g} +- {row.std:.4g} {unit}".rstrip()
         click.echo(f"  {row.id}  {row.formula}  {value}, p = {row.p_meets:.2f}")

@@ -144,10 +144,9 @@ class Screening:
 
     def __str__(self):
         return (
-            f"{self.n_found} crystals with a probability of at least {self.cut:g}: of "
-            f"{self.expected:.1f} expected to meet the condition they hold "
-            f"{self.expected_found:.1f}, and {self.expected_missed:.1f} are missed; "
-            f"{self.expected_false:.1f} of those found are expected not to meet it."
+            f"crystals found, with a probability of at least {self.cut:g}: {self.n_found}. "
+            f"Of these {self.expected_found:.1f} are expected to meet the condition, and of the "
+            f"others {self.expected_missed:.1f}."
         )
 
 

@@ -70,9 +70,17 @@ def _fits_units(n_sites, formula, units):
         return None
     amounts = formula.values()
     whole = all(amount == int(amount) for amount in amounts)
-    of_cell = whole and math.gcd(*map(int, amounts)) == units  # the formula of the whole cell
+    of_cell = whole and units in _factors(formula)  # the formula of the whole cell
     totals = [units * sum(amounts), *[sum(amounts)] * of_cell]
     return any(abs(total - n_sites) <= 0.01 * n_sites for total in totals)
+
+
+def _factors(formula):
+    """Yield how many reduced formulas a whole formula has, for pymatgen also of O2 and Na2O2."""
+    from pymatgen.core import Composition
+
+    yield math.gcd(*map(int, formula.values()))
+    yield Composition(formula).get_reduced_composition_and_factor()[1]
 
 
 def _check_names(found, block):

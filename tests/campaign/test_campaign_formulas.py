@@ -51,7 +51,7 @@ def test_a_campaign_of_formulas_by_command(tmp_path, column):
     assert "edge cases" in run("screen", folder, "--above", 0).lower()
     run("campaign", "report", folder, "--out", tmp_path / "page.html")
     written = run("campaign", "suggest", folder, "-n", 3, "--out", tmp_path / "jobs")
-    assert "wrote a table to" in written
+    assert "wrote the table " in written
     assert "3 are formulas, without a structure to write" in written
     (batch,) = (tmp_path / "jobs").iterdir()
     rows = read_table(batch)[0]

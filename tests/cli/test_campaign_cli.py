@@ -63,6 +63,7 @@ def test_a_day_in_the_laboratory(begun, lab, crystals):
     assert len(re.findall(r", correlation with the first 0\.\d\d", output)) == 3
     assert len(list((lab / "jobs").glob("*.cif"))) == 3
     assert [path.name for path in (lab / "jobs").glob("*.csv")] == ["batch-2.csv"]
+    assert f"campaign tell {begun} {lab / 'jobs' / 'batch-2.csv'}" in output
     results = write_csv(
         lab / "results.csv",
         ["id", "energy", "unit"],

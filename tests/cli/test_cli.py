@@ -428,5 +428,5 @@ def test_screen_refuses_options_that_make_no_sense_before_the_work(files, option
 
 def test_screen_needs_one_condition(files):
     result = invoke("screen", files, "--below", "0", "--above", "1")
-    assert result.exit_code == 1
-    assert "give one of below, above and between" in result.output
+    assert result.exit_code == 2
+    assert "give one of --below, --above and --between" in result.output

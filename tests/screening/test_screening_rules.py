@@ -62,7 +62,7 @@ def test_an_edge_case_is_where_a_label_removes_most_wrong_decisions():
     assert found.table["id"].tolist() == ["known", "sure", "wide", "edge", "unknown"]
     assert found.n_unknown == 1
     assert found.n_found == 3
-    assert "3 crystals with a probability of at least 0.5" in str(found)
+    assert "with a probability of at least 0.5: 3." in str(found)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,18 @@ def test_pymatgen_reads_the_same(crystals, symprec):
             assert structure_digest(only(text)) == structure_digest(theirs)
 
 
+@pytest.mark.parametrize("formula", ["N", "O", "H", "F", "Cl", "NaO", "LiO", "KO", "NaCl", "HO"])
+def test_the_formula_units_of_pymatgen_are_understood(formula):
+    """It counts O8 as four O2, and Na4 O4 as two Na2O2."""
+    symbols = re.findall("[A-Z][a-z]?", formula) * 8
+    sites = [[k / len(symbols), 0, 0] for k in range(len(symbols))]
+    structure = Structure(Lattice.orthorhombic(40, 5, 6), symbols, sites)
+    assert len(only(str(CifWriter(structure)))) == len(symbols)
+    without = str(CifWriter(structure)).replace("_cell_formula_units_Z", "_cell_formula_units_Z 3")
+    with pytest.raises(ValueError, match="_cell_formula_units_Z 3"):
+        only(re.sub("(_Z 3) .*", r"\1", without))
+
+
 def test_a_space_group_stands_for_its_operations(crystals):
     """Without the list: the same crystal, or two settings that the name does not tell apart."""
     operations = r"loop_\n _symmetry_equiv_pos_site_id\n.*\n(?:  \d+  .*\n)+"

@@ -71,7 +71,8 @@ def _content(ledger, engine, table):
         "unit": settings["unit"],
         "learnt": learnt_unit(settings),
         "summary": (
-            f"Event {state.n_events} of {events[-1].time} (UTC), by {events[-1].who}. "
+            f"Event {state.n_events}, {events[-1].time[:16].replace('T', ' ')} UTC, by "
+            f"{events[-1].who}. "
             f"{len(state.refused)} crystals did not come in."
             + "".join(f" {line[0].upper()}{line[1:]}." for line in _goal_lines(engine))
         ),

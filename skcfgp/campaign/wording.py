@@ -87,10 +87,7 @@ def status_lines(found):
         ", ".join(f"{counts[name]} {name}" for name in ("labelled", "pending", "failed"))
         + f", {counts['pool']} in the pool; {found['total']} in all, {found['refused']} refused"
     )
-    estimates = dict(found["estimates"])
-    if len(estimates) == 2:  # all crystals are of one kind
-        estimates = {"all": estimates["all"]}
-    for arm, row in estimates.items():
+    for arm, row in _kinds(found["estimates"]):
         low, high = row["coverage_interval"]
         levels = ", ".join(f"{share:.0%}" for share in row.get("levels", ()))
         yield (
@@ -152,5 +149,11 @@ def estimate_rows(estimates):
             "{:.1%} to {:.1%}".format(*row["coverage_interval"]),
             ", ".join(f"{share:.0%}" for share in row.get("levels", ())),
         ]
-        for arm, row in estimates.items()
+        for arm, row in _kinds(estimates)
     ]
+
+
+def _kinds(estimates):
+    """Return the rows of `State.estimates`, only that of all if all crystals are of one kind."""
+    n = {row["n"] for row in estimates.values()}
+    return list(estimates.items())[: 1 if len(n) == 1 else None]

@@ -398,7 +398,8 @@ table(byId("all-table"), ["id", "formula", "status", `label (${unit})`, `predict
   "std", "arm"], all.id.map((id, i) => [id, all.formula[i], all.status[i], all.value[i],
   all.prediction[i], all.std[i], all.arm[i]]),
   { pageSize: 50, search: byId("search"), pages: byId("pages") });
-table(byId("failures-table"), ["name", "what", "reason"], data.failures,
+if (!data.failures.length) byId("failure-pages").textContent = "None.";
+else table(byId("failures-table"), ["name", "what", "reason"], data.failures,
   data.failures.length > 200 ? { pageSize: 200, pages: byId("failure-pages") } : {});
 table(byId("settings-table"), ["setting", "value"], data.settings);
 table(byId("history-table"), ["event", "time (UTC)", "who", "what"], data.history);

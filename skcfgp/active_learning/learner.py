@@ -102,7 +102,7 @@ class ActiveLearner(OneQuery, _ModALActiveLearner):
         self.force_all_finite = force_all_finite
         self.X_training, self.y_training, self.selected = X_training, y_training, selected
         if X_training is not None:
-            self.fit(X_training, y_training, bootstrap_init, selected=selected)  # type: ignore[arg-type]  # None: `fit` refuses it
+            self.fit(X_training, y_training, bootstrap_init, selected=selected)  # type: ignore[arg-type]
 
     def teach(
         self,

@@ -107,7 +107,7 @@ def figure(table, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--labels", type=int, nargs="+", default=[500, 1000, 2000, 4000, 8000])
-    pools = [1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000]
+    pools = [1000, 3000, 10_000, 30_000, 100_000, 300_000]
     parser.add_argument("--pools", type=int, nargs="+", default=pools)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "images" / "growth")
     parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
@@ -121,7 +121,7 @@ def main():
     rows = []
     for work, (_, kind) in WORK.items():
         for size in arguments.labels if kind == "labels" else arguments.pools:
-            repeats = 5 if work == "partial_fit" else 3 if size <= 30_000 else 1
+            repeats = 5 if work == "partial_fit" else 3 if size <= 3000 else 1
             command = [sys.executable, __file__, "--measure", work, str(size), str(repeats)]
             output = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE)
             rows.append({"work": work, "grows": kind, "size": size, **json.loads(output.stdout)})

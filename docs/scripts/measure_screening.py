@@ -2,13 +2,12 @@
 
 Run in the root of the checkout:
 
-    python docs/scripts/measure_screening.py FOLDER 10000,1 10000,2 100000,2
-    python docs/scripts/measure_screening.py FOLDER figure
-    python docs/scripts/measure_screening.py FOLDER feeding 2000
+    python docs/scripts/measure_screening.py FOLDER 10000,1 100000,1 10000,2 100000,2 300000,2
+    python docs/scripts/measure_screening.py FOLDER tables
 
 Each pair is a number of crystals and of workers; 1 is this process without Dask. A pair that stands
-in docs/data/screening_growth.csv already is left out, so a run that was stopped goes on. The last
-one measures the process that hands out chunks, beside two workers. The pools, which stay in FOLDER,
+in docs/data/screening_growth.csv already is left out, so a run that was stopped goes on. The second
+command draws the figure and writes the tables of docs/scale.rst. The pools, which stay in FOLDER,
 are made: crystals of the bundled formation energies with one element replaced by another one of the
 data, volumes as they are. They are no crystals that anybody would look for.
 """
@@ -30,7 +29,8 @@ from skcfgp import make_cfgp
 from skcfgp.datasets import load_formation_energy
 from skcfgp.screening import Pool, predict_pool
 
-TABLE = Path("docs/data/screening_growth.csv")
+DATA = Path("docs/data")
+TABLE = DATA / "screening_growth.csv"
 FIGURE = Path("docs/images/screening_growth.png")
 
 
@@ -87,6 +87,7 @@ def measure(folder, n, n_workers):
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
     failed = sum(1 for _ in found.failures())
+    written = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
     shutil.rmtree(out)
     return {
         "crystals": n,
@@ -100,31 +101,9 @@ def measure(folder, n, n_workers):
         "read_only_per_s": round(n_read / reading),
         "peak_mib_here": round(own),
         "peak_mib_largest_worker": round(largest) if n_workers > 1 else 0,
+        "pool_bytes": pool.stat().st_size,
+        "predictions_bytes": written,
     }
-
-
-def measure_feeding(folder, n):
-    """Say what this process does for each chunk: of one crystal, so that it waits for nothing."""
-    train = load_formation_energy(split="train", structures="arrays")
-    pool, out, seconds = folder / f"pool-{n}.parquet", folder / "out-feeding", []
-    if not pool.exists():
-        make_pool(pool, train.structures, n, np.random.default_rng(0))
-    model = make_cfgp(recipe="composition").fit(train.structures[:50], train.target[:50])
-    shutil.rmtree(out, ignore_errors=True)
-    begun = time.process_time()
-    n_chunks = sum(1 for _ in Pool(pool).chunks(1))
-    cutting = (time.process_time() - begun) / n_chunks
-    options = {"n_workers": 2, "chunk_size": 1}
-    predict_pool(
-        model, pool, out, **options, progress=lambda _: seconds.append(time.process_time())
-    )
-    shutil.rmtree(out)
-    half = len(seconds) // 2  # the workers import before
-    a_chunk = (seconds[-1] - seconds[half]) / (len(seconds) - 1 - half)
-    print(
-        f"{1000 * a_chunk:.2f} ms of this process for a chunk, of which {1000 * cutting:.3f} ms to "
-        f"cut the pool: with chunks of 500, {500 / a_chunk:,.0f} crystals a second"
-    )
 
 
 def processor_seconds():
@@ -133,12 +112,49 @@ def processor_seconds():
     return sum(u.ru_utime + u.ru_stime for u in used)
 
 
-def draw():
-    """Draw the table."""
+#: Columns of the table in the docs.
+COLUMNS = {
+    "crystals": "crystals",
+    "workers": "workers",
+    "seconds": "seconds",
+    "first_chunk_s": "first chunk after (s)",
+    "crystals_per_s": "crystals per second",
+    "processor_s": "processor time (s)",
+    "peak_mib_here": "peak memory here (MiB)",
+    "peak_mib_largest_worker": "largest worker (MiB)",
+}
+
+
+def read():
+    with TABLE.open() as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def write_tables(rows):
+    """Write the table of growth, and what its largest run with two workers says of larger pools."""
+    rows = sorted(rows, key=lambda row: (row["workers"], row["crystals"]))
+    with (DATA / "screening_table.csv").open("w", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(COLUMNS.values())
+        table.writerows([f"{row[key]:,.12g}" for key in COLUMNS] for row in rows)
+    last = max((row for row in rows if row["workers"] == 2), key=lambda row: row["crystals"])
+    names = ("processor_s", "pool_bytes", "predictions_bytes")
+    seconds, pool, predictions = (last[name] / last["crystals"] for name in names)
+    with (DATA / "screening_extrapolation.csv").open("w", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["crystals", "core hours", "hours on 1000 cores", "pool", "predictions"])
+        for power in (9, 11):
+            hours = seconds * 10**power / 3600
+            sizes = [f"{size * 10**power / 1e12:.2g} TB" for size in (pool, predictions)]
+            table.writerow(
+                [f":math:`10^{{{power}}}`", f"{hours:,.0f}", f"{hours / 1000:.2g}", *sizes]
+            )
+
+
+def draw(rows):
+    """Draw the figure."""
     import matplotlib.pyplot as plt
 
-    with TABLE.open() as file:
-        rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
     figure, (speed, memory) = plt.subplots(1, 2, figsize=(8, 3.2), constrained_layout=True)
     for n_workers, marker in ((1, "o"), (2, "s"), (4, "^")):
         some = sorted((r for r in rows if r["workers"] == n_workers), key=lambda r: r["crystals"])
@@ -163,14 +179,12 @@ def draw():
 
 def main():
     folder, *pairs = sys.argv[1:]
-    if pairs == ["figure"]:
-        draw()
+    if pairs == ["tables"]:
+        write_tables(read())
+        draw(read())
         return
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    if pairs[:1] == ["feeding"]:
-        measure_feeding(folder, int(pairs[1]))
-        return
     if "SKCFGP_MEASURE_ONE" in os.environ:  # a process of its own for each: its peak is its own
         row = measure(folder, *map(int, pairs[0].split(",")))
         new = not TABLE.exists()

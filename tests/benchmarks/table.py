@@ -1,13 +1,14 @@
 """Run the benchmarks and print one table, or print that of an earlier run.
 
-    python tests/benchmarks/table.py [pytest options]
-    python tests/benchmarks/table.py -k "fit_against or memory"
+    python tests/benchmarks/table.py [--out FILE] [pytest options]
+    python tests/benchmarks/table.py -k "fit_against or simulation"
     python tests/benchmarks/table.py --json FILE
 
-``-k`` chooses some. Run nothing else beside them. ``FILE`` is what
-``pytest --benchmark-json FILE`` wrote.
+``-k`` chooses some, and ``--out`` keeps the run: ``python docs/scripts/performance.py FILE`` makes
+the tables of docs/performance.rst of it. Run nothing else beside them.
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -47,10 +48,16 @@ def table(report):
 
 
 if __name__ == "__main__":
-    arguments, status = sys.argv[1:], 0
-    if arguments[:1] == ["--json"]:
-        report = json.loads(Path(arguments[1]).read_text())
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, help="run to print, instead of a new one")
+    parser.add_argument("--out", type=Path, help="file that keeps the run")
+    arguments, options = parser.parse_known_args()
+    status = 0
+    if arguments.json:
+        report = json.loads(arguments.json.read_text())
     else:
-        report, status = run(arguments)
+        report, status = run(options)
+        if arguments.out:
+            arguments.out.write_text(json.dumps(report))
     print(*table(report), sep="\n")
     sys.exit(status)

@@ -43,9 +43,9 @@ STEP = re.compile(r"^\.\. code-block:: (python|console)\n\n((?: +.*\n|\n)+)", re
 @pytest.mark.network
 def test_the_tutorial_runs_from_its_first_line_to_its_last(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    namespace = {"__name__": "__main__"}
     for kind, block in STEP.findall((DOCS / "tutorial.rst").read_text(encoding="utf-8")):
         if kind == "python":
+            namespace = {"__name__": "__main__"}  # each is a file of its own
             exec(compile(dedent(block), "tutorial.rst", "exec"), namespace)
             continue
         command, *shown = dedent(block).strip().splitlines()

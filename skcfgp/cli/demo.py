@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from sklearn.base import clone
 from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.utils import Bunch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ..active_learning import simulate
 from ..calibration import (

@@ -239,7 +239,7 @@ def _screen_pool(path, out, condition, unit, cut, edge_cases, coverage, options,
 
 def _predict_pool(path, out, unit, coverage, options, pool):
     """Predict a pool into a folder, with a progress bar."""
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     from ..screening import Pool, predict_pool
 

@@ -21,11 +21,11 @@ import numpy as np
 from joblib import effective_n_jobs, hash
 from sklearn.base import BaseEstimator
 from sklearn.utils.parallel import Parallel, delayed
-from tqdm.auto import tqdm
 
 from ..structures import structure_digest
 from ..structures.typing import FilePath, OnError
 from .base import CrystalTransformerMixin
+from .progress import tqdm
 from .store import DiskStore, look_up, memory
 
 __all__ = ["CalculatorFeaturizer"]

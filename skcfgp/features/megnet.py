@@ -12,13 +12,13 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator
 from sklearn.utils.parallel import Parallel, delayed
-from tqdm.auto import tqdm
 
 from ..gaussian_process.common import check_mask
 from ..network import BUNDLED, PUBLISHED, Architecture, MEGNet, load_network, train
 from ..structures import InvalidStructureError, structure_digest
 from ..structures.typing import ArrayLike, Crystals, FilePath, OnError, RandomState, Self
 from .base import CrystalTransformerMixin, check_labels
+from .progress import tqdm
 from .store import DiskStore, look_up, memory
 
 __all__ = ["LAYERS", "LeakageWarning", "MEGNetFeaturizer"]

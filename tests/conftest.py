@@ -1,6 +1,7 @@
 """Real crystals and networks for the tests."""
 
 import os
+import sys
 import warnings
 from pathlib import Path
 
@@ -31,6 +32,12 @@ def pytest_collection_finish(session):
         from skcfgp.network.keras import import_megnet
 
         import_megnet()
+
+
+def pytest_runtest_setup(item):
+    """Skip on Windows what it does not have."""
+    if sys.platform == "win32" and item.get_closest_marker("posix"):
+        pytest.skip("signals, forks, pipes or limits of POSIX")
 
 
 @pytest.fixture(scope="session")

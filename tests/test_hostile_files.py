@@ -6,7 +6,6 @@ A mutant lies between two good files. It is read or refused by name, and the goo
 import json
 import random
 import re
-import resource
 import shutil
 import signal
 import sys
@@ -26,6 +25,8 @@ from pymatgen.io.vasp import Poscar
 from skcfgp.screening.pool import Pool, read_records
 from skcfgp.structures import check_structures, structure_digest
 from skcfgp.structures.crystal_tables import read_crystals
+
+resource = pytest.importorskip("resource")  # not on Windows
 
 #: Seconds of computing that one file may take.
 SECONDS = 10

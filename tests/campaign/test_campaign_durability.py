@@ -17,6 +17,8 @@ from skcfgp.campaign import Campaign
 from skcfgp.campaign.store import MIGRATIONS, Store
 from skcfgp.datasets import load_formation_energy
 
+pytestmark = pytest.mark.posix
+
 SCRIPT = Path(__file__).with_name("campaign_processes.py")
 
 

@@ -82,6 +82,7 @@ def test_a_file_of_another_program_stays_as_it_is(tmp_path, crystals, kind):
         assert (tmp_path / "campaign.sqlite").read_bytes() == before
 
 
+@pytest.mark.posix
 def test_what_is_not_a_file_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "campaign.sqlite")
     with pytest.raises(ValueError, match="is not a file"):

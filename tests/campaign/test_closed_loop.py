@@ -34,6 +34,7 @@ def check_labels(campaign):
     assert sum(state.counts().values()) == len(pool) == 84
 
 
+@pytest.mark.posix
 def test_queue_in_a_folder(tmp_path):
     run(sys.executable, EXAMPLES / "alloys.py", tmp_path / "crystals", check=True)
     folder, queue = tmp_path / "alloys", tmp_path / "queue"

@@ -266,6 +266,7 @@ def test_status_is_quick_and_loads_no_model(begun):
     assert result.stdout.splitlines()[-1] == "set()"
 
 
+@pytest.mark.posix
 def test_interrupt_while_another_process_writes(begun):
     """Ctrl-C ends the wait for a lock, and nothing is lost."""
     command = [sys.executable, "-W", "ignore", "-m", "skcfgp.cli", "campaign", "tell", str(begun)]

@@ -87,6 +87,7 @@ def test_several_processes_write_at_once(tmp_path):
     assert len(DiskStore(tmp_path).get("s", map(str, range(150)))) == 150
 
 
+@pytest.mark.posix
 def test_kill_during_a_write(tmp_path):
     """A writer killed at any moment leaves whole vectors and a store that works."""
     code = (

@@ -3,7 +3,6 @@
 import json
 import os
 import pickle
-import resource
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from skcfgp.cli import main
 from skcfgp.screening import Condition, PoolPredictions, model_digest, predict_pool
 from skcfgp.screening import screen as screen_table
 
+resource = pytest.importorskip("resource")  # not on Windows
 pytestmark = pytest.mark.network
 
 

@@ -137,6 +137,7 @@ def test_compressed_files_are_bounded_when_expanded(rock_salt, tmp_path, monkeyp
     assert "SKCFGP_MAX_CRYSTALS" in failure.reason
 
 
+@pytest.mark.posix
 def test_only_regular_files_are_read(tmp_path):
     os.mkfifo(tmp_path / "pipe.cif")
     (tmp_path / "null.json").symlink_to("/dev/zero")
@@ -145,6 +146,7 @@ def test_only_regular_files_are_read(tmp_path):
     assert all("not a regular file" in failure.reason for failure in found.failures)
 
 
+@pytest.mark.posix
 def test_tables_and_pools_are_regular_files_too(tmp_path):
     for name in ("pipe.csv", "pipe.parquet", "pipe.json", "pipe.jsonl", "pipe.db"):
         os.mkfifo(tmp_path / name)

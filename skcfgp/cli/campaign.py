@@ -30,16 +30,18 @@ NO_MODEL = "A model needs two labels; until there are ten, the choice follows a 
 
 @click.group()
 def campaign():
-    """Run a laboratory campaign that survives crashes.
+    """Choose, label and learn crystals, one batch after another.
 
-    NAME is a folder. All data of the campaign are in its file campaign.sqlite.
+    NAME is a folder. All data of the campaign are in its file campaign.sqlite, which survives
+    crashes.
 
     \b
     Examples:
       skcfgp campaign init oxides --pool crystals/ --target band_gap --unit eV
-      skcfgp campaign suggest oxides -n 10 --out jobs/
-      skcfgp campaign tell oxides results.csv
+      skcfgp campaign suggest oxides -n 10 --out jobs
+      skcfgp campaign tell oxides jobs/batch-2.csv
       skcfgp campaign status oxides
+      skcfgp campaign report oxides
     """  # noqa: D301  click looks for the backspace
 
 
@@ -157,7 +159,8 @@ def init(folder, pool, optimade, question, query, model, **options):
     """Begin a campaign.
 
     Crystals and labels that cannot be used are listed with the reason, and make the exit code 1;
-    the others are in. Without --train the first suggestions follow a design.
+    the others are in. Without --train the first suggestions are the crystals whose labels say most
+    about all others.
 
     With --model the campaign has the recipe, network, columns, target, unit and logarithm of a
     model of 'skcfgp fit', and the labels of crystals of the pool that the model has learnt.
@@ -219,7 +222,10 @@ def _json_object(text):
 @_opened
 @click.option("--pool", multiple=True, required=True, type=FILES, help=POOL_HELP)
 def add(opened, pool):
-    """Add crystals to the pool; one that cannot be used makes the exit code 1."""
+    """Add crystals to the pool.
+
+    Crystals that cannot be used are listed with the reason, and make the exit code 1.
+    """
     ids, refused = opened.add(list(pool))
     for refusal in refused:
         click.echo(f"refused: {refusal}", err=True)
@@ -243,7 +249,11 @@ def add(opened, pool):
 @click.option("--anyway", is_flag=True, help="Go on although a rule to stop is met.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def suggest(opened, n, out, fmt, anyway, as_json):
-    """Choose the next crystals, given the pending ones, and mark them as pending."""
+    """Choose the next crystals, and mark them as pending.
+
+    With --out their files are written, with a table of ids and files. Add a column of results to
+    this table, and give it to 'tell'. The choice takes into account that pending labels will come.
+    """
     from ..campaign import StoppedError
     from ..campaign.wording import what_was_written, why
 
@@ -281,11 +291,12 @@ def suggest(opened, n, out, fmt, anyway, as_json):
 @click.option("--unit", help="Unit of the values without one; it is checked.")
 @click.option("--replace", is_flag=True, help="Replace known values.")
 def tell(opened, results, id_, value, std, failed, reason, unit, replace):
-    """Take in labels: a CSV with columns id and value, or one by --id and --value.
+    """Take in results, from a table or one by --id and --value.
 
-    Rows may come in any order, some at a time, and again. A row that is wrong is refused, with its
-    line; the others are taken in, and the exit code is 1. Optional columns are label_std (standard
-    error of the value), unit, and failed with a reason.
+    The table (CSV, Parquet or JSON) has a column id or file, and one of values, named value or like
+    the target. Rows may come in any order, some at a time, and again. A row that is wrong is
+    refused, with its line; the others are taken in, and the exit code is 1. Optional columns are
+    label_std (standard error of the value), unit, and failed with a reason.
     """
     from ..campaign import RefusedRowsError
 
@@ -345,7 +356,7 @@ def undo(opened):
 @_opened
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(opened, as_json):
-    """Show the state of the campaign."""
+    """Show how many labels there are, and how good the model is."""
     from ..campaign.wording import status_lines
 
     found = opened.status()
@@ -378,7 +389,7 @@ def _makes_table(command):
 @SHARED["rescale"]
 @SHARED["coverage"]
 def predict(opened, **options):
-    """Predict all crystals without a label, and record the predictions."""
+    """Predict all crystals without a label."""
     return opened.predict(**options)
 
 
@@ -386,14 +397,14 @@ def predict(opened, **options):
 @SHARED["rescale"]
 @SHARED["coverage"]
 def export(opened, **options):
-    """Write a table of all crystals."""
+    """Write a table of all crystals, labels and predictions."""
     return opened.export(**options)
 
 
 @_makes_table
 @click.option("-n", type=int, help="Number of choices. Default: 10, or what is left in the pool.")
 def plan(opened, n):
-    """List the next choices at once, and the uncertainty remaining after each."""
+    """List the next choices, and the uncertainty after each."""
     return opened.plan(n if n is not None else min(10, opened.state().counts()["pool"]))
 
 

@@ -22,11 +22,12 @@ __all__ = ["fit"]
     help="Folder of the model. A model that is there is replaced; anything else is not.",
 )
 def fit(labelled, out, **options):
-    """Learn labelled crystals, and keep the model in a folder that can be sent.
+    """Learn labelled crystals, and keep the model in a folder.
 
     LABELLED is a table of labelled crystals, as --train of 'skcfgp predict'. Prints how large the
-    errors are on each label when it is learnt from the others. The folder holds text and numbers;
-    opening it runs no code. Rows that cannot be used are listed, and make the exit code 1.
+    errors are on each label when it is learnt from the others. The folder can be sent: it holds
+    text and numbers, and opening it runs no code. Rows that cannot be used are listed, and make
+    the exit code 1.
 
     \b
     Examples:

@@ -24,6 +24,9 @@ __all__ = ["keep_in", "predict", "write"]
 def predict(files, out, coverage, **options):
     """Predict your own crystals, with error bars.
 
+    Without --train and --model the predictions are formation energies in eV/atom, learnt from the
+    bundled ones.
+
     FILES are CIF, POSCAR, XYZ, JSON or ASE database files, folders of them, or tables of crystals:
     CSV or Parquet with a column "file", "structure" or, with --recipe composition, "formula". A
     crystal that cannot be used keeps its row, with the reason in the column "error", and makes the

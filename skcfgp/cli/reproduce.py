@@ -44,7 +44,7 @@ __all__ = ["reproduce"]
 @click.option("--vary", is_flag=True, help="Repeat Fig. 5 with one thing changed at a time.")
 @click.option("--quick", is_flag=True, help="Fewer crystals, seeds and epochs: two minutes.")
 def reproduce(out, data, target, megnet, quick, retrain, vary, **changes):
-    """Run the paper's experiment, from labels to figures, and check its claims.
+    """Run the paper's experiment, and check its claims.
 
     Writes report.md: the claims with the paper's values and ours, whether they held, for the
     pipeline of the paper and the recommended one, and the paper's figures. Takes a quarter of an

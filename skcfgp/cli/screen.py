@@ -28,7 +28,7 @@ IN_FOLDER = "without --out FOLDER"
 class Bound(click.ParamType):
     """A number, with or without its unit after it: ``300`` or ``"300 GPa"``."""
 
-    name = "float"
+    name = "number"
 
     def convert(self, value, param, ctx):
         """Return the number and the unit, or None."""

@@ -11,8 +11,13 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from ..structures import Failure, InvalidStructureError, InvalidStructureWarning, check_structures
-from ..structures.outcomes import MISSING
+from .. import structures
+from ..structures.outcomes import (
+    MISSING,
+    Failure,
+    InvalidStructureError,
+    InvalidStructureWarning,
+)
 from ..structures.typing import ArrayLike, Crystals, ObjectArray, OnError, Self
 
 __all__ = [
@@ -88,7 +93,9 @@ class CrystalTransformerMixin(CrystalInputMixin, TransformerMixin):
 
     def _read(self, X):
         formulas, n_jobs = (getattr(self, name, None) for name in ("formulas", "n_jobs"))
-        return check_structures(X, on_error="nan", formulas=bool(formulas), n_jobs=n_jobs)
+        return structures.check_structures(
+            X, on_error="nan", formulas=bool(formulas), n_jobs=n_jobs
+        )
 
     def _report(self, crystals, errors=None):
         """Raise an error or a warning that names the crystals that cannot be used."""
@@ -167,7 +174,7 @@ class CrystalReader(CrystalTransformerMixin, BaseEstimator):
 
 def read_crystals(X):
     """Read crystals into a Series by id, which estimators accept."""
-    crystals = check_structures(X)
+    crystals = structures.check_structures(X)
     return pd.Series(crystals.structures, index=crystals.ids, dtype=object)
 
 

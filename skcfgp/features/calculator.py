@@ -22,7 +22,7 @@ from joblib import effective_n_jobs, hash
 from sklearn.base import BaseEstimator
 from sklearn.utils.parallel import Parallel, delayed
 
-from ..structures import structure_digest
+from .. import structures
 from ..structures.typing import FilePath, OnError
 from .base import CrystalTransformerMixin
 from .progress import tqdm
@@ -160,7 +160,7 @@ class CalculatorFeaturizer(CrystalTransformerMixin, BaseEstimator):
         names = self._names()
         strains = None if names == ["energy_per_atom"] else [float(s) for s in self.strains]
         space = f"calculator/{hash((_identity(self.calculator), names, strains))}"
-        keys = [None if c is None else structure_digest(c) for c in crystals.structures]
+        keys = [None if c is None else structures.structure_digest(c) for c in crystals.structures]
         stores = [memory] if self.cache_dir is None else [memory, DiskStore(self.cache_dir)]
         rows = look_up(stores, space, set(keys) - {None})
         # equal crystals are computed once

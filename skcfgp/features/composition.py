@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from pymatgen.core import Element
 from sklearn.base import BaseEstimator
 
-from ..structures import Crystal, check_structures
+from .. import structures
 from ..structures.elements import PROPERTIES, atomic_masses, element_properties
 from ..structures.typing import OnError
 from .base import CrystalTransformerMixin
@@ -29,8 +28,7 @@ N_ELEMENTS = 94  # hydrogen to plutonium, as in the table of the networks
 _STATISTICS = ("mean", "deviation", "minimum", "maximum")
 
 _BEYOND = (
-    f"it has the element {{}}; the table of element properties ends at "
-    f"{Element.from_Z(N_ELEMENTS)}. Leave the crystal out."
+    "it has the element {}; the table of element properties ends at {}. Leave the crystal out."
 )
 
 #: Groups of columns that a formula does not give.
@@ -112,9 +110,11 @@ class CompositionFeaturizer(CrystalTransformerMixin, BaseEstimator):
         super()._check_parameters()
 
     def _read(self, X):
-        return check_structures(X, on_error="nan", formulas=True)
+        return structures.check_structures(X, on_error="nan", formulas=True)
 
     def _transform(self, crystals):
+        from ..structures.crystal import ELEMENTS, Crystal
+
         self._check_parameters()
         of_cell = next((group for group in self._groups() if group in OF_CELL), None)
         errors, good = {}, []
@@ -122,7 +122,7 @@ class CompositionFeaturizer(CrystalTransformerMixin, BaseEstimator):
             if crystal is None:
                 continue
             if (heaviest := int(_amounts(crystal)[0].max())) > N_ELEMENTS:
-                errors[row] = _BEYOND.format(Element.from_Z(heaviest))
+                errors[row] = _BEYOND.format(ELEMENTS[heaviest], ELEMENTS[N_ELEMENTS])
             elif of_cell and not isinstance(crystal, Crystal):
                 errors[row] = _NO_CELL.format(of_cell)
             else:
@@ -137,11 +137,11 @@ class CompositionFeaturizer(CrystalTransformerMixin, BaseEstimator):
         return [self.groups] if isinstance(self.groups, str) else list(self.groups)
 
     def _names(self):
-        names = {
-            "fractions": [f"fraction_{Element.from_Z(z)}" for z in range(1, N_ELEMENTS + 1)],
-            "cell": ["volume_per_atom_angstrom3", "density_g_cm3"],
-            "size": ["n_sites"],
-        }
+        names = {"cell": ["volume_per_atom_angstrom3", "density_g_cm3"], "size": ["n_sites"]}
+        if "fractions" in self._groups():
+            from ..structures.crystal import ELEMENTS
+
+            names["fractions"] = [f"fraction_{e}" for e in ELEMENTS[1 : N_ELEMENTS + 1]]
         for group in _STATISTICS:
             names[group] = [f"{group}_{name}" for name in PROPERTIES]
         return [name for group in self._groups() for name in names[group]]
@@ -167,7 +167,7 @@ class CompositionFeaturizer(CrystalTransformerMixin, BaseEstimator):
 
 def _amounts(crystal):
     """Return atomic numbers, and how much there is of each: of each site, or of each element."""
-    if isinstance(crystal, Crystal):
+    if isinstance(crystal, structures.Crystal):
         return crystal.atomic_numbers, np.ones(len(crystal))
     return np.array([element.Z for element in crystal]), np.array(list(crystal.values()))
 

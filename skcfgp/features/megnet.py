@@ -13,9 +13,9 @@ from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator
 from sklearn.utils.parallel import Parallel, delayed
 
+from .. import structures
 from ..gaussian_process.common import check_mask
-from ..network import BUNDLED, PUBLISHED, Architecture, MEGNet, load_network, train
-from ..structures import InvalidStructureError, structure_digest
+from ..structures import InvalidStructureError
 from ..structures.typing import ArrayLike, Crystals, FilePath, OnError, RandomState, Self
 from .base import CrystalTransformerMixin, check_labels
 from .progress import tqdm
@@ -29,9 +29,14 @@ LAYERS = ("set2set", "readout_0", "readout_1")
 #: Number of crystals whose graphs are in memory at a time, and of a job of `n_jobs`.
 CHUNK = 1000
 
+
 # Loading needs milliseconds, but a loop over clones loads thousands of times. Each featurizer gets
 # a copy, because a network is mutable.
-_load_once = lru_cache(maxsize=8)(load_network)
+@lru_cache(maxsize=8)
+def _load_once(weights):
+    from ..network import load_network
+
+    return load_network(weights)
 
 
 class LeakageWarning(UserWarning):
@@ -245,6 +250,8 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
             )
 
     def _initial_network(self):
+        from ..network import BUNDLED, PUBLISHED, Architecture, MEGNet, load_network
+
         if str(self.weights) in (*BUNDLED, *PUBLISHED):
             return _load_once(str(self.weights)).copy()
         if self.weights is not None:
@@ -255,6 +262,8 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
 
     def _train(self, network, crystals, y, unseen):
         """Train the network in place; return the history and the validation rows."""
+        from ..network import train
+
         if y is None:
             raise ValueError("epochs > 0 needs the target y to train on, got y=None.")
         y = check_labels(y, len(crystals.structures))
@@ -287,7 +296,7 @@ class MEGNetFeaturizer(CrystalTransformerMixin, BaseEstimator):
 
     def _transform(self, crystals):
         """Look up stored vectors, compute and store the others, then report failures."""
-        keys = [None if c is None else structure_digest(c) for c in crystals.structures]
+        keys = [None if c is None else structures.structure_digest(c) for c in crystals.structures]
         layers = self._layers()
         space = f"{self.network_.digest()}/{'+'.join(layers)}"  # the network may have been edited
         stores = [memory] if self.cache_dir is None else [memory, DiskStore(self.cache_dir)]
@@ -346,6 +355,8 @@ def _vectors(network, items, layers, device=None, progress=None):
 
 def warn_if_trained_on(weights, crystals):
     """Warn if a published network is given crystals of the bundled formation energies."""
+    from ..network import PUBLISHED
+
     if str(weights) not in PUBLISHED or "Eform" not in str(weights):
         return
     if any(c is not None and c.properties.get("dataset") == "formation_energy" for c in crystals):

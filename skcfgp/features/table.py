@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from ..structures import check_structures
+from .. import structures
 from ..structures.tables import as_pandas
 from ..structures.typing import OnError
 from .base import CrystalTransformerMixin, unnamed_columns
@@ -79,7 +79,7 @@ class TableReader(CrystalTransformerMixin, BaseEstimator):
         """Return the crystals, and the table with what its columns hold."""
         X = as_pandas(X)
         _check_frame(X, list(self.columns))
-        crystals = check_structures(X, on_error="nan", n_jobs=self.n_jobs)
+        crystals = structures.check_structures(X, on_error="nan", n_jobs=self.n_jobs)
         if len(crystals.ids) != len(X):
             raise ValueError(
                 f"X has {len(X)} rows, and their files hold {len(crystals.ids)} crystals: each "

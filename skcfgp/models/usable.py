@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..structures import InvalidStructureError, Structures, check_structures
+from .. import structures
+from ..structures import InvalidStructureError, Structures
 
 __all__ = ["apply_to_usable", "filled", "read_rows"]
 
@@ -14,7 +15,7 @@ def read_rows(X):
     """
     if isinstance(X, Structures):
         return X, None
-    found = check_structures(X, on_error="nan", formulas=True)
+    found = structures.check_structures(X, on_error="nan", formulas=True)
     in_table = "structure" in getattr(X, "columns", ()) and len(found.ids) == len(X)
     return found, X if in_table and hasattr(X, "iloc") else None
 

@@ -4,7 +4,6 @@ import warnings
 from functools import lru_cache
 
 import numpy as np
-from pymatgen.core import Element
 
 __all__ = ["PROPERTIES", "atomic_masses", "element_properties"]
 
@@ -37,6 +36,8 @@ def element_properties(n_elements=94):
 
     An unknown value is replaced by the median of its column.
     """
+    from pymatgen.core import Element
+
     with warnings.catch_warnings():  # pymatgen warns of each unknown value
         warnings.simplefilter("ignore")
         table = np.array([_row(Element.from_Z(z)) for z in range(1, n_elements + 1)])
@@ -48,6 +49,8 @@ def element_properties(n_elements=94):
 @lru_cache
 def atomic_masses(n_elements=94):
     """Tabulate the atomic masses, in dalton, in a read-only array of shape (n_elements,)."""
+    from pymatgen.core import Element
+
     masses = np.array([float(Element.from_Z(z).atomic_mass) for z in range(1, n_elements + 1)])
     masses.setflags(write=False)
     return masses

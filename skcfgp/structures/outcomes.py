@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .crystal import Crystal
 from .ids import all_ids, is_number
 from .io import escaped
 from .typing import ObjectArray
@@ -106,14 +105,14 @@ def named_structures(names, found):
 
     The id of a crystal becomes the ``material_id`` among its properties, unless it is a number.
     """
+    from .crystal import Crystal  # loads pymatgen
+
     ids, crystals, failures = all_ids(names), [], []
     for index, (id_, item) in enumerate(zip(ids, found, strict=True)):
         if isinstance(item, str):
             failures.append(Failure(index, id_, item))
             item = None
-        elif isinstance(item, Crystal):
-            item = _named(item, id_)
-        crystals.append(item)
+        crystals.append(_named(item, id_) if isinstance(item, Crystal) else item)
     _say_isotopes(crystals, ids)
     return Structures(object_array(crystals), object_array(ids), failures)
 
@@ -146,7 +145,7 @@ def _say_isotopes(crystals, ids):
     heavy = [
         str(id_)
         for id_, crystal in zip(ids, crystals, strict=True)
-        if isinstance(crystal, Crystal) and "isotopes" in crystal.properties
+        if "isotopes" in (getattr(crystal, "properties", None) or ())
     ]
     if heavy:
         shown = ", ".join(heavy[:SHOWN]) + (", ..." if len(heavy) > SHOWN else "")

@@ -90,5 +90,5 @@ def test_shell(arguments, bound, files, campaign, tensorflow, benchmark, record,
         here = [tmp_path / "labels.csv" if a == "LABELS" else a for a in arguments]
         found.append(benchmark.pedantic(measured, here, rounds=1) if not value else measured(*here))
     cpu, wall = np.min(found, axis=0)
-    record(cpu, tensorflow, "python -c 'import tensorflow'", wall_s=round(wall, 2))
+    record(cpu, tensorflow, "python -c 'import tensorflow'", wall_s=round(float(wall), 2))
     assert cpu < bound

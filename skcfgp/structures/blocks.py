@@ -127,7 +127,10 @@ def _tokens(text):
             word = match[0]
             lower = word.lower()
             if word.startswith("_") and len(word) > 1:
-                found.append(("name", re.sub(r"[^a-z0-9]", "_", lower[1:]).rstrip("_")))
+                name = lower[1:]
+                if not (name.isascii() and name.isidentifier()):
+                    name = re.sub(r"[^a-z0-9]", "_", name)
+                found.append(("name", name.rstrip("_")))
             elif lower == "loop_" or lower.startswith(("data_", "save_")) or lower == "global_":
                 found.append(("word", word))
             else:

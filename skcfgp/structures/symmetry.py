@@ -147,6 +147,7 @@ def _common(found, other, names):
     raise ValueError(f"it names two different space groups: {names}.")
 
 
+@lru_cache(maxsize=1000)  # files have the same operations
 def _parse(text):
     parts = re.sub(r"\s+", "", text.strip().strip("'\"").lower()).split(",")
     rotation, translation = np.zeros((3, 3)), np.zeros(3)

@@ -226,7 +226,7 @@ class Campaign(CampaignReader):
             fewer than two labels), ``arm`` ("strategy" or "random"), ``strategy``, ``score``,
             ``std_rank`` (in the pool), ``neighbours`` (nearest labels with ``id``, ``value`` and
             ``distance``, minus the logarithm of the correlation by the kernel), ``cost``, and
-            ``file``, if written.
+            ``file`` and ``table``, the paths of what was written, if anything was.
 
         Raises
         ------

@@ -1,12 +1,11 @@
 """BayBE's default recommender on the recommended features, handed over as custom descriptors.
 
     pip install baybe
-    python baybe_best.py --splits peers --out peers/best.csv [--first farthest]
+    python baybe_best.py --splits peers --out peers/best.csv
 
 The candidates are one CustomDiscreteParameter, as its documentation has it for computed
-descriptors: BayBE drops correlated columns and scales the rest. Ten labels by its default, at
-random, or by its farthest points, then its default Bayesian recommender, one label at a time, with
-its process fitted again after every label.
+descriptors: BayBE drops correlated columns and scales the rest. Its default recommender takes ten
+labels at random, then one label at a time, with its process fitted again after every label.
 """
 
 import argparse
@@ -18,24 +17,17 @@ import pandas as pd
 import torch
 from baybe import Campaign, Settings
 from baybe.parameters import CustomDiscreteParameter
-from baybe.recommenders import FPSRecommender, RandomRecommender, TwoPhaseMetaRecommender
 from baybe.searchspace import SearchSpace
 from baybe.targets import NumericalTarget
 from search import run
 
-FIRST = {"random": RandomRecommender, "farthest": FPSRecommender}
 
-
-def order_of(X, y, seed, first, n_labels):
+def order_of(X, y, seed, n_labels):
     """Return rows in the order in which they are labelled."""
     table = pd.DataFrame(X, index=[str(row) for row in range(len(X))])
     crystals = CustomDiscreteParameter("crystal", data=table.rename(columns=str))
     Settings(random_seed=seed).activate()
-    campaign = Campaign(
-        SearchSpace.from_product([crystals]),
-        NumericalTarget("y").to_objective(),
-        TwoPhaseMetaRecommender(initial_recommender=FIRST[first]()),
-    )
+    campaign = Campaign(SearchSpace.from_product([crystals]), NumericalTarget("y").to_objective())
     known = []
     while len(known) < n_labels:
         answer = campaign.recommend(1 if known else 10)
@@ -53,16 +45,14 @@ def main():
     parser.add_argument("--names", nargs="+", default=["log10_K", "log10_n"])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--labels", type=int, default=80)
-    parser.add_argument("--first", choices=list(FIRST), default="random")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
 
     def order(X, y, seed):
-        return order_of(X, y, seed, chosen.first, chosen.labels)
+        return order_of(X, y, seed, chosen.labels)
 
-    loop, seeds = f"BayBE, first {chosen.first}", range(chosen.seeds)
-    run(chosen.splits, chosen.out, loop, chosen.names, seeds, order)
+    run(chosen.splits, chosen.out, "BayBE", chosen.names, range(chosen.seeds), order)
 
 
 if __name__ == "__main__":

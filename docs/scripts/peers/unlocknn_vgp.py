@@ -30,13 +30,11 @@ def main():
     parser.add_argument("--out", type=Path, default=Path("peers/results.csv"))
     parser.add_argument("--network", type=Path, required=True)
     parser.add_argument("--names", nargs="+", default=["log10_K", "log10_n"])
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
     parser.add_argument("--epochs", type=int, nargs=2, default=[60, 100])
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
-    for name, seed, crystals, y, train, test in tasks(
-        chosen.splits, chosen.names, range(chosen.seeds)
-    ):
+    for name, seed, crystals, y, train, test in tasks(chosen.splits, chosen.names, chosen.seeds):
         tf.random.set_seed(seed)
         np.random.seed(seed)  # noqa: NPY002, unlockNN draws from the global state
         known, unknown = ([crystals[row] for row in rows] for rows in (train, test))

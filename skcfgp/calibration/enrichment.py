@@ -7,11 +7,12 @@ by pair and prototype by prototype, by an exact test that is corrected for the n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
 
-from ..structures import check_structures
+from ..structures import Crystal, check_structures
 from ..structures.typing import ArrayLike, Crystals, DataFrame
 from .common import check_count, check_predictions
 
@@ -197,9 +198,17 @@ def _pairs(crystal):
 
 
 def _prototypes(crystal):
-    structure = crystal.to_structure() if hasattr(crystal, "to_structure") else crystal
+    arrays = (crystal.lattice, crystal.frac_coords, crystal.atomic_numbers)
+    return [_prototype(*(array.tobytes() for array in arrays))]
+
+
+@lru_cache(maxsize=10_000)
+def _prototype(lattice, coords, numbers):
+    """Name formula and space group; remembered, since errors are often counted in two ways."""
+    lattice, coords = (np.frombuffer(data).reshape(-1, 3) for data in (lattice, coords))
+    structure = Crystal(lattice, coords, np.frombuffer(numbers, int)).to_structure()
     symbol, _ = structure.get_space_group_info(symprec=SYMPREC)
-    return [f"{structure.composition.anonymized_formula} {symbol}"]
+    return f"{structure.composition.anonymized_formula} {symbol}"
 
 
 _GROUPS = {"element": _elements, "pair": _pairs, "prototype": _prototypes}

@@ -14,7 +14,7 @@ from ..structures.io import atomic_write
 __all__ = ["Checkpoint", "Progress", "training_key"]
 
 #: Raise it when the numbers of a training, or what is kept of it, change.
-VERSION = 1
+VERSION = 2
 
 DAMAGED = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
 

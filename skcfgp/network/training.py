@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import contextmanager
 from numbers import Integral
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ __all__ = ["train"]
 
 #: Weight of each step in the running average of the weights, which is validated and kept.
 AVERAGING = 0.005
+
+#: The last compiled step, while no training uses it; compiling one takes seconds.
+_idle = {}
 
 
 def train(
@@ -164,11 +168,10 @@ def train(
         _adapt_readout(network, [graphs[row] for row in rows], target[rows], device)
     n_steps = epochs * -(-len(rows) // batch_size)
 
-    with tf.device(device):
-        seed = rng.randint(2**31 - 1)
-        trainer = _Trainer(
-            network, learning_rate, n_steps, weight_decay, distance_noise, dropout, seed
-        )
+    shapes = tuple((name, value.shape) for name, value in network.weights.items())
+    kind = network.architecture, shapes, device, weight_decay, distance_noise, dropout
+    with tf.device(device), _trainer(kind) as trainer:
+        trainer.start(network.weights, learning_rate, n_steps, rng.randint(2**31 - 1))
         progress = Progress()
         if checkpoint is not None and (stored := checkpoint.load()) is not None:
             progress, rng_state, rows, state = stored
@@ -237,52 +240,60 @@ def _validation_error(network, graphs, y, rows, device):
     return float(np.mean(np.abs(prediction - y[rows])))
 
 
+@contextmanager
+def _trainer(kind):
+    """Lend the trainer of the last training if that was of the same kind, else a new one."""
+    trainer = _idle.pop(kind, None) or _Trainer(*kind)
+    try:
+        yield trainer
+    finally:
+        _idle.clear()
+        _idle[kind] = trainer
+
+
 class _Trainer:
-    """Variables, optimizer and compiled step of one training.
+    """Variables, optimizer and compiled step of one kind of training.
 
     All weights are parts of one vector: updating a hundred variables separately would take a third
     of the time of a step.
     """
 
-    def __init__(
-        self, network, learning_rate, n_steps, weight_decay, distance_noise, dropout, seed
-    ):
+    def __init__(self, architecture, shapes, device, weight_decay, distance_noise, dropout):
         import tensorflow as tf
         import tf_keras
 
         from . import tensorflow_ops
         from .forward import forward
 
-        shapes = {name: value.shape for name, value in network.weights.items()}
-        start = np.concatenate([value.ravel() for value in network.weights.values()])
-        vector, average = tf.Variable(start), tf.Variable(start)
-        n_warm = max(1, n_steps // 20)
-        n_units = count_units(network.weights)
-        generator, spec = tf.random.Generator.from_seed(seed), tensorflow_ops.batch_spec()
+        sizes = [int(np.prod(shape)) for _, shape in shapes]
+        vector, average, schedule = (tf.Variable(tf.zeros(n)) for n in (sum(sizes), sum(sizes), 3))
+        generator, spec = tf.random.Generator.from_seed(0), tensorflow_ops.batch_spec()
 
         def rate(step):
-            step = tf.cast(step, tf.float32)
+            step, (learning_rate, n_steps, n_warm) = tf.cast(step, tf.float32), tf.unstack(schedule)
             falling = 0.5 * (1.0 + tf.cos(np.pi * step / n_steps))
             return learning_rate * tf.minimum((step + 1.0) / n_warm, falling)
 
         optimizer = tf_keras.optimizers.AdamW(
-            learning_rate, weight_decay=weight_decay, global_clipnorm=3.0, jit_compile=False
+            weight_decay=weight_decay, global_clipnorm=3.0, jit_compile=False
         )
         optimizer.build([vector])
 
-        @tf.function(input_signature=[spec, tf.TensorSpec((None,), tf.float32)])
+        signature = [spec, tf.TensorSpec((None,), tf.float32)]
+
+        @tf.function(input_signature=signature, autograph=False)  # only Python branches here
         def step(batch, target):
             if distance_noise:
                 noise = distance_noise * generator.normal(tf.shape(batch.distances))
                 batch = batch._replace(distances=batch.distances + noise)
             with tf.GradientTape() as tape:
-                parts = tf.split(vector, [int(np.prod(shape)) for shape in shapes.values()])
-                pairs = zip(shapes.items(), parts, strict=True)
+                pairs = zip(shapes, tf.split(vector, sizes), strict=True)
                 weights = {name: tf.reshape(part, shape) for (name, shape), part in pairs}
                 if dropout:
-                    kept = tf.cast(generator.uniform((n_units,)) >= dropout, tf.float32)
+                    drawn = generator.uniform((count_units(weights),))
+                    kept = tf.cast(drawn >= dropout, tf.float32)
                     weights = thin(weights, kept / (1.0 - dropout))
-                prediction = forward(weights, batch, network.architecture, tensorflow_ops).output
+                prediction = forward(weights, batch, architecture, tensorflow_ops).output
                 loss = tf.reduce_mean(tf.abs(prediction[:, 0] - target))
             gradient = tape.gradient(loss, vector)
             optimizer.learning_rate.assign(rate(optimizer.iterations))
@@ -293,8 +304,16 @@ class _Trainer:
             return loss
 
         self._step, self._average, self._optimizer = step, average, optimizer
-        self._shapes = shapes
+        self._shapes, self._schedule, self._generator = shapes, schedule, generator
         self._variables = [vector, average, *optimizer.variables, generator.state]
+
+    def start(self, weights, learning_rate, n_steps, seed):
+        """Set all variables as they are before the first step."""
+        start = np.concatenate([weights[name].ravel() for name, _ in self._shapes])
+        moments = [np.zeros_like(variable.numpy()) for variable in self._optimizer.variables]
+        self._generator.reset_from_seed(seed)
+        self.set_state([start, start, *moments, self._generator.state.numpy()])
+        self._schedule.assign([learning_rate, n_steps, max(1, n_steps // 20)])
 
     def epoch(self, graphs, target, rows, batch_size):
         """Make one step per batch and return the mean loss."""
@@ -317,7 +336,7 @@ class _Trainer:
     def as_weights(self, vector):
         """Take a vector apart into the weights by name."""
         weights = {}
-        for name, shape in self._shapes.items():
+        for name, shape in self._shapes:
             part, vector = np.split(vector, [int(np.prod(shape))])
             weights[name] = part.reshape(shape)
         return weights

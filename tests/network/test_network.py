@@ -552,6 +552,15 @@ def test_training_learns_and_repeats(training, crystals):
     assert history["learning_rate"][-1] < 0.05 * max(history["learning_rate"])
 
 
+def test_trainings_share_a_compiled_step_and_no_number(training):
+    """Also one that begins while another of the same kind runs, and needs a step of its own."""
+    other, inside = {"epochs": 2, "learning_rate": 0.01, "random_state": 1}, []
+    first = training(epochs=2, on_epoch=lambda *_: inside.append(training(**other)[1]["loss"]))
+    np.testing.assert_allclose(training(epochs=2)[1]["loss"], first[1]["loss"], rtol=1e-3)
+    np.testing.assert_allclose(inside[1], inside[0], rtol=1e-3)
+    assert inside[0] != pytest.approx(first[1]["loss"], rel=1e-2)
+
+
 def test_training_keeps_the_best_epoch_and_stops(training):
     _, history, _ = training(epochs=40, patience=3, learning_rate=0.1)
     best = 1 + int(np.argmin(history["val_mae"]))

@@ -13,9 +13,6 @@ from skcfgp.cli import main
 from skcfgp.structures import materials_project, read_materials_project, structure_digest
 from skcfgp.structures import remote as answers
 
-pytest.importorskip("mp_api.client", reason="no mp-api here", exc_type=ImportError)
-from mp_api.client.core.settings import MAPI_CLIENT_SETTINGS
-
 KEY = "0123456789abcdefghijklmnopqrstuv"
 
 # Shapes of the real interface: /heartbeat, /materials/summary/ and its refusals.
@@ -74,7 +71,16 @@ class MaterialsProject(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def project(crystals, monkeypatch):
+def client_settings():
+    """The settings of the client, whose import takes seconds: not while tests are collected."""
+    pytest.importorskip("mp_api.client", reason="no mp-api here", exc_type=ImportError)
+    from mp_api.client.core.settings import MAPI_CLIENT_SETTINGS
+
+    return MAPI_CLIENT_SETTINGS
+
+
+@pytest.fixture
+def project(crystals, client_settings, monkeypatch):
     monkeypatch.setenv("MP_API_KEY", KEY)
     monkeypatch.setattr(answers, "INITIAL_DELAY", 0.001)
     monkeypatch.setattr(materials_project, "CHUNK", 3)
@@ -90,7 +96,7 @@ def project(crystals, monkeypatch):
         ]
         server.questions, server.failures = [], []
         url = f"http://127.0.0.1:{server.server_address[1]}/"
-        monkeypatch.setattr(MAPI_CLIENT_SETTINGS, "ENDPOINT", url)
+        monkeypatch.setattr(client_settings, "ENDPOINT", url)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
@@ -134,10 +140,10 @@ def test_it_goes_on_where_it_stopped(project, wanted, tmp_path):
     assert not any(KEY in path.read_text() for path in tmp_path.iterdir())
 
 
-def test_no_server(tmp_path, monkeypatch):
+def test_no_server(client_settings, monkeypatch):
     monkeypatch.setenv("MP_API_KEY", KEY)
     monkeypatch.setattr(answers, "INITIAL_DELAY", 0.001)
-    monkeypatch.setattr(MAPI_CLIENT_SETTINGS, "ENDPOINT", "http://127.0.0.1:9/")
+    monkeypatch.setattr(client_settings, "ENDPOINT", "http://127.0.0.1:9/")
     with pytest.raises(OSError, match="could not be read in 2 attempts"):
         read_materials_project(QUERY, attempts=2)
 

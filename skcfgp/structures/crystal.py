@@ -118,16 +118,16 @@ class Crystal:
             element, or the arrays are not those of a `Crystal`.
         """
         check_periodic(structure.lattice.pbc)
-        species = [site.species for site in structure]
-        numbers = {composition: _number_of(composition) for composition in set(species)}
+        sites = [tuple(site.species.items()) for site in structure]
+        numbers = {occupants: _number_of(occupants) for occupants in set(sites)}
         # A named isotope has the symbol of its element, and a name of its own.
-        kinds = [getattr(kind, "element", kind) for site in species for kind in site]
+        kinds = [getattr(kind, "element", kind) for site in sites for kind, _ in site]
         symbols = [getattr(kind, "name", "") for kind in kinds]
         properties = structure.properties if properties is None else properties
         return cls(
             structure.lattice.matrix,
             structure.frac_coords,
-            [numbers[composition] for composition in species],
+            [numbers[occupants] for occupants in sites],
             properties | isotopes_of(symbols),
         )
 
@@ -245,9 +245,9 @@ def _check_content(lattice, coords, numbers):
         )
 
 
-def _number_of(composition):
+def _number_of(occupants):
     """Return the atomic number of the one atom of a site; ValueError if there is none."""
-    return site_number([(getattr(k, "symbol", k), n) for k, n in composition.items()])
+    return site_number([(getattr(kind, "symbol", kind), n) for kind, n in occupants])
 
 
 def structure_digest(structure: Crystal | Structure) -> str:

@@ -1,5 +1,3 @@
-import multiprocessing
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -71,45 +69,71 @@ def test_stores_are_looked_up_in_order(tmp_path):
     assert first.get("s", ["1"]) == {}
 
 
-def write_many(folder, start):
-    for k in range(start, start + 50):
-        DiskStore(folder).put("s", vectors([k]))
+# Processes are forked by one that has imported the store, since an import takes seconds.
+WRITERS = """
+import os, signal, sys, time
+import numpy as np
+from skcfgp.features.store import DiskStore
+
+def fork(write):
+    if not (process := os.fork()):
+        write()
+        os._exit(0)
+    return process
+
+"""
+
+
+def run_writers(code, folder):
+    command = [sys.executable, "-W", "ignore", "-c", WRITERS + code, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_several_processes_write_at_once(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=write_many, args=(tmp_path, 50 * i)) for i in range(3)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-        assert worker.exitcode == 0
-    assert len(DiskStore(tmp_path).get("s", map(str, range(150)))) == 150
+    code = """
+def write_many(start):
+    for k in range(start, start + 50):
+        DiskStore(sys.argv[1]).put("s", {str(k): np.full(4, k, np.float32)})
+
+writers = [fork(lambda start=start: write_many(start)) for start in (0, 50, 100)]
+for writer in writers:
+    assert os.waitpid(writer, 0)[1] == 0
+"""
+    run_writers(code, tmp_path)
+    found = DiskStore(tmp_path).get("s", map(str, range(150)))
+    assert len(found) == 150
+    assert all((vector == float(key)).all() for key, vector in found.items())
 
 
 @pytest.mark.posix
 def test_kill_during_a_write(tmp_path):
     """A writer killed at any moment leaves whole vectors and a store that works."""
-    code = (
-        "import sys, numpy as np; from skcfgp.features.store import DiskStore\n"
-        "store = DiskStore(sys.argv[1]); k = 0\n"
-        "while True:\n"
-        "    store.put('s', {str(i): np.full(1000, i, np.float32) for i in range(k, k + 50)})\n"
-        "    print(k := k + 50, flush=True)\n"
-    )
-    done = 0
-    for delay in (0.0, 0.003, 0.01, 0.03):
-        command = [sys.executable, "-W", "ignore", "-c", code, str(tmp_path)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            process.stdout.readline()
-            time.sleep(delay)
-            process.send_signal(signal.SIGKILL)
-            acknowledged = [50, *map(int, process.stdout.read().split())][-1]
-        done = max(done, acknowledged)
-        found = DiskStore(tmp_path).get("s", map(str, range(done + 1000)))
-        assert len(found) >= done
-        assert all((vector == float(key)).all() for key, vector in found.items())
-        assert all(len(vector) == 1000 for vector in found.values())
+    code = """
+def write(pipe):
+    store, k = DiskStore(sys.argv[1]), 0
+    while True:
+        store.put("s", {str(i): np.full(1000, i, np.float32) for i in range(k, k + 50)})
+        os.write(pipe, f"{(k := k + 50)} ".encode())
+
+for delay in (0.0, 0.003, 0.01, 0.03):
+    read, pipe = os.pipe()
+    writer = fork(lambda: write(pipe))
+    os.close(pipe)
+    acknowledged = os.read(read, 9)
+    time.sleep(delay)
+    os.kill(writer, signal.SIGKILL)
+    while more := os.read(read, 4096):
+        acknowledged += more
+    done = int(acknowledged.split()[-1])
+    found = DiskStore(sys.argv[1]).get("s", map(str, range(done + 1000)))
+    assert len(found) >= done
+    assert all((vector == float(key)).all() for key, vector in found.items())
+    assert all(len(vector) == 1000 for vector in found.values())
+    print(done)
+"""
+    assert max(map(int, run_writers(code, tmp_path).split())) > 50
 
 
 def test_unusable_folder(tmp_path):

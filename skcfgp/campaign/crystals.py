@@ -16,6 +16,7 @@ from ..structures.files import is_structure_file
 from ..structures.ids import IdFinder, Name, all_ids, own_id
 from ..structures.keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS
 from ..structures.labels import digest_of
+from ..structures.numbers import is_numeric
 from ..structures.tables import Refusal, as_pandas
 from .results import check_results, find_value_column, result_of_row, results_of
 from .state import State
@@ -278,24 +279,14 @@ def numbers_of(pool, names):
             raise ValueError(f"no crystal has a column {name!r}: the pool's tables must have it.")
     rows, reasons = [], {}
     for row, columns in enumerate(pool.columns):
-        values = [_number(columns.get(name)) for name in names]
-        if lacking := [name for name, x in zip(names, values, strict=True) if math.isnan(x)]:
+        if lacking := [name for name in names if not is_numeric(columns.get(name))]:
             reasons[row] = (
                 f"its {lacking[0]!r} is {columns.get(lacking[0])!r}, and must be a finite number"
             )
         else:
-            rows.append(values)
+            rows.append([float(columns[name]) for name in names])
     pool.refuse_rows(reasons)
     return np.array(rows, dtype=float).reshape(len(rows), len(names))
-
-
-def _number(value):
-    """Return a finite number, NaN for all else."""
-    try:
-        value = float(value)
-    except (TypeError, ValueError):
-        return math.nan
-    return value if math.isfinite(value) else math.nan
 
 
 def check_labelled(pool, labels):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-from ..structures.ids import KEYS, IdFinder, name_of
-from ..structures.keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
+from ..structures.ids import IdFinder, name_of
+from ..structures.keys import FORMULA_KEYS, KEYS, NOT_NUMBERS, PATH_KEYS, is_missing
+from ..structures.numbers import is_numeric, read_std, read_value
 from ..structures.tables import Refusal, read_table
 
 __all__ = [
@@ -26,11 +26,7 @@ __all__ = [
 NAMES = (*KEYS, *PATH_KEYS)
 
 #: Columns that are none of values, also those of the tables that a campaign writes.
-NOT_VALUES = {*NAMES, *MATERIAL_KEYS, *FORMULA_KEYS, "unit", "failed", "label_std", "cost", "split"}
-NOT_VALUES |= {"prediction", "std", "lower", "upper", "df", "status", "arm", "reason", "error"}
-
-#: Larger values mark what is missing, and the fourth powers that a choice needs overflow.
-LARGEST = 1e30
+NOT_VALUES = {*NOT_NUMBERS, "status", "arm", "reason"}
 
 
 class Result(NamedTuple):
@@ -187,7 +183,7 @@ def check_results(results, state, replace=False, formulas=dict):
             if (known := formulas.get(id_)) and _is_other_compound(result.formula, known):
                 raise ValueError(f"it is {result.formula}, and the crystal of this id is {known}")
             if result.failed:
-                if _is_number(result.value):
+                if is_numeric(result.value):
                     raise ValueError(f"it has a value, {result.value}, and has failed")
                 if result.id in new or (result.id in state.labels and not replace):
                     value = new.get(result.id, state.labels.get(result.id))
@@ -200,7 +196,7 @@ def check_results(results, state, replace=False, formulas=dict):
                 else:
                     failed[result.id] = result.failed
                 continue
-            value, std = _number(result, state.settings), _standard_error(result)
+            value, std = _number(result, state.settings), read_std(result.label_std)
             if result.id in failed:
                 raise ValueError(f"it has failed ({failed[result.id]}) further up, and has a value")
             known = new.get(result.id, state.labels.get(result.id))
@@ -237,44 +233,7 @@ def _number(result, settings):
     unit = settings["unit"]
     if result.unit is not None and result.unit != unit:
         raise ValueError(f"the unit is {result.unit!r}, and this campaign has {unit!r}")
-    try:
-        if isinstance(result.value, bool):
-            raise TypeError("a truth value")
-        value = float(result.value)
-    except (TypeError, ValueError, OverflowError):
-        missing = result.value is None or str(result.value) == ""
-        problem = "there is no value" if missing else f"{result.value!r} is not a number"
-        raise ValueError(problem) from None
-    if not math.isfinite(value):
-        raise ValueError(f"the value {result.value!r} is not finite")
-    if abs(value) > LARGEST:
-        raise ValueError(
-            f"the value {result.value!r} is not between -{LARGEST:g} and {LARGEST:g} {unit};"
-            " values as large as this need a larger unit"
-        )
-    if settings.get("log") and not value > 0:
-        raise ValueError(f"the value {result.value!r} is not positive and has no logarithm")
-    return value
-
-
-def _standard_error(result):
-    """Return the standard error of a value; None if the row has none."""
-    if is_missing(result.label_std):
-        return None
-    from ..structures.labels import read_number
-
-    number = read_number(result.label_std, "label_std")
-    if number < 0:
-        raise ValueError(f"the label_std {result.label_std!r} is negative")
-    return number
-
-
-def _is_number(value):
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True
+    return read_value(result.value, settings.get("log"))
 
 
 def _unknown(id_, ids):

@@ -13,7 +13,8 @@ from ..models import unseen_mask
 from ..network.graphs import structure_graph
 from ..structures import object_array, structure_digest
 from ..structures.crystal_tables import read_crystals
-from ..structures.labels import find_target, read_number
+from ..structures.labels import find_target
+from ..structures.numbers import read_number
 from .arrays import read_arrays
 from .settings import PAPER
 

@@ -15,9 +15,8 @@ import numpy as np
 from ..structures.agreement import TOLD
 from ..structures.bounds import bounded_lines
 from ..structures.crystal_tables import FilesBeside, find_content
-from ..structures.ids import KEYS, own_id
-from ..structures.keys import MATERIAL_KEYS, PATH_KEYS
-from ..structures.records import ARRAYS
+from ..structures.ids import own_id
+from ..structures.keys import ARRAYS, KEYS, MATERIAL_KEYS, PATH_KEYS
 from ..structures.tables import INDEX
 
 __all__ = [

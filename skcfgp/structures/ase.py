@@ -11,11 +11,8 @@ from contextlib import closing
 
 import numpy as np
 
-from .agreement import check_told
-from .crystal import Crystal, fractional
-from .dictionaries import plain_properties
+from .dictionaries import crystal_from_dictionary, row_of_ase
 from .ids import own_id
-from .sites import AMOUNTS, check_amounts, check_occupancies, check_periodic, isotopes_of_masses
 
 __all__ = ["crystal_from_atoms", "is_atoms", "read_ase_database"]
 
@@ -33,15 +30,8 @@ def is_atoms(item):
 def crystal_from_atoms(atoms):
     """Convert ASE ``Atoms``; ValueError if it is not a crystal."""
     info = getattr(atoms, "info", None) or {}
-    check_occupancies(info.get("occupancy") or {})
-    for name in AMOUNTS:
-        if atoms.has(name):
-            check_amounts(atoms.get_chemical_symbols(), atoms.arrays[name].tolist())
-    masses = atoms.arrays["masses"] if atoms.has("masses") else ()
-    isotopes = isotopes_of_masses(atoms.numbers, masses)
-    crystal = _crystal(atoms.numbers, atoms.positions, atoms.cell, atoms.pbc, isotopes)
-    check_told(crystal, info)
-    return crystal
+    record = atoms.arrays | {"cell": np.asarray(atoms.cell), "pbc": atoms.pbc, "info": info}
+    return crystal_from_dictionary(record)
 
 
 def read_ase_database(path):
@@ -70,34 +60,15 @@ def read_ase_database(path):
 
 def _row(number, numbers, positions, cell, pbc, pairs, masses):
     """Make the id and the crystal, or the error, of a row."""
-    id_ = str(number)
+    id_, row = str(number), {}
     try:
-        properties = _pairs(pairs)
-        id_ = own_id(properties) or id_
-        periodic = [bool(int(pbc) & bit) for bit in (1, 2, 4)]
-        numbers = np.frombuffer(numbers, "<i4")
-        positions = np.frombuffer(positions, "<f8").reshape(-1, 3)
-        cell = np.frombuffer(cell, "<f8").reshape(3, 3)
-        isotopes = isotopes_of_masses(numbers, np.frombuffer(masses or b"", "<f8"))
-        crystal = _crystal(numbers, positions, cell, periodic, properties | isotopes)
-        check_told(crystal, properties)
-        return id_, crystal
-    except TypeError:
-        return id_, ValueError("a column of its row is missing, or of another type.")
-    except ValueError as error:
-        return id_, error
-
-
-def _pairs(text):
-    """Read the key-value pairs of a row."""
-    try:
-        return plain_properties(json.loads(text or "{}"))
-    except (ValueError, RecursionError):
-        raise ValueError("its key-value pairs cannot be read.") from None
-
-
-def _crystal(numbers, positions, cell, pbc, properties):
-    check_periodic(pbc)
-    if len(numbers) != len(positions):
-        raise ValueError(f"it has {len(numbers)} atoms and {len(positions)} positions.")
-    return Crystal(cell, fractional(cell, positions), numbers, properties)
+        row["key_value_pairs"] = json.loads(pairs or "{}")
+        row["pbc"] = [bool(int(pbc) & bit) for bit in (1, 2, 4)]
+        row["numbers"] = np.frombuffer(numbers, "<i4")
+        row["positions"] = np.frombuffer(positions, "<f8").reshape(-1, 3)
+        row["cell"] = np.frombuffer(cell, "<f8").reshape(3, 3)
+        row["masses"] = np.frombuffer(masses, "<f8") if masses else None
+    except (TypeError, ValueError, RecursionError) as error:
+        problem = f"a column of its row is missing or damaged ({error})."
+        return own_id(row.get("key_value_pairs")) or id_, ValueError(problem)
+    return row_of_ase(id_, row)

@@ -39,7 +39,9 @@ class Block:
 
     def column(self, name):
         """Return the list of values of a name, or None."""
-        value = self._value(name)
+        if name in self.broken:
+            raise ValueError(self.broken[name])
+        value = self.values.get(name)
         return [value] if isinstance(value, str) else value
 
     def first(self, names):
@@ -85,11 +87,6 @@ class Block:
         if match is None:
             raise ValueError(f"{what} must be a number, got {short(text)}.")
         return float(match[1])
-
-    def _value(self, name):
-        if name in self.broken:
-            raise ValueError(self.broken[name])
-        return self.values.get(name)
 
     def set(self, name, value):
         """Keep a value; a second one that differs makes the name useless."""
@@ -142,10 +139,7 @@ def _tokens(text):
 
 def _read_value(tokens, position, block, name):
     """Read the value of a name; more than one, or none, makes it useless."""
-    end = position
-    while end < len(tokens) and tokens[end][0] == "value":
-        end += 1
-    values = [word for _, word in tokens[position:end]]
+    values = _run(tokens, position, "value")
     if len(values) == 1:
         block.set(name, values[0])
     elif not values:
@@ -155,19 +149,13 @@ def _read_value(tokens, position, block, name):
             f"_{name} is followed by {len(values)} values, {short(values)}; put quotes around a "
             "value with blanks."
         )
-    return end
+    return position + len(values)
 
 
 def _read_loop(tokens, position, block):
     """Read a table, row by row, into columns."""
-    names = []
-    while position < len(tokens) and tokens[position][0] == "name":
-        names.append(tokens[position][1])
-        position += 1
-    end = position
-    while end < len(tokens) and tokens[end][0] == "value":
-        end += 1
-    values = [word for _, word in tokens[position:end]]
+    names = _run(tokens, position, "name")
+    values = _run(tokens, position + len(names), "value")
     for column, name in enumerate(names):
         if len(values) % len(names):
             block.broken[name] = (
@@ -176,4 +164,12 @@ def _read_loop(tokens, position, block):
             )
         else:
             block.set(name, values[column :: len(names)])
-    return end
+    return position + len(names) + len(values)
+
+
+def _run(tokens, position, kind):
+    """Return the words of one kind from a position on."""
+    end = position
+    while end < len(tokens) and tokens[end][0] == kind:
+        end += 1
+    return [word for _, word in tokens[position:end]]

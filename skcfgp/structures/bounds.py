@@ -66,13 +66,8 @@ def check_regular(path):
 
 def bounded_lines(file):
     """Yield the lines of a binary file; ValueError at one with more than the limit of bytes."""
-    largest = limit("SKCFGP_MAX_BYTES")
-    while line := file.readline(largest + 1):
-        if len(line) > largest:
-            raise ValueError(
-                f"a line has more than {largest:,} bytes; the environment variable "
-                "SKCFGP_MAX_BYTES raises this limit."
-            )
+    while line := file.readline(limit("SKCFGP_MAX_BYTES") + 1):
+        check_count(len(line), "SKCFGP_MAX_BYTES", "bytes in a line")
         yield line
 
 
@@ -84,26 +79,14 @@ def expanded_name(path):
 def read_bounded(path):
     """Read the bytes of a file, expanded if its name says so, and not more than the limit."""
     check_regular(path)
-    open_file = OPENERS.get(path.suffix.lower())
-    if open_file is None:
-        with open(path, "rb") as file:
-            return _read(file)
+    open_file, parts = OPENERS.get(path.suffix.lower(), open), []
     try:
         with open_file(path, "rb") as file:
-            return _read(file)
-    except PermissionError:
-        raise
+            while part := file.read(BLOCK):
+                parts.append(part)
+                check_count(sum(map(len, parts)), "SKCFGP_MAX_BYTES", "bytes at least")
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        if open_file is open or isinstance(error, PermissionError):
+            raise
         raise ValueError("it is cut short or damaged.") from error
-
-
-def _read(file):
-    largest, parts, size = limit("SKCFGP_MAX_BYTES"), [], 0
-    while part := file.read(BLOCK):
-        parts.append(part)
-        if (size := size + len(part)) > largest:
-            raise ValueError(
-                f"it has more than {largest:,} bytes; split it, or raise the limit by the "
-                "environment variable SKCFGP_MAX_BYTES."
-            )
     return b"".join(parts)

@@ -16,17 +16,27 @@ from pymatgen.core import Composition
 
 from .checking import as_crystal
 from .files import is_structure_file
-from .ids import KEYS, IdFinder, name_of, own_id, path_in, stem
-from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_empty, is_missing
+from .ids import IdFinder, name_of, own_id, path_in, stem
+from .keys import (
+    ARRAYS,
+    FORMULA_KEYS,
+    KEYS,
+    MATERIAL_KEYS,
+    NOT_NUMBERS,
+    PATH_KEYS,
+    is_empty,
+    is_missing,
+)
+from .numbers import is_numeric
 from .outcomes import reason_of
-from .records import ARRAYS, has_crystal
+from .records import has_crystal
 from .tables import Refusal, read_table
 
 __all__ = [
-    "NOT_NUMBERS",
     "CrystalRow",
     "CrystalTable",
     "FilesBeside",
+    "by_line",
     "check_columns",
     "find_content",
     "find_crystals",
@@ -35,11 +45,6 @@ __all__ = [
     "other_compound",
     "read_crystals",
 ]
-
-#: Columns whose numbers are those of an id, a crystal, a label or a prediction.
-NOT_NUMBERS = {*KEYS, *PATH_KEYS, *MATERIAL_KEYS, *FORMULA_KEYS, *ARRAYS}
-NOT_NUMBERS |= {"unit", "split", "failed", "label_std", "cost"}
-NOT_NUMBERS |= {"prediction", "std", "lower", "upper", "df", "error"}
 
 
 class CrystalRow(NamedTuple):
@@ -64,7 +69,7 @@ class CrystalTable(NamedTuple):
     def in_order(self):
         """Return all rows by line; those refused have the error as crystal."""
         refused = [CrystalRow(r.line, r.id, ValueError(r.reason), {}) for r in self.refused]
-        return sorted([*self.rows, *refused], key=_by_line)
+        return sorted([*self.rows, *refused], key=by_line)
 
 
 def check_columns(name, table, named, target=None):
@@ -73,7 +78,7 @@ def check_columns(name, table, named, target=None):
         raise ValueError(f"{name}: expected a column {missing[0]!r}, got {table.columns}.")
     known = {*NOT_NUMBERS, *named, target, "", "Unnamed: 0"}  # the last two are pandas' index
     others = [column for column in table.columns if column not in known]
-    if unused := [c for c in others if _are_numbers([row.fields.get(c) for row in table.rows])]:
+    if unused := [c for c in others if _are_numbers(row.fields.get(c) for row in table.rows)]:
         warnings.warn(
             f"{name}: the columns {unused} of numbers are not used. To use them, name them with "
             "--estimates or --columns.",
@@ -82,10 +87,8 @@ def check_columns(name, table, named, target=None):
 
 
 def _are_numbers(values):
-    try:
-        return bool([float(value) for value in values if not is_missing(value)])
-    except (TypeError, ValueError):
-        return False
+    values = [value for value in values if not is_missing(value)]
+    return bool(values) and all(map(is_numeric, values))
 
 
 def find_crystals(source):
@@ -169,7 +172,7 @@ def read_crystals(source, known=(), *, formulas=False):
             refused.append(Refusal(row.line, row.id, reason))
         else:
             rows.append(row._replace(id=row.id if match is None else match, crystal=crystal))
-    return CrystalTable(columns, rows, sorted(refused, key=_by_line))
+    return CrystalTable(columns, rows, sorted(refused, key=by_line))
 
 
 def names_alone(source, formulas=False):
@@ -213,7 +216,8 @@ def other_compound(own, known):
     return "it is {}, and the crystal of this id is {}; give it another id".format(*formulas)
 
 
-def _by_line(row):
+def by_line(row):
+    """Sort rows and refusals by their line, those without one last."""
     return (row.line is None, row.line or 0)
 
 

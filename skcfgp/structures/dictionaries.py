@@ -30,7 +30,7 @@ __all__ = [
     "dictionary_of",
     "escaped",
     "is_structure_dictionary",
-    "plain_properties",
+    "row_of_ase",
 ]
 
 #: What a value of JSON may be that is kept among the properties of a crystal.
@@ -108,17 +108,22 @@ def ase_json_rows(content):
     """
     if not isinstance(content.get("ids"), list):
         raise ValueError(f"its 'ids' must be a list of rows, got {short(content.get('ids'))}.")
-    for number in content["ids"]:
-        id_ = short(number)
-        row = content.get(id_)
-        try:
-            if not isinstance(row, dict):
-                raise ValueError(f"there is no row {id_} in the file.")
-            pairs = plain_properties(row.get("key_value_pairs"))
-            id_ = own_id(pairs) or id_
-            yield id_, crystal_from_dictionary(row | {"properties": pairs})
-        except ValueError as error:
-            yield id_, error
+    for id_ in map(short, content["ids"]):
+        yield row_of_ase(id_, content.get(id_))
+
+
+def row_of_ase(id_, row):
+    """Return the id and the crystal, or the error, of a row of a database of ASE."""
+    try:
+        if not isinstance(row, dict):
+            raise ValueError(f"there is no row {id_} in the file.")
+        pairs = plain_properties(row.get("key_value_pairs"))
+        id_ = own_id(pairs) or id_
+        crystal = crystal_from_dictionary(row | {"properties": pairs})
+        check_told(crystal, pairs)
+        return id_, crystal
+    except ValueError as error:
+        return id_, error
 
 
 def _unlike(expected, got):
@@ -208,9 +213,8 @@ def _text(value):
 def _arrays_of_atoms(record):
     """Read cell, fractional coordinates and atomic numbers of ASE's dictionary."""
     _periodic(_ase_array(record.get("pbc", False)))
-    info = record.get("info")
-    if isinstance(info, dict) and isinstance(info.get("occupancy"), dict):
-        check_occupancies(info["occupancy"])
+    if isinstance(info := record.get("info"), dict):
+        check_occupancies(info.get("occupancy"))
     cell = _numbers(_ase_array(record.get("cell")), (3, 3), "'cell'").astype(float)
     positions = _numbers(_ase_array(record["positions"]), (-1, 3), "'positions'").astype(float)
     numbers = _numbers(_ase_array(record["numbers"]), (len(positions),), "'numbers'")

@@ -10,8 +10,8 @@ import warnings
 
 from .bounds import check_count
 from .dictionaries import ase_json_rows
-from .ids import KEYS, own_id
-from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS
+from .ids import own_id
+from .keys import FORMULA_KEYS, KEYS, MATERIAL_KEYS, PATH_KEYS
 
 __all__ = ["read_json", "read_json_lines"]
 

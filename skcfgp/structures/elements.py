@@ -7,25 +7,22 @@ import numpy as np
 
 __all__ = ["PROPERTIES", "atomic_masses", "element_properties"]
 
-#: Columns of `element_properties`, with units.
-PROPERTIES = (
-    "electronegativity_pauling",
-    "atomic_radius_angstrom",
-    "row",
-    "group",
-    "mendeleev_number",
-    "ionization_energy_ev",
-    "electron_affinity_ev",
-    "s_electrons",
-    "p_electrons",
-    "d_electrons",
-    "f_electrons",
-    "log_atomic_number",
-    "melting_point_kelvin",
-    "molar_volume_cm3",
-    "cos_group",
-    "sin_group",
-)
+#: Columns of `element_properties`, with units, and the value of an element in each.
+PROPERTIES = {
+    "electronegativity_pauling": lambda element: element.X,
+    "atomic_radius_angstrom": lambda element: element.atomic_radius,
+    "row": lambda element: element.row,
+    "group": lambda element: element.group,
+    "mendeleev_number": lambda element: element.mendeleev_no,
+    "ionization_energy_ev": lambda element: element.ionization_energy,
+    "electron_affinity_ev": lambda element: element.electron_affinity,
+    **{f"{k}_electrons": lambda element, k=k: _valence_electrons(element)[k] for k in "spdf"},
+    "log_atomic_number": lambda element: np.log(element.Z),
+    "melting_point_kelvin": lambda element: element.melting_point,
+    "molar_volume_cm3": lambda element: element.molar_volume,
+    "cos_group": lambda element: np.cos(2 * np.pi * element.group / 18),
+    "sin_group": lambda element: np.sin(2 * np.pi * element.group / 18),
+}
 
 _NOBLE_GAS_CORES = (2, 10, 18, 36, 54, 86)
 
@@ -40,7 +37,9 @@ def element_properties(n_elements=94):
 
     with warnings.catch_warnings():  # pymatgen warns of each unknown value
         warnings.simplefilter("ignore")
-        table = np.array([_row(Element.from_Z(z)) for z in range(1, n_elements + 1)])
+        elements = [Element.from_Z(z) for z in range(1, n_elements + 1)]
+        # None becomes NaN
+        table = np.array([[value(e) for value in PROPERTIES.values()] for e in elements], float)
     table = np.where(np.isnan(table), np.nanmedian(table, axis=0), table)
     table.setflags(write=False)
     return table
@@ -56,26 +55,6 @@ def atomic_masses(n_elements=94):
     return masses
 
 
-def _row(element):
-    angle = 2 * np.pi * element.group / 18
-    values = [
-        element.X,
-        element.atomic_radius,
-        element.row,
-        element.group,
-        element.mendeleev_no,
-        element.ionization_energy,
-        element.electron_affinity,
-        *_valence_electrons(element),
-        np.log(element.Z),
-        element.melting_point,
-        element.molar_volume,
-        np.cos(angle),
-        np.sin(angle),
-    ]
-    return [np.nan if value is None else float(value) for value in values]
-
-
 def _valence_electrons(element):
     """Count s, p, d and f electrons beyond the noble-gas core, filled in the Madelung order."""
     core = max((c for c in _NOBLE_GAS_CORES if c < element.Z), default=0)
@@ -85,4 +64,4 @@ def _valence_electrons(element):
         if filled >= core:
             count[orbital] += electrons
         filled += electrons
-    return count.values()
+    return count

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .io import escaped
-from .keys import PATH_KEYS, is_missing
+from .keys import KEYS, PATH_KEYS, is_missing
 
 __all__ = [
     "IdFinder",
@@ -25,9 +25,6 @@ __all__ = [
     "path_in",
     "stem",
 ]
-
-#: Keys and columns with an id, in this order.
-KEYS = ("material_id", "id", "jid")
 
 _SUFFIX = re.compile(
     r"(?<=.)\.(cif|mcif|vasp|poscar|xyz|extxyz|jsonl|json|db|parquet)(\.(gz|bz2|xz))?$"

@@ -5,13 +5,19 @@ from collections.abc import Sized
 from numbers import Real
 
 __all__ = [
+    "ARRAYS",
     "CONTENT_KEYS",
     "FORMULA_KEYS",
+    "KEYS",
     "MATERIAL_KEYS",
+    "NOT_NUMBERS",
     "PATH_KEYS",
     "is_empty",
     "is_missing",
 ]
+
+#: Keys and columns with an id, in this order.
+KEYS = ("material_id", "id", "jid")
 
 #: Where an object or a text of the crystal stands: here and in matbench; in JARVIS; its text; in an
 #: answer of OPTIMADE.
@@ -26,6 +32,13 @@ PATH_KEYS = ("file", "path")
 #: Where the formula stands, for models that need no more; the second in matbench.
 FORMULA_KEYS = ("formula", "composition")
 
+#: Where the arrays of a `Crystal` stand.
+ARRAYS = ("lattice", "frac_coords", "atomic_numbers")
+
+#: Columns whose numbers are those of an id, a crystal, a label or a prediction.
+NOT_NUMBERS = {*KEYS, *PATH_KEYS, *MATERIAL_KEYS, *FORMULA_KEYS, *ARRAYS}
+NOT_NUMBERS |= {"unit", "split", "failed", "label_std", "cost"}
+NOT_NUMBERS |= {"prediction", "std", "lower", "upper", "df", "error"}
 
 #: Texts that programs write for what is missing.
 NOTHING = {"", "None", "nan", "NaN", "null", "NULL", "<NA>", "NaT"}

@@ -5,7 +5,6 @@ named, in ``value`` or in the only other one with numbers; where there is one, t
 the value in ``label_std``, its unit in ``unit``, and in ``failed`` the reason why it has none.
 """
 
-import math
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -14,21 +13,13 @@ import numpy as np
 import pandas as pd
 
 from .crystal import Crystal, structure_digest
-from .crystal_tables import (
-    NOT_NUMBERS,
-    CrystalTable,
-    check_columns,
-    names_alone,
-    read_crystals,
-)
-from .keys import is_missing
+from .crystal_tables import CrystalTable, by_line, check_columns, names_alone, read_crystals
+from .keys import NOT_NUMBERS, is_missing
+from .numbers import is_numeric, read_number, read_std, read_value
 from .outcomes import object_array
 from .tables import Refusal
 
-__all__ = ["Labelled", "digest_of", "find_target", "read_labelled", "read_number"]
-
-#: Larger values mark what is missing, and their powers overflow.
-LARGEST = 1e30
+__all__ = ["Labelled", "digest_of", "find_target", "read_labelled"]
 
 
 class Labelled(NamedTuple):
@@ -73,7 +64,7 @@ def find_target(path, columns, target=None, named=(), rows=()):
     """
     values = [name for name in columns if name not in NOT_NUMBERS | set(named)]
     if target is None and rows:
-        numbers = [name for name in values if any(_is_number(row.get(name)) for row in rows)]
+        numbers = [name for name in values if any(is_numeric(row.get(name)) for row in rows)]
         values = numbers or values
     if target is None and len(values) == 1:
         return values[0]
@@ -109,14 +100,14 @@ def read_labelled(
         try:
             value = row.fields.get(target)
             if not is_missing(row.fields.get("failed")):
-                if _is_number(value):
+                if is_numeric(value):
                     raise ValueError(f"it has a value, {value}, and has failed; remove one of them")
                 failed.append(row.id)
                 continue
             unit = _unit(row.fields, unit)
             numbers = (
-                _value(row.fields[target], log),
-                _standard_error(row.fields),
+                read_value(row.fields[target], log),
+                read_std(row.fields.get("label_std")) or 0.0,
                 *(read_number(row.fields.get(column), column) for column in columns),
             )
             if row.id not in taken:
@@ -128,7 +119,7 @@ def read_labelled(
             repeated.append(row.id)
         except ValueError as error:
             refused.append(Refusal(row.line, row.id, str(error)))
-    refused.sort(key=lambda refusal: (refusal.line is None, refusal.line or 0))
+    refused.sort(key=by_line)
     if len(taken) < 2:
         shown = "; ".join(_by_reason(refused)[:10])
         raise ValueError(
@@ -183,43 +174,6 @@ def _with_crystals_of(pool, source, columns, formulas):
     return CrystalTable(list(names), rows, table.refused)
 
 
-def _value(field, log):
-    number = read_number(field)
-    if log and number <= 0:
-        raise ValueError(f"the value {field!r} is not positive and has no logarithm")
-    return number
-
-
-def read_number(value, what="value"):
-    """Return a finite number of a field; ValueError says what is there instead."""
-    if is_missing(value):
-        raise ValueError(f"there is no {what}")
-    try:
-        if isinstance(value, bool):
-            raise TypeError("a truth value")
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        hint = ""
-        if isinstance(value, str) and value.count(",") == 1 and _is_number(value.replace(",", ".")):
-            hint = "; write a point for the decimals, and nothing between thousands"
-        raise ValueError(f"the {what} {value!r:.60} is not a number{hint}") from None
-    if not math.isfinite(number):
-        raise ValueError(f"the {what} {value!r} is not finite")
-    if abs(number) > LARGEST:
-        raise ValueError(f"the {what} {value!r} is larger than {LARGEST:g}; take a larger unit")
-    return number
-
-
-def _standard_error(fields):
-    value = fields.get("label_std")
-    if is_missing(value):
-        return 0.0
-    number = read_number(value, "label_std")
-    if number < 0:
-        raise ValueError(f"the label_std {value!r} is negative")
-    return number
-
-
 def _unit(fields, unit):
     """Return the unit of a row, which must be that of the rows before."""
     given = fields.get("unit")
@@ -253,12 +207,3 @@ def _doubts(rows, y):
         if value != first[1]:
             doubts.append(f"{first[0]} and {row.id} are equal and have {first[1]:g} and {value:g}")
     return doubts
-
-
-def _is_number(value):
-    if is_missing(value) or isinstance(value, list | dict | bool):
-        return False
-    try:
-        return math.isfinite(float(value))
-    except (TypeError, ValueError, OverflowError):
-        return False

@@ -18,12 +18,10 @@ from .crystal import Crystal
 from .dictionaries import crystal_from_dictionary
 from .entries import crystal_from_jarvis, crystal_from_optimade
 from .files import read_structure_file, read_structure_text
-from .keys import CONTENT_KEYS, FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_empty, is_missing
+from .keys import ARRAYS, CONTENT_KEYS, FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_empty, is_missing
 from .outcomes import MISSING
 
-__all__ = ["ARRAYS", "converted", "has_crystal"]
-
-ARRAYS = ("lattice", "frac_coords", "atomic_numbers")
+__all__ = ["converted", "has_crystal"]
 
 #: Objects within objects that are looked into.
 DEEPEST = 3

@@ -84,7 +84,9 @@ def isotopes_of_masses(numbers, masses):
 
 def check_occupancies(kinds):
     """Refuse the occupancies by kind of site, in which ASE keeps disorder, unless all are whole."""
-    for kind, occupants in kinds.items():
+    if kinds is not None and not isinstance(kinds, dict):
+        raise ValueError(f"its occupancy cannot be read: {kinds!r:.60}.")
+    for kind, occupants in (kinds or {}).items():
         if not isinstance(occupants, dict):
             raise ValueError(f"its occupancy of the kind {kind} is not known: {occupants!r:.60}.")
         site_number(list(occupants.items()), f"a site of the kind {kind}")

@@ -28,18 +28,9 @@ _TERM = re.compile(r"([+-]?)(\d+(?:\.\d*)?(?:/\d+)?|\.\d+)?\*?([xyz])?")
 _CHOICES = {"1": "1", "s": "1", "2": "2", "z": "2", "h": "H", "r": "R"}
 
 #: Symbols of before 1992, when the letter e was new.
-_OLD_NAMES = {
-    "abm2": "aem2",
-    "aba2": "aea2",
-    "cmca": "cmce",
-    "ccmb": "ccme",
-    "abma": "aema",
-    "acam": "aeam",
-    "bbcm": "bbem",
-    "bmab": "bmeb",
-    "cmma": "cmme",
-    "ccca": "ccce",
-}
+_OLD = "abm2 aba2 cmca ccmb abma acam bbcm bmab cmma ccca"
+_NEW = "aem2 aea2 cmce ccme aema aeam bbem bmeb cmme ccce"
+_NEW_NAMES = dict(zip(_OLD.split(), _NEW.split(), strict=True))
 
 
 class Operations:
@@ -149,36 +140,33 @@ def _common(found, other, names):
 
 @lru_cache(maxsize=1000)  # files have the same operations
 def _parse(text):
-    parts = re.sub(r"\s+", "", text.strip().strip("'\"").lower()).split(",")
-    rotation, translation = np.zeros((3, 3)), np.zeros(3)
-    if len(parts) not in (3, 4):
-        raise ValueError(f"{text!r} is not a symmetry operation such as '-x, y+1/2, z'.")
-    for row, part in enumerate(parts[:3]):
-        end = 0
-        while end < len(part):
-            match = _TERM.match(part, end)
-            sign, value, axis = match.groups()
-            if (value is None and axis is None) or (end and not sign):
-                raise ValueError(f"{text!r} is not a symmetry operation such as '-x, y+1/2, z'.")
-            number = _fraction(value, text) * (-1 if sign == "-" else 1)
-            if axis is None:
-                translation[row] += number
-            else:
-                rotation[row, "xyz".index(axis)] += number
-            end = match.end()
+    try:
+        rotation, translation = _terms(text)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"{text!r} is not a symmetry operation such as '-x, y+1/2, z'.") from None
     if not np.isin(rotation, (-1, 0, 1)).all() or abs(abs(np.linalg.det(rotation)) - 1) > 1e-6:
         raise ValueError(f"{text!r} is not a symmetry operation: it changes the volume.")
     return rotation, np.mod(_exact(translation), 1.0)
 
 
-def _fraction(value, text):
-    if value is None:
-        return 1.0
-    try:
-        whole, _, part = value.partition("/")
-        return float(Fraction(whole.rstrip(".")) / Fraction(part or 1))
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"{text!r} is not a symmetry operation such as '-x, y+1/2, z'.") from None
+def _terms(text):
+    """Add up the terms of each part of an operation; ValueError if there are others."""
+    parts = re.sub(r"\s+", "", text.strip().strip("'\"").lower()).split(",")
+    if len(parts) not in (3, 4):
+        raise ValueError(text)
+    matrix = np.zeros((3, 4))
+    for row, part in zip(matrix, parts, strict=False):
+        end = 0
+        while end < len(part):
+            match = _TERM.match(part, end)
+            sign, value, axis = match.groups()
+            if (value is None and axis is None) or (end and not sign):
+                raise ValueError(part)
+            whole, _, divisor = (value or "1").partition("/")
+            number = float(Fraction(whole.rstrip(".")) / Fraction(divisor or 1))
+            row["xyz".index(axis) if axis else 3] += -number if sign == "-" else number
+            end = match.end()
+    return matrix[:, :3], matrix[:, 3]
 
 
 def _exact(translation):
@@ -200,7 +188,7 @@ def _plain(name):
 
 def _by_symbol(symbol, symbols):
     name, choice = _plain(symbol), None
-    name = _OLD_NAMES.get(name, name)
+    name = _NEW_NAMES.get(name, name)
     if ":" in name:
         name, _, choice = name.partition(":")
     elif name not in symbols and name[-1:] in _CHOICES:

@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 from .bounds import check_regular, expanded_name, read_bounded
 from .delimited import read_delimited
-from .ids import KEYS, own_id, path_in, stem
-from .keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_missing
+from .ids import own_id, path_in, stem
+from .keys import KEYS, NOT_NUMBERS, is_missing
+from .numbers import is_numeric
 
 __all__ = ["Refusal", "as_pandas", "is_table_file", "read_table", "records_of_frame"]
 
 #: Names by which the header of a CSV is known, and its separator.
-KNOWN_COLUMNS = {"material_id", "id", "jid", *PATH_KEYS, *MATERIAL_KEYS, *FORMULA_KEYS}
-KNOWN_COLUMNS |= {"value", "label_std", "unit", "failed", "split", "cost", "prediction", "std"}
+KNOWN_COLUMNS = {"value", *NOT_NUMBERS}
 
 #: The table of a folder of CGCNN or ALIGNN, which has no header.
 HEADERLESS = "id_prop.csv"
@@ -112,11 +112,10 @@ def _rows_of_csv(path):
 def _header(path, records):
     """Return the names of the columns: the first record, or those of CGCNN."""
     _, header = records[0]
-    numbers = [field for field in header if _is_number(field)]
     if path.name.lower() == HEADERLESS and not KNOWN_COLUMNS & set(header):
         values = [f"value_{k}" for k in range(2, len(header))]
         return ["id", "value", *values][: len(header)]
-    if numbers and not KNOWN_COLUMNS & set(header):
+    if any(map(is_numeric, header)) and not KNOWN_COLUMNS & set(header):
         raise ValueError(
             f"{path}: expected the names of the columns on the first line, such as 'id,value', got "
             f"{header[:5]}."
@@ -228,14 +227,6 @@ def _rows_of_records(records, name):
 
 def _column(key):
     return "id" if key == INDEX else str(key)
-
-
-def _is_number(text):
-    try:
-        float(text)
-    except (TypeError, ValueError):
-        return False
-    return not is_missing(text)
 
 
 def _is_unicode(text):

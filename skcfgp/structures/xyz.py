@@ -2,13 +2,15 @@
 
 import json
 import re
+from contextlib import suppress
 from functools import lru_cache
 
 import numpy as np
 
 from .agreement import check_told
 from .crystal import ELEMENTS, Crystal, fractional
-from .ids import KEYS, own_id
+from .ids import own_id
+from .keys import KEYS
 from .sites import (
     AMOUNTS,
     NUMBERS,
@@ -206,16 +208,10 @@ def _flags(text):
 
 
 def _json(text):
-    """Read what ASE writes as JSON into the second line."""
-    if text is None:
-        return {}
-    try:
-        found = json.loads(text.removeprefix("_JSON").strip())
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise ValueError(f"its occupancy cannot be read: {text[:60]!r}.")
-    return found
+    """Read what ASE writes as JSON into the second line; what is not JSON stays text."""
+    with suppress(ValueError, RecursionError):
+        return None if text is None else json.loads(text.removeprefix("_JSON").strip())
+    return text
 
 
 def _floats(words, what):

@@ -76,11 +76,11 @@ def test_every_kind_of_mistake_is_refused_by_its_line_and_the_good_rows_are_kept
         campaign.tell(path)
     told = error.value.told
     assert {r.line: r.reason for r in told.refused} == {
-        3: "the value 'nan' is not finite",
+        3: "there is no value",
         4: "there is no such id",
         5: "the unit is 'kJ/mol', and this campaign has 'eV/atom'",
         7: "there is no value",
-        8: "'abc' is not a number",
+        8: "the value 'abc' is not a number",
         9: "the value 0.7 contradicts the known one, 0.5; to replace it, use --replace",
         11: "3 fields where the header has 4",
         12: "the value 1.6 contradicts the known one, 1.5, further up",
@@ -478,7 +478,7 @@ def test_a_row_is_named_and_read_as_in_any_table(campaign, tmp_path, kind):
 
 def test_a_truth_value_is_no_label(campaign, tmp_path):
     path = write(tmp_path / "r.json", '[{"id": "c2", "value": true}, {"id": "c3", "value": 1}]')
-    with pytest.raises(RefusedRowsError, match="c2: True is not a number"):
+    with pytest.raises(RefusedRowsError, match="c2: the value True is not a number"):
         campaign.tell(path)
     assert "c3" in campaign.state().labels
 

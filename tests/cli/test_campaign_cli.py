@@ -118,7 +118,7 @@ def test_a_label_that_cannot_be_used_costs_no_other(lab, crystals):
         code=1,
     )
     assert "30 crystals are in, 2 of them labelled; 1 and 3 labels refused." in result.output
-    assert "refused label: line 3: c01: 'n/a' is not a number" in result.stderr
+    assert "refused label: line 3: c01: the value 'n/a' is not a number" in result.stderr
     assert "refused label: line 5: c02: the value 0.7 contradicts the known one" in result.stderr
     assert "refused label: line 6: c99: " in result.stderr
     assert [row["line"] for row in Campaign(lab / "demo").state().refused_labels] == [3, 5, 6]

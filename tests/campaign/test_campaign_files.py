@@ -104,10 +104,8 @@ def test_values_that_are_none_cost_no_other(campaign):
 
 
 @pytest.mark.parametrize("value", [1e31, -1e80, "2e300"])
-def test_a_value_out_of_bounds_is_refused_with_the_unit(campaign, value):
-    with pytest.raises(
-        RefusedRowsError, match=r"between -1e\+30 and 1e\+30 eV/atom; .* larger unit"
-    ):
+def test_a_value_out_of_bounds_is_refused(campaign, value):
+    with pytest.raises(RefusedRowsError, match=r"is larger than 1e\+30; take a larger unit"):
         campaign.tell({"c2": value})
 
 

@@ -20,8 +20,8 @@ def test_tensorflow_first():
     code = """
 import tensorflow as tf
 from pymatgen.core import Lattice, Structure
-from skcfgp.network import load_network
-network = load_network("Eform_MP_2019")
+from skcfgp.network import Architecture, MEGNet
+network = MEGNet.initialize(Architecture(n_blocks=1, n1=16, n2=8, n3=4), random_state=0)
 crystal = Structure(Lattice.cubic(4.12), ["Cs", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 for _ in range(2):  # without tensorflow.keras loaded, then with it
     found = network.to_megnet().predict_structure(crystal)[0]

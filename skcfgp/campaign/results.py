@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..structures.ids import IdFinder, name_of
-from ..structures.keys import FORMULA_KEYS, KEYS, NOT_NUMBERS, PATH_KEYS, is_missing
+from ..structures.keys import (
+    ARRAYS,
+    FORMULA_KEYS,
+    KEYS,
+    MATERIAL_KEYS,
+    NOT_NUMBERS,
+    PATH_KEYS,
+    is_missing,
+)
 from ..structures.numbers import is_numeric, read_std, read_value
 from ..structures.tables import Refusal, read_table
 
@@ -119,7 +127,28 @@ def read_results(path, target):
     if not set(NAMES) & set(columns):
         raise ValueError(f"{path}: expected a column 'id' or 'file', got the columns {columns}.")
     value_column = find_value_column(path, columns, target)
-    return [result_of_row(line, name_of(row), row, value_column) for line, row in rows], refused
+    results = []
+    for line, row in rows:
+        id_ = name_of(row)
+        try:
+            result = result_of_row(line, id_, row, value_column)
+            results.append(result._replace(formula=_formula_of_crystal(row) or result.formula))
+        except ValueError as error:
+            refused.append(Refusal(line, id_, str(error)))
+    return results, refused
+
+
+def _formula_of_crystal(row):
+    """Return the formula of the crystal of a row, which agrees with all else there, or None."""
+    if set(row).isdisjoint((*MATERIAL_KEYS, *ARRAYS)):
+        return None
+    from ..structures.checking import as_crystal
+    from ..structures.records import has_crystal
+
+    if not has_crystal(row):
+        return None
+    crystal = as_crystal(row, formulas=True)
+    return getattr(crystal, "composition", crystal).formula
 
 
 def result_of_row(line, id_, row, value_column):

@@ -20,7 +20,7 @@ from .ase import is_atoms
 from .compositions import NEEDS_STRUCTURE, is_formula
 from .crystal import Crystal
 from .dictionaries import is_structure_dictionary
-from .files import is_structure_file, read_structure_file, structure_files
+from .files import file_beside, is_structure_file, read_structure_file, structure_files
 from .ids import Name, is_number, own_id
 from .keys import FORMULA_KEYS, PATH_KEYS, is_missing
 from .neighbours import find_bonds
@@ -190,7 +190,9 @@ def _frame_items(rows, columns):
         record = {key: value for key, value in record.items() if not is_missing(value)}
         own, item = own_id(record), record.get("structure")
         path = next((record[key] for key in PATH_KEYS if key in record), None)
-        if path is not None and not has_crystal(record):
+        if path is not None and has_crystal(record):
+            record |= file_beside(record)
+        elif path is not None:
             item = Path(path) if isinstance(path, str) else path
         if (path := _path_of(item)) is not None:
             item = {**record, "structure": path}
@@ -257,12 +259,12 @@ def _opened(items):
 
 def _id_of(item):
     """Return the id that a record, or a crystal, also one in a record, has of its own."""
-    if isinstance(item, dict) and (own := own_id(item)) is not None:
-        return own
-    crystal = item.get("structure") if isinstance(item, dict) else item
-    if is_atoms(crystal):
-        return own_id(crystal.info)
-    return own_id(crystal.properties) if isinstance(crystal, Structure | Crystal) else None
+    if isinstance(item, dict):
+        inner = item.get("properties" if is_structure_dictionary(item) else "structure")
+        return own_id(item) or _id_of(inner)
+    if is_atoms(item):
+        return own_id(item.info)
+    return own_id(item.properties) if isinstance(item, Structure | Crystal) else None
 
 
 def _rows_of_file(label, path):
@@ -274,6 +276,7 @@ def _rows_of_file(label, path):
     except Exception as error:  # also those that no parser foresaw
         found.append((None, error))
     for position, (own, item) in enumerate(found):
+        own = _id_of(item) if own is None else own
         yield Name(label, own, path, position if len(found) > 1 else None), item
 
 

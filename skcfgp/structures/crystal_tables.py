@@ -15,7 +15,7 @@ from typing import NamedTuple
 from pymatgen.core import Composition
 
 from .checking import as_crystal
-from .files import is_structure_file
+from .files import file_beside, is_structure_file
 from .ids import IdFinder, name_of, own_id, path_in, stem
 from .keys import (
     ARRAYS,
@@ -138,7 +138,7 @@ def find_content(fields, beside, name):
     full = {key: value for key, value in fields.items() if not is_empty(value)}
     try:
         if has_crystal(full):
-            return id_, full
+            return id_, full | file_beside(full, beside.folder)
         path = beside.folder / Path(file).expanduser() if file else beside.file(id_)
         if path is not None:
             return id_, full | {"structure": path}

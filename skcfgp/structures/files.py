@@ -14,10 +14,13 @@ from .bounds import OPENERS, check_count, check_regular, expanded_name, read_bou
 from .cif import read_cif
 from .dictionaries import escaped
 from .documents import read_json, read_json_lines
+from .ids import path_in
+from .keys import PATH_KEYS
 from .vasp import read_poscar
 from .xyz import read_xyz
 
 __all__ = [
+    "file_beside",
     "is_poscar",
     "is_structure_file",
     "read_structure_file",
@@ -52,6 +55,13 @@ _POSCAR = re.compile(r"(poscar|contcar).*|.*[._-](poscar|contcar)", re.IGNORECAS
 def is_structure_file(path):
     """Tell by its name whether a file may hold crystals."""
     return _format_of(path) is not None and path.name.lower() not in OTHERS
+
+
+def file_beside(record, folder=Path()):
+    """Return what replaces the path in a record by one that is opened: that of a file there."""
+    path = Path(folder, path_in(record)).expanduser() if path_in(record) else None
+    is_there = path is not None and is_structure_file(path) and path.is_file()
+    return {PATH_KEYS[0]: path} if is_there else {}
 
 
 def is_poscar(path):

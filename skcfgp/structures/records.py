@@ -75,6 +75,8 @@ def _from_record(record, depth):
         notes -= {*list(held)[:1]}  # there is nothing else
     found = {name: build(record) for name, build in forms.items()}
     found |= {key: _of_content(key, held[key], depth) for key in held if key not in notes}
+    files = (key for key in PATH_KEYS if isinstance(record.get(key), Path))
+    found |= {key: converted(record[key], depth + 1) for key in files}
     if not found and not _has_parts(record):
         found = {key: formula_of(record[key]) for key in FORMULA_KEYS if key in record}
     if not found and not _has_parts(record) and (path := _path_in(record)) is not None:

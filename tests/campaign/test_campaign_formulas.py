@@ -133,3 +133,13 @@ def test_an_id_that_a_formula_has_is_told_as_any_other(tmp_path):
     assert campaign.tell({"3": 1.5}).labelled == ["3"]
     with pytest.raises(RefusedRowsError, match="no such id"):
         campaign.tell({"NaO": 1.5})
+
+
+def test_a_structure_beside_a_label_is_that_of_its_id(tmp_path):
+    salts = {m: Structure(Lattice.cubic(4.1), [m, "Cl"], [[0] * 3, [0.5] * 3]) for m in ("Cs", "K")}
+    campaign = Campaign.init(tmp_path / "c", salts, **OPTIONS)
+    rows = pd.DataFrame({"id": ["Cs", "K"], "gap": [1.0, 2.0], "cif": salts["Cs"].to(fmt="cif")})
+    rows.to_csv(tmp_path / "results.csv", index=False)
+    with pytest.raises(RefusedRowsError, match="K: it is Cs1 Cl1, and the crystal of this id is"):
+        campaign.tell(tmp_path / "results.csv")
+    assert campaign.state().labels == {"Cs": 1.0}

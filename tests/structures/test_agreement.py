@@ -1,6 +1,7 @@
 """What a record tells of its crystal more than once agrees, or the record is refused."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -232,3 +233,24 @@ def test_a_lattice_in_brackets():
 def test_a_crystal_has_no_more_to_agree_with():
     assert formula_of(Crystal(CUBE, HALF, [11, 17], {"formula": "not a formula"})) == "Na1 Cl1"
     assert crystal_from_optimade(ATTRIBUTES | {"chemical_formula_descriptive": "salt"})
+
+
+def test_a_file_beside_a_structure_is_compared_with_it(tmp_path, monkeypatch):
+    """Where there is such a file; else its name says only where the structure came from."""
+    monkeypatch.chdir(tmp_path)
+    SALT.to("salt.cif", fmt="cif")
+    other = SALT.copy()
+    other.replace_species({"Na": "K"})
+    cif, wrong = SALT.to(fmt="cif"), other.to(fmt="cif")
+    columns = {"id": list("abc"), "file": ["salt.cif", "salt.cif", "gone.cif"]}
+    text = pd.DataFrame(columns | {"cif": [cif, wrong, wrong]})
+    text.to_csv("table.csv", index=False)
+    objects = pd.DataFrame(columns | {"structure": [SALT, other, other]})
+    expected = "Na Cl' in .* cubic angstrom .another composition.. Remove the one that is wrong"
+    for frame in (text, objects):
+        (failure,) = check_structures(frame, on_error="nan").failures
+        assert failure.id == "b"
+        assert re.search(expected, failure.reason)
+    table = read_crystals(tmp_path / "table.csv")
+    assert [row.id for row in table.rows] == ["a", "c"]
+    assert re.search(expected, table.refused[0].reason)

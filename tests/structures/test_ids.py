@@ -1,5 +1,6 @@
 """One function names crystals: no two alike, none lost, and files by as little as tells them."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pymatgen.core import Lattice, Structure
 
 from skcfgp.structures import Crystal, check_structures
 from skcfgp.structures.ids import IdFinder, Name, all_ids, own_id, stem
@@ -112,3 +114,16 @@ def test_an_id_in_the_data_comes_before_a_key(salt):
     atoms = salt.to_ase_atoms()
     atoms.info["material_id"] = "mine"
     assert check_structures([atoms, salt]).ids.tolist() == ["mine", 1]
+
+
+def test_a_structure_and_its_dictionary_have_one_id(tmp_path):
+    """That among its properties, in a list and in a file, alone and in a record."""
+    salt = Structure(Lattice.cubic(4.12), ["Cs", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    salt.properties["material_id"] = "mp-1"
+    record = json.loads(json.dumps(salt.as_dict()))
+    for item in (salt, record, {"structure": salt}, {"structure": record}):
+        assert check_structures([item]).ids.tolist() == ["mp-1"]
+        assert check_structures({"mine": item}).ids.tolist() == ["mine"]
+    for content in (record, [record], {"structure": record}):
+        (tmp_path / "salt.json").write_text(json.dumps(content))
+        assert check_structures([tmp_path / "salt.json"]).ids.tolist() == ["mp-1"]

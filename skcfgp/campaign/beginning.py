@@ -1,7 +1,8 @@
 """How crystals come into a campaign: when it begins, and later."""
 
 from ..structures.io import check_writable
-from .prequential import std_of
+from .prequential import compare, std_of
+from .results import Checked
 from .settings import check_settings, versions
 
 __all__ = ["add_crystals", "begin"]
@@ -43,6 +44,8 @@ def begin(store, pool, labelled, settings):
     with store.writing(create=True) as ledger:
         number = ledger.append("init", content)
         insert_crystals(ledger.connection, number, crystals, costs, features)
+        if failed := {id_: why for id_, why in crystals.failed.items() if id_ in set(crystals.ids)}:
+            ledger.append("tell", compare(ledger, Checked({}, {}, failed, [], [])))
 
 
 def add_crystals(store, pool, settings):

@@ -49,6 +49,7 @@ class Pool:
     taken: set = field(default_factory=set)
     refused_labels: list = field(default_factory=list)
     label_std: dict = field(default_factory=dict)  # standard errors of labels, by id
+    failed: dict = field(default_factory=dict)  # reasons why there is no label, by id
     find: IdFinder = field(default_factory=lambda: IdFinder(()))  # among the ids before
     formulas: bool = False
 
@@ -145,8 +146,8 @@ def read_labelled(source, pool, target, unit, log=False):
 
     The source is a CSV with ids, values and, where the crystals are not in the pool, crystals,
     which are added to it; or values by id; or a list of `Result`. Standard errors of the values are
-    in ``pool.label_std``. What cannot be used is listed in ``pool.refused_labels``; if nothing can,
-    an error names it.
+    in ``pool.label_std``, failures in ``pool.failed``. What cannot be used is listed in
+    ``pool.refused_labels``; if nothing can, an error names it.
     """
     if isinstance(source, str | Path):
         path, results, added = Path(source), [], {}
@@ -173,13 +174,12 @@ def read_labelled(source, pool, target, unit, log=False):
     refused += [Refusal(r.line, r.id, reasons[r.id]) for r in results if r.id in reasons]
     results = [result for result in results if result.id not in reasons]
     found = check_results(results, State(ids=pool.ids, settings={"unit": unit, "log": log}))
-    failed = [Refusal(None, id_, f"it has failed: {why}") for id_, why in found.failed.items()]
-    refused += [*found.refused, *failed]
+    refused += found.refused
     if refused and not found.labels:
         lines = "\n".join(f"  {refusal}" for refusal in refused[:20])
         raise ValueError(f"{path}: {len(refused)} rows cannot be used:\n{lines}")
     pool.refused_labels = sorted(refused, key=lambda r: -1 if r.line is None else r.line)
-    pool.label_std = found.label_std
+    pool.label_std, pool.failed = found.label_std, found.failed
     return found.labels
 
 

@@ -124,6 +124,21 @@ def test_a_label_that_cannot_be_used_costs_no_other(lab, crystals):
     assert [row["line"] for row in Campaign(lab / "demo").state().refused_labels] == [3, 5, 6]
 
 
+def test_a_failure_among_the_first_labels_is_on_record_and_no_error(lab, crystals):
+    (lab / "crystals" / "broken.cif").unlink()
+    rows = [["c00", crystals[1][0], ""], ["c01", crystals[1][1], ""], ["c02", "", "no convergence"]]
+    write_csv(lab / "some.csv", ["id", "energy", "failed"], *rows)
+    result = invoke(
+        *("campaign", "init", lab / "demo", "--pool", lab / "crystals"),
+        *("--labelled", lab / "some.csv", "--target", "energy", "--unit", "eV/atom"),
+        *("--recipe", "composition"),
+    )
+    assert "30 crystals are in, 2 of them labelled; 0 refused." in result.output
+    state = Campaign(lab / "demo").state()
+    assert state.failures == {"c02": "no convergence"}
+    assert "c02" not in [pick["id"] for pick in Campaign(lab / "demo").suggest(20)]
+
+
 def test_from_no_label_to_the_best(lab):
     """The normal case: a design, and then the goal."""
     invoke(

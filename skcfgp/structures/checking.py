@@ -28,6 +28,7 @@ from .outcomes import (
     Failure,
     InvalidStructureError,
     Structures,
+    named,
     named_structures,
     reason_of,
 )
@@ -108,9 +109,9 @@ def check_structures(
         raise ValueError(f"on_error must be 'raise' or 'nan', got {on_error!r}.")
     found = X if isinstance(X, Structures) else _checked(X, n_jobs)
     if not formulas or cutoff is not None:
-        found = _refused(found, _needs_structure)
+        found = _refused(found, _check_structure)
     if cutoff is not None:
-        found = _refused(found, partial(_needs_bonds, cutoff=cutoff))
+        found = _refused(found, partial(find_bonds, cutoff=cutoff))
     if found.failures and on_error == "raise":
         raise InvalidStructureError(found.failures)
     return found
@@ -124,38 +125,28 @@ def as_crystal(item, id_=None, *, formulas=False):
     TypeError if `item` is of another type.
     """
     crystal = converted(item)
-    if isinstance(crystal, Composition):
-        if formulas:
-            return crystal
+    if not formulas:
+        _check_structure(crystal)
+    return crystal if id_ is None or isinstance(crystal, Composition) else named(crystal, id_)
+
+
+def _refused(found, check):
+    """Move the items to the failures for which a function raises ValueError."""
+    structures, failures = found.structures.copy(), []
+    for row, item in enumerate(structures):
+        try:
+            if item is not None:
+                check(item)
+        except ValueError as error:
+            structures[row] = None
+            failures.append(Failure(row, found.ids[row], str(error)))
+    every = sorted([*found.failures, *failures], key=lambda failure: failure.index)
+    return Structures(structures, found.ids, every) if failures else found
+
+
+def _check_structure(item):
+    if isinstance(item, Composition):
         raise ValueError(NEEDS_STRUCTURE)
-    if id_ is None or crystal.properties.get("material_id") == id_:
-        return crystal
-    return crystal.with_properties(crystal.properties | {"material_id": id_})
-
-
-def _refused(found, reason_of_item):
-    """Move items to the failures for which a function tells a reason, and not None."""
-    items = enumerate(found.structures)
-    reasons = {row: reason_of_item(item) for row, item in items if item is not None}
-    reasons = {row: reason for row, reason in reasons.items() if reason is not None}
-    if not reasons:
-        return found
-    structures = found.structures.copy()
-    structures[list(reasons)] = None
-    new = [Failure(row, found.ids[row], reason) for row, reason in reasons.items()]
-    return Structures(structures, found.ids, sorted([*found.failures, *new], key=lambda f: f.index))
-
-
-def _needs_structure(item):
-    return NEEDS_STRUCTURE if isinstance(item, Composition) else None
-
-
-def _needs_bonds(item, cutoff):
-    try:
-        find_bonds(item, cutoff)
-    except ValueError as error:
-        return str(error)
-    return None
 
 
 def _items(X):

@@ -108,12 +108,11 @@ def _settings(block, lattice):
     elif listed is not None:
         operations = parse_operations(listed, "listed")
     else:
-        hall, symbol, number = block.name(HALL), block.name(SYMBOL), block.integer(NUMBER)
-        if hall is None and symbol is None and number is None:
+        if set(group := _group(block)) == {None}:
             if block.has_prefix("space_group_magn"):
                 raise ValueError("its magnetic symmetry operations are not listed. Add them.")
             return [Operations([np.eye(3)], [np.zeros(3)], "none")], False
-        return named_settings(hall, symbol, number, lattice), True
+        return named_settings(*group, lattice), True
     if block.has_prefix("cell_modulation", "cell_wave_vector"):
         raise ValueError("it is modulated, so it is not periodic in three directions.")
     check_group(operations)
@@ -126,13 +125,16 @@ def _settings(block, lattice):
 
 def _names_larger_group(block, lattice, n):
     """Whether a block that lists `n` operations names a group of more, as with a centring."""
-    hall, symbol, number = block.name(HALL), block.name(SYMBOL), block.integer(NUMBER)
-    if hall is None and symbol is None and number is None:
-        return False
+    group = _group(block)
     try:
-        return min(map(len, named_settings(hall, symbol, number, lattice))) > n
+        return set(group) != {None} and min(map(len, named_settings(*group, lattice))) > n
     except ValueError:
         return False
+
+
+def _group(block):
+    """Return what names the space group: a Hall symbol, a symbol and a number, or None each."""
+    return block.name(HALL), block.name(SYMBOL), block.integer(NUMBER)
 
 
 def _sites(block, formula):

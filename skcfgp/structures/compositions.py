@@ -96,11 +96,19 @@ def readings_of(text):
 
 
 def _amounts(text):
-    amounts = {}
-    for group, factor in _parts(_tokens(text), text):
-        for symbol, amount in group.items():
-            amounts[symbol] = amounts.get(symbol, 0.0) + factor * amount
+    """Add up the parts between the dots of hydrates, each with the number in front of it."""
+    tokens, amounts = _tokens(text), {}
+    if not tokens:
+        raise ValueError("its formula is empty.")
+    while tokens:
+        factor = _count(tokens, text) if amounts else 1.0
+        _add(amounts, _group(tokens, None, text), factor)
     return amounts
+
+
+def _add(amounts, others, factor):
+    for symbol, amount in others.items():
+        amounts[symbol] = amounts.get(symbol, 0.0) + factor * amount
 
 
 def as_composition(item, text=None):
@@ -170,19 +178,6 @@ def _tokens(text):
     return tokens
 
 
-def _parts(tokens, text):
-    """Split at the dots of hydrates: pairs of amounts by symbol, and the number in front."""
-    if not tokens:
-        raise ValueError("its formula is empty.")
-    parts, factor = [], 1.0
-    while tokens:
-        if tokens[0][0] == "number" and parts:
-            factor = _number(tokens.pop(0)[1], text)
-        parts.append((_group(tokens, None, text), factor))
-        factor = 1.0
-    return parts
-
-
 def _group(tokens, closing, text, depth=0):
     """Take the tokens up to a closing bracket, or to a dot; return amounts by symbol."""
     if depth > DEEPEST:
@@ -203,11 +198,7 @@ def _group(tokens, closing, text, depth=0):
             break
         else:
             raise ValueError(f"the formula {text!r} is not understood at {value!r}.")
-        count = 1.0
-        if tokens and tokens[0][0] == "number":
-            count = _number(tokens.pop(0)[1], text)
-        for symbol, amount in inner.items():
-            amounts[symbol] = amounts.get(symbol, 0.0) + count * amount
+        _add(amounts, inner, _count(tokens, text))
     if closing is not None:
         raise ValueError(f"a bracket of the formula {text!r} is not closed.")
     if not amounts:
@@ -215,8 +206,11 @@ def _group(tokens, closing, text, depth=0):
     return amounts
 
 
-def _number(token, text):
-    value = float(token)
-    if value > LARGEST:
+def _count(tokens, text):
+    """Take the number that comes next, or 1 if there is none."""
+    if not tokens or tokens[0][0] != "number":
+        return 1.0
+    _, token = tokens.pop(0)
+    if float(token) > LARGEST:
         raise ValueError(f"the formula {text!r} has the number {token:.20}; none is so large.")
-    return value
+    return float(token)

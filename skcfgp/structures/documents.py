@@ -37,7 +37,8 @@ def read_json(text, name="it"):
     content, is_clean = _parsed(text)
     if not isinstance(content, dict | list):
         raise ValueError("expected a list or an object of crystals.")
-    rows = list(_rows(content, name))
+    rows = _rows(content, name)
+    rows = [(own_id(record) or own_id({"id": label}), record) for label, record in rows]
     return rows if is_clean else [(id_, _checked(record)) for id_, record in rows]
 
 
@@ -100,13 +101,14 @@ def _repeated(value):
 
 
 def _rows(content, name):
+    """Return pairs of label, or None, and record, or error."""
     if isinstance(content, list):
         if content and all(isinstance(row, list) for row in content):
             raise ValueError(
                 "it is a table of pandas without names of columns (orient='values'). Write it with "
                 "orient='split' or orient='records'."
             )
-        return [(own_id(record), record) for record in content]
+        return [(None, record) for record in content]
     if "ids" in content and "nextid" in content:
         return ase_json_rows(content)
     columns, data = content.get("columns"), content.get("data")
@@ -117,20 +119,19 @@ def _rows(content, name):
     if isinstance(data, list | dict) and {"meta", "links"} & set(content):
         entries = data if isinstance(data, list) else [data]
         _say_what_is_left(content, len(entries), name)
-        return [(own_id(entry), entry) for entry in entries]
+        return [(None, entry) for entry in entries]
     if "errors" in content and "meta" in content:
         raise ValueError("it is an answer of OPTIMADE that tells errors, and has no crystals.")
     if _is_by_column(content):
         return _rows_of_columns(content)
     if RECORD & set(content) or {"numbers", "positions"} <= set(content):
-        return [(own_id(content), content)]
+        return [(None, content)]
     lists = [value for value in content.values() if _are_objects(value)]
     if len(lists) == 1 and not any(isinstance(value, dict) for value in content.values()):
         return _rows(lists[0], name)  # as in {"structures": [...]}
     if content and not any(isinstance(value, dict | str) for value in content.values()):
         raise ValueError("it holds no crystals: none of its values is an object.")
-    pairs = getattr(content, "pairs", None) or content.items()  # id: record, or orient="index"
-    return [(own_id(record) or key, record) for key, record in pairs]
+    return getattr(content, "pairs", None) or content.items()  # id: record, or orient="index"
 
 
 def _are_objects(value):
@@ -159,11 +160,9 @@ def _rows_of_split(columns, data, index):
     if not isinstance(index, list | range) or len(index) != len(data):
         raise ValueError(f"its table has {len(data)} rows and an index of another length.")
     for label, row in zip(index, data, strict=True):
-        if isinstance(row, list) and len(row) == len(columns):
-            record = dict(zip(columns, row, strict=True))
-            yield own_id(record) or own_id({"id": label}), record
-        else:
-            yield own_id({"id": label}), ValueError(f"its row has not {len(columns)} values.")
+        fits = isinstance(row, list) and len(row) == len(columns)
+        wrong = ValueError(f"its row has not {len(columns)} values.")
+        yield label, dict(zip(columns, row, strict=True)) if fits else wrong
 
 
 def _rows_of_schema(data, schema):
@@ -171,8 +170,8 @@ def _rows_of_schema(data, schema):
     keys = schema.get("primaryKey") if isinstance(schema, dict) else None
     key = keys[0] if isinstance(keys, list) and len(keys) == 1 else keys
     for record in data:
-        label = record.get(key) if isinstance(record, dict) and isinstance(key, str) else None
-        yield own_id(record) or own_id({"id": label}), record
+        is_named = isinstance(record, dict) and isinstance(key, str)
+        yield record.get(key) if is_named else None, record
 
 
 def _is_by_column(content):
@@ -187,5 +186,4 @@ def _is_by_column(content):
 def _rows_of_columns(content):
     """Make records of a table of pandas as it is written without another orient."""
     for label in next(iter(content.values())):
-        record = {name: column[label] for name, column in content.items()}
-        yield own_id(record) or label, record
+        yield label, {name: column[label] for name, column in content.items()}

@@ -82,7 +82,10 @@ def crystal_from_jarvis(record):
     names = ("lattice_mat", "coords", "elements")
     if missing := [name for name in names if not isinstance(record.get(name), list | tuple)]:
         raise ValueError(f"its atoms, in the form of JARVIS, have no {' and no '.join(missing)}.")
-    cartesian = _cartesian(record)
+    if (cartesian := record.get("cartesian")) not in (True, False):
+        raise ValueError(
+            f"its atoms must tell 'cartesian' as true or false, got {cartesian!r:.40}."
+        )
     try:
         lattice, points = (np.array(record[name], dtype=float) for name in names[:2])
         coords = fractional(lattice, points) if cartesian else points
@@ -94,14 +97,6 @@ def crystal_from_jarvis(record):
     symbols = [str(symbol).strip() for symbol in record["elements"]]
     numbers = {symbol: site_number([(symbol, 1)], "an atom") for symbol in dict.fromkeys(symbols)}
     return Crystal(lattice, coords, [numbers[s] for s in symbols], isotopes_of(symbols))
-
-
-def _cartesian(record):
-    """Tell whether the coordinates are in angstrom, or fractions."""
-    told = record.get("cartesian")
-    if told in (True, False):
-        return bool(told)
-    raise ValueError(f"its atoms must tell 'cartesian' as true or false, got {told!r:.40}.")
 
 
 def _array(values, shape, what):
@@ -117,16 +112,12 @@ def _array(values, shape, what):
 
 def _check_features(attributes):
     """Refuse what is told beside the list of sites and changes what is on them."""
-    if attributes.get("assemblies"):
-        raise ValueError(f"it has assemblies, groups of sites that exclude each other: {ADVICE}")
-    periodic = attributes.get("nperiodic_dimensions")
-    if periodic is not None:
-        check_periodic([periodic == 3])
     features = attributes.get("structure_features") or ()
+    if attributes.get("assemblies") or "assemblies" in features:
+        raise ValueError(f"it has assemblies, groups of sites that exclude each other: {ADVICE}")
+    check_periodic([attributes.get("nperiodic_dimensions") in (None, 3)])
     if "implicit_atoms" in features:
         raise ValueError("it has implicit atoms, which are not in its list of sites. Add them.")
-    if "assemblies" in features:
-        raise ValueError(f"it has assemblies, groups of sites that exclude each other: {ADVICE}")
 
 
 def _check_shown(attributes):

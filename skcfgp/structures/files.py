@@ -40,14 +40,10 @@ OTHERS = {"atom_init.json"}
 SHOWN = 5
 
 _SUFFIXES = {
-    ".cif": "cif",
-    ".mcif": "cif",
-    ".vasp": "poscar",
-    ".poscar": "poscar",
-    ".xyz": "xyz",
-    ".extxyz": "xyz",
-    ".jsonl": "jsonl",
-    ".json": "json",
+    **dict.fromkeys((".cif", ".mcif"), "cif"),
+    **dict.fromkeys((".vasp", ".poscar"), "poscar"),
+    **dict.fromkeys((".xyz", ".extxyz"), "xyz"),
+    **{".jsonl": "jsonl", ".json": "json"},
 }
 _POSCAR = re.compile(r"(poscar|contcar).*|.*[._-](poscar|contcar)", re.IGNORECASE)
 

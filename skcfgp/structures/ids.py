@@ -5,7 +5,7 @@ the name of its file without the suffix. Where ids clash, the shortest path tell
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from functools import cached_property
 from numbers import Integral, Real
 from pathlib import Path
@@ -134,12 +134,10 @@ def aliases(text):
 
 def _clashes(ids):
     """Return the rows of each group of equal ids."""
-    count = Counter(map(str, ids))
     groups = defaultdict(list)
     for row, id_ in enumerate(ids):
-        if count[str(id_)] > 1:
-            groups[str(id_)].append(row)
-    return list(groups.values())
+        groups[str(id_)].append(row)
+    return [rows for rows in groups.values() if len(rows) > 1]
 
 
 def _ladder(name, row):

@@ -18,6 +18,7 @@ __all__ = [
     "InvalidStructureError",
     "InvalidStructureWarning",
     "Structures",
+    "named",
     "named_structures",
     "object_array",
     "reason_of",
@@ -112,12 +113,14 @@ def named_structures(names, found):
         if isinstance(item, str):
             failures.append(Failure(index, id_, item))
             item = None
-        crystals.append(_named(item, id_) if isinstance(item, Crystal) else item)
+        elif isinstance(item, Crystal):
+            item = named(item, id_)
+        crystals.append(item)
     _say_isotopes(crystals, ids)
     return Structures(object_array(crystals), object_array(ids), failures)
 
 
-def _named(crystal, id_):
+def named(crystal, id_):
     """Return the crystal with its id among its properties."""
     if is_number(id_) or crystal.properties.get("material_id") == id_:
         return crystal

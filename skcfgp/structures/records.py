@@ -18,6 +18,7 @@ from .crystal import Crystal
 from .dictionaries import crystal_from_dictionary
 from .entries import crystal_from_jarvis, crystal_from_optimade
 from .files import read_structure_file, read_structure_text
+from .ids import path_in
 from .keys import ARRAYS, CONTENT_KEYS, FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_empty, is_missing
 from .outcomes import MISSING
 
@@ -79,7 +80,7 @@ def _from_record(record, depth):
     found |= {key: converted(record[key], depth + 1) for key in files}
     if not found and not _has_parts(record):
         found = {key: formula_of(record[key]) for key in FORMULA_KEYS if key in record}
-    if not found and not _has_parts(record) and (path := _path_in(record)) is not None:
+    if not found and not _has_parts(record) and (path := path_in(record)):
         raise ValueError(
             f"it has no structure, and its file {path!r:.60} is only opened if it stands in a "
             "table: CSV, Parquet or DataFrame."
@@ -102,10 +103,6 @@ def _of_content(key, content, depth):
         return converted(content, depth + 1)
     except TypeError:
         raise ValueError(f"expected a crystal as {key}, got {content!r:.60}.") from None
-
-
-def _path_in(record):
-    return next((record[key] for key in PATH_KEYS if key in record), None)
 
 
 def _has_arrays(record):

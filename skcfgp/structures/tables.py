@@ -7,6 +7,7 @@ polars or pyarrow, or a list of dictionaries. What it says of crystals is found 
 
 import itertools
 import os
+import re
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from typing import NamedTuple
 from .bounds import check_regular, expanded_name, read_bounded
 from .delimited import read_delimited
 from .ids import own_id, path_in, stem
+from .io import escaped
 from .keys import KEYS, NOT_NUMBERS, is_missing
 from .numbers import is_numeric
 
@@ -21,6 +23,9 @@ __all__ = ["Refusal", "as_pandas", "is_table_file", "read_table", "records_of_fr
 
 #: Names by which the header of a CSV is known, and its separator.
 KNOWN_COLUMNS = {"value", *NOT_NUMBERS}
+
+#: Finds halves of surrogate pairs, which stand for bytes that are not UTF-8.
+_is_damaged = re.compile("[\ud800-\udfff]").search
 
 #: The table of a folder of CGCNN or ALIGNN, which has no header.
 HEADERLESS = "id_prop.csv"
@@ -94,18 +99,17 @@ def _rows_of_csv(path):
         del records[0]
     rows, refused = [], []
     for line, fields in records:
-        id_, reason = fields[0] or "-", None
+        id_ = fields[0] or "-"
         while len(fields) > len(header) and not fields[-1]:  # a separator at the end of the line
             fields.pop()
         if len(fields) != len(header):
             reason = f"{len(fields)} fields where the header has {len(header)}"
-        elif not _is_unicode("".join(fields)):
+            refused.append(Refusal(line, escaped(id_), reason))
+        elif _is_damaged("".join(fields)):
             reason = "the line is not UTF-8; save the table as UTF-8"
-            id_ = id_.encode(errors="backslashreplace").decode()
-        if reason is None:
-            rows.append((line, dict(zip(header, fields, strict=True))))
+            refused.append(Refusal(line, escaped(id_), reason))
         else:
-            refused.append(Refusal(line, id_, reason))
+            rows.append((line, dict(zip(header, fields, strict=True))))
     return rows, refused
 
 
@@ -123,7 +127,7 @@ def _header(path, records):
     while header and not header[-1]:
         header.pop()
     _check_names(path, header)
-    if not _is_unicode("".join(header)):
+    if _is_damaged("".join(header)):
         raise ValueError(f"{path}: the first line is not UTF-8; save the table as UTF-8.")
     return header
 
@@ -207,31 +211,17 @@ def _rows_of_records(records, name):
     """Give all records the same columns, in the order in which they first come, and an id."""
     columns, rows, refused = {}, [], []
     for number, (line, label, record) in enumerate(records):
-        position = number if name is None else f"{name}:{number}"
-        if isinstance(record, Exception):
-            refused.append(
-                Refusal(line, str(position if is_missing(label) else label), str(record))
-            )
-        elif not isinstance(record, dict):
-            reason = f"expected an object with fields by name, got {record!r:.60}"
-            refused.append(Refusal(line, str(position if is_missing(label) else label), reason))
-        else:
-            record = {_column(key): value for key, value in record.items()}
-            if own_id(record) is None and not (is_missing(label) and path_in(record)):
-                label = position if is_missing(label) else label
-                record = {"id": label} | {k: v for k, v in record.items() if k not in KEYS}
-            columns |= dict.fromkeys(record)
-            rows.append((line, record))
+        is_named = not is_missing(label)
+        if not is_named:
+            label = number if name is None else f"{name}:{number}"
+        if not isinstance(record, dict | Exception):
+            record = f"expected an object with fields by name, got {record!r:.60}"
+        if not isinstance(record, dict):
+            refused.append(Refusal(line, str(label), str(record)))
+            continue
+        record = {"id" if k == INDEX else str(k): value for k, value in record.items()}
+        if own_id(record) is None and (is_named or not path_in(record)):
+            record = {"id": label} | {k: v for k, v in record.items() if k not in KEYS}
+        columns |= dict.fromkeys(record)
+        rows.append((line, record))
     return [(line, dict.fromkeys(columns) | record) for line, record in rows], refused
-
-
-def _column(key):
-    return "id" if key == INDEX else str(key)
-
-
-def _is_unicode(text):
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

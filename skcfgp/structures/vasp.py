@@ -97,16 +97,12 @@ def _names(symbols, counts, comment, in_rows, potcar):
             f"the POTCAR beside it is for {len(potcar)} elements, {' '.join(potcar)}, and its "
             f"counts {counts} for {len(counts)}. Correct one of them."
         )
-    told = {}
-    if symbols is not None:
-        told["line 6"] = symbols
-    elif (names := _in_comment(comment, counts)) is not None:
-        told["the first line"] = names
-    if potcar is not None:
-        told["the POTCAR beside it"] = potcar
+    in_comment = _in_comment(comment, counts) if symbols is None else None
+    told = {"line 6": symbols, "the first line": in_comment, "the POTCAR beside it": potcar}
     every = {
         where: [name for name, n in zip(names, counts, strict=True) for _ in range(n)]
         for where, names in told.items()
+        if names is not None
     }
     if in_rows is not None:
         every["the rows"] = in_rows
@@ -116,13 +112,11 @@ def _names(symbols, counts, comment, in_rows, potcar):
             f"the first line or into a line before the counts {counts}, or put the POTCAR beside "
             "it."
         )
-    first, *others = every.values()
-    for where, other in zip(list(every)[1:], others, strict=True):
-        if other != first:
-            i = next(i for i, pair in enumerate(zip(first, other, strict=True)) if len({*pair}) > 1)
-            raise ValueError(
-                f"atom {i + 1} is {first[i]} by {next(iter(every))} and {other[i]} by {where}."
-            )
+    known, first = next(iter(every.items()))
+    for where, names in every.items():
+        for atom, (name, other) in enumerate(zip(first, names, strict=True), 1):
+            if name != other:
+                raise ValueError(f"atom {atom} is {name} by {known} and {other} by {where}.")
     return first
 
 

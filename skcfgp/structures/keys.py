@@ -1,6 +1,5 @@
 """The keys of a record, or columns of a table, that say what a material is."""
 
-import math
 from collections.abc import Sized
 from numbers import Real
 
@@ -49,7 +48,7 @@ def is_missing(value):
     if isinstance(value, str):
         return value.strip() in NOTHING
     if isinstance(value, Real):
-        return math.isnan(value)
+        return bool(value != value)  # NaN; an integer may be too large for a float
     return value is None or type(value).__name__ in ("NAType", "NaTType")  # of pandas
 
 

@@ -28,7 +28,7 @@ __all__ = ["train"]
 AVERAGING = 0.005
 
 #: The last compiled step, while no training uses it; compiling one takes seconds.
-_idle = {}
+_idle: dict = {}
 
 
 def train(

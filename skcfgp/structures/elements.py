@@ -1,14 +1,16 @@
 """Properties of the chemical elements as one matrix, from pymatgen's periodic table."""
 
 import warnings
+from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 __all__ = ["PROPERTIES", "atomic_masses", "element_properties"]
 
 #: Columns of `element_properties`, with units, and the value of an element in each.
-PROPERTIES = {
+PROPERTIES: dict[str, Callable[[Any], float]] = {
     "electronegativity_pauling": lambda element: element.X,
     "atomic_radius_angstrom": lambda element: element.atomic_radius,
     "row": lambda element: element.row,

@@ -1,16 +1,14 @@
 """Properties of the chemical elements as one matrix, from pymatgen's periodic table."""
 
 import warnings
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 __all__ = ["PROPERTIES", "atomic_masses", "element_properties"]
 
 #: Columns of `element_properties`, with units, and the value of an element in each.
-PROPERTIES: dict[str, Callable[[Any], float]] = {
+PROPERTIES = {
     "electronegativity_pauling": lambda element: element.X,
     "atomic_radius_angstrom": lambda element: element.atomic_radius,
     "row": lambda element: element.row,
@@ -18,7 +16,10 @@ PROPERTIES: dict[str, Callable[[Any], float]] = {
     "mendeleev_number": lambda element: element.mendeleev_no,
     "ionization_energy_ev": lambda element: element.ionization_energy,
     "electron_affinity_ev": lambda element: element.electron_affinity,
-    **{f"{k}_electrons": lambda element, k=k: _valence_electrons(element)[k] for k in "spdf"},
+    "s_electrons": lambda element: _valence_electrons(element)["s"],
+    "p_electrons": lambda element: _valence_electrons(element)["p"],
+    "d_electrons": lambda element: _valence_electrons(element)["d"],
+    "f_electrons": lambda element: _valence_electrons(element)["f"],
     "log_atomic_number": lambda element: np.log(element.Z),
     "melting_point_kelvin": lambda element: element.melting_point,
     "molar_volume_cm3": lambda element: element.molar_volume,

@@ -1,6 +1,6 @@
 """Compare ways to begin without a label, by the labels that they save on a fixed test set.
 
-    python docs/scripts/compare_beginnings.py [--out docs/data] [--seeds 5] [--draws 3]
+    python docs/scripts/compare_beginnings.py [--out docs/data] [--seeds 20] [--draws 1]
         [--oxides oxides_10455.npz]
 
 Features and process of the recommended pipeline, standardised over the candidates; the process is
@@ -202,8 +202,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "data")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--draws", type=int, default=1)
     parser.add_argument("--properties", nargs="+", default=list(PROPERTIES))
     parser.add_argument("--oxides", type=Path, help="file of the oxides, to compare on them too")
     arguments = parser.parse_args()

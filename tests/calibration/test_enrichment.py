@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from math import comb
 
 import numpy as np
@@ -173,14 +171,3 @@ def test_bad_input(salts, change, message):
     good = {"y_true": np.zeros(200), "y_pred": np.arange(200.0), "by": "element"}
     with pytest.raises(ValueError, match=message):
         error_enrichment(salts, **good | change)
-
-
-def test_import_is_light():
-    code = (
-        "import sys, skcfgp.calibration, skcfgp.displays; heavy = {'matplotlib', 'tensorflow', "
-        "'uncertainty_toolbox', 'sklearn.manifold'} & set(sys.modules); assert not heavy, heavy"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr

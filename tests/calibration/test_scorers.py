@@ -1,6 +1,4 @@
 import pickle
-import subprocess
-import sys
 import warnings
 
 import numpy as np
@@ -219,12 +217,3 @@ def test_zero_std_makes_the_score_nan_with_a_warning():
     with pytest.warns(UserWarning, match="y_std must be positive, got 0 in row 0 and 45 such rows"):
         scores = cross_validate(Certain(), X, Y, cv=2, scoring=neg_nll_scorer)
     assert np.isnan(scores["test_score"]).all()
-
-
-def test_import_is_light():
-    heavy = "{'tensorflow', 'matplotlib'}"
-    code = f"import sys, skcfgp.calibration.scorers; print({heavy} & set(sys.modules))"
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.strip() == "set()"

@@ -133,7 +133,9 @@ for delay in (0.0, 0.003, 0.01, 0.03):
     assert all(len(vector) == 1000 for vector in found.values())
     print(done)
 """
-    assert max(map(int, run_writers(code, tmp_path).split())) > 50
+    acknowledged = list(map(int, run_writers(code, tmp_path).split()))
+    assert len(acknowledged) == 4
+    assert min(acknowledged) >= 50
 
 
 def test_unusable_folder(tmp_path):

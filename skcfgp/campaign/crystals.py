@@ -10,8 +10,8 @@ import numpy as np
 from pymatgen.core import Composition
 
 from ..structures import check_structures
-from ..structures.compositions import is_formula
-from ..structures.crystal_tables import is_other_compound, other_compound, read_crystals
+from ..structures.compositions import check_same_compound, is_formula
+from ..structures.crystal_tables import read_crystals
 from ..structures.files import is_structure_file
 from ..structures.ids import IdFinder, Name, all_ids, own_id
 from ..structures.keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS
@@ -162,10 +162,12 @@ def read_labelled(source, pool, target, unit, log=False):
                 if added.get(row.id) != content:
                     added.setdefault(row.id, content)
                     pool.append(row.id, row.crystal, row.fields, row.line)
-            elif row.crystal is not None and is_other_compound(row.crystal, known[row.id]):
-                reason = other_compound(row.crystal, known[row.id])
-                refused.append(Refusal(row.line, row.id, reason))
-                continue
+            elif row.crystal is not None:
+                try:
+                    check_same_compound(row.crystal, known[row.id])
+                except ValueError as error:
+                    refused.append(Refusal(row.line, row.id, str(error)))
+                    continue
             results.append(result_of_row(row.line, row.id, row.fields, value_column))
     else:
         path, refused = "labelled", []
@@ -255,10 +257,7 @@ def costs_of(pool, cost):
         )
     costs, reasons = {}, {}
     for row, (id_, columns) in enumerate(zip(pool.ids, pool.columns, strict=True)):
-        try:
-            costs[id_] = float(columns.get(cost, ""))
-        except (TypeError, ValueError):
-            costs[id_] = math.nan
+        costs[id_] = float(columns[cost]) if is_numeric(columns.get(cost)) else math.nan
         if not 1 / LARGEST_COST <= costs[id_] <= LARGEST_COST:
             reasons[row] = (
                 f"its cost is {columns.get(cost)!r}, and must be a positive number, between "

@@ -209,8 +209,7 @@ def check_results(results, state, replace=False, formulas=dict):
             if id_ is None:
                 raise ValueError(_unknown(result.id, state.ids))
             result = result._replace(id=id_)
-            if (known := formulas.get(id_)) and _is_other_compound(result.formula, known):
-                raise ValueError(f"it is {result.formula}, and the crystal of this id is {known}")
+            _check_formula(result.formula, formulas.get(id_))
             if result.failed:
                 if is_numeric(result.value):
                     raise ValueError(f"it has a value, {result.value}, and has failed")
@@ -245,17 +244,17 @@ def check_results(results, state, replace=False, formulas=dict):
     return Checked(new, label_std, failed, repeated, refused)
 
 
-def _is_other_compound(formula, known):
-    """Tell whether a formula is one, and another than that of the crystal."""
-    if formula in ("", known):
-        return False
-    from ..structures.compositions import formula_of
-    from ..structures.crystal_tables import is_other_compound
+def _check_formula(formula, known):
+    """Refuse a formula, if it is one, that is another than that of the crystal."""
+    if known is None or formula in ("", known):
+        return
+    from ..structures.compositions import check_same_compound, formula_of
 
     try:
-        return is_other_compound(formula_of(formula), formula_of(known))
+        own = formula_of(formula)
     except ValueError:  # a name, or an expression for a group of atoms
-        return False
+        return
+    check_same_compound(own, formula_of(known))
 
 
 def _number(result, settings):

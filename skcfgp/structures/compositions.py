@@ -18,6 +18,7 @@ __all__ = [
     "NEEDS_STRUCTURE",
     "amounts_of",
     "as_composition",
+    "check_same_compound",
     "formula_digest",
     "formula_of",
     "is_formula",
@@ -141,6 +142,16 @@ def formula_of(value):
     if not isinstance(value, str):
         raise ValueError(f"expected a formula as text, got {type(value).__name__}.")
     return read_formula(value)
+
+
+def check_same_compound(own, known):
+    """Refuse a crystal, or a formula, of another composition than the crystal that has its id."""
+    own, known = (getattr(item, "composition", item) for item in (own, known))
+    if not own.fractional_composition.almost_equals(known.fractional_composition, rtol=1e-3):
+        raise ValueError(
+            f"it is {own.reduced_formula}, and the crystal of this id is {known.reduced_formula}; "
+            "give it another id"
+        )
 
 
 def formula_digest(composition):

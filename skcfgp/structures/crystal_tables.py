@@ -15,6 +15,7 @@ from typing import NamedTuple
 from pymatgen.core import Composition
 
 from .checking import as_crystal
+from .compositions import check_same_compound
 from .files import file_beside, is_structure_file
 from .ids import IdFinder, name_of, own_id, path_in, stem
 from .keys import (
@@ -40,9 +41,7 @@ __all__ = [
     "check_columns",
     "find_content",
     "find_crystals",
-    "is_other_compound",
     "names_alone",
-    "other_compound",
     "read_crystals",
 ]
 
@@ -199,21 +198,9 @@ def _own_crystal(row, formulas, known):
     if formulas or not isinstance(crystal, Composition):
         return crystal
     id_, crystals = known
-    if isinstance(crystals, dict) and is_other_compound(crystal, crystals[id_]):
-        raise ValueError(other_compound(crystal, crystals[id_]))
+    if isinstance(crystals, dict):
+        check_same_compound(crystal, crystals[id_])
     return None
-
-
-def is_other_compound(first, second):
-    """Tell whether two crystals, or formulas, have different compositions."""
-    fractions = [getattr(c, "composition", c).fractional_composition for c in (first, second)]
-    return not fractions[0].almost_equals(fractions[1], rtol=1e-3)
-
-
-def other_compound(own, known):
-    """Say that a row is of another compound than the crystal of its id."""
-    formulas = [getattr(c, "composition", c).reduced_formula for c in (own, known)]
-    return "it is {}, and the crystal of this id is {}; give it another id".format(*formulas)
 
 
 def by_line(row):

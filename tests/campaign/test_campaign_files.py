@@ -142,7 +142,8 @@ def test_a_row_of_another_compound_is_refused(campaign, tmp_path):
     formula = campaign.export().set_index("id")["formula"]
     rows = [f"c2,{formula['c2']},1\n", f"c3,{formula['c4']},1\n", "c4,quartz (alpha),1\n"]
     path = write(tmp_path / "r.csv", "id,formula,value\n" + "".join(rows))
-    wrong = f"line 3: c3: it is {formula['c4']}, and the crystal of this id is {formula['c3']}"
+    wrong = f"line 3: c3: it is {formula['c4']}, and the crystal of this id is {formula['c3']}; "
+    wrong += "give it another id"
     with pytest.raises(RefusedRowsError) as raised:
         campaign.tell(path)
     assert [str(refusal) for refusal in raised.value.told.refused] == [wrong]

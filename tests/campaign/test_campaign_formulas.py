@@ -140,6 +140,6 @@ def test_a_structure_beside_a_label_is_that_of_its_id(tmp_path):
     campaign = Campaign.init(tmp_path / "c", salts, **OPTIONS)
     rows = pd.DataFrame({"id": ["Cs", "K"], "gap": [1.0, 2.0], "cif": salts["Cs"].to(fmt="cif")})
     rows.to_csv(tmp_path / "results.csv", index=False)
-    with pytest.raises(RefusedRowsError, match="K: it is Cs1 Cl1, and the crystal of this id is"):
+    with pytest.raises(RefusedRowsError, match="K: it is CsCl, and the crystal of this id is KCl"):
         campaign.tell(tmp_path / "results.csv")
     assert campaign.state().labels == {"Cs": 1.0}

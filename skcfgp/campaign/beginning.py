@@ -84,10 +84,7 @@ def _labels_of_equal(learnt, crystals):
 
     Where equal crystals had different labels, the reason comes instead, in a second list.
     """
-    from pymatgen.core import Composition
-
-    from ..structures import structure_digest
-    from ..structures.compositions import formula_digest
+    from ..structures.compositions import digest_of
     from ..structures.tables import Refusal
     from .results import Result
 
@@ -97,8 +94,7 @@ def _labels_of_equal(learnt, crystals):
         known.setdefault(label[0], set()).add(label[1:])
     results, unclear = [], []
     for id_, crystal in zip(crystals.ids, crystals.structures, strict=True):
-        digest = formula_digest if isinstance(crystal, Composition) else structure_digest
-        labels = known.get(digest(crystal), ())
+        labels = known.get(digest_of(crystal), ())
         if len(labels) > 1:
             values = " and ".join(f"{value:g}" for value, _ in sorted(labels))
             unclear.append(Refusal(None, id_, f"the model learnt {values} for equal crystals"))

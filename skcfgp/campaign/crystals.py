@@ -10,12 +10,11 @@ import numpy as np
 from pymatgen.core import Composition
 
 from ..structures import check_structures
-from ..structures.compositions import check_same_compound, is_formula
+from ..structures.compositions import check_same_compound, digest_of, is_formula
 from ..structures.crystal_tables import read_crystals
 from ..structures.files import is_structure_file
 from ..structures.ids import IdFinder, Name, all_ids, own_id
 from ..structures.keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS
-from ..structures.labels import digest_of
 from ..structures.numbers import is_numeric
 from ..structures.tables import Refusal, as_pandas
 from .results import check_results, find_value_column, result_of_row, results_of

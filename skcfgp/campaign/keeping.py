@@ -25,15 +25,14 @@ def _to_keep(crystal):
     """Return formula, number of sites, digest and dictionary; a formula has 0 sites."""
     from pymatgen.core import Composition
 
-    from ..structures import structure_digest
-    from ..structures.compositions import formula_digest
+    from ..structures.compositions import digest_of
     from ..structures.dictionaries import dictionary_of
 
     if not isinstance(crystal, Composition):
         formula = crystal.composition.reduced_formula
-        return formula, len(crystal), structure_digest(crystal), dictionary_of(crystal)
+        return formula, len(crystal), digest_of(crystal), dictionary_of(crystal)
     amounts = {key.symbol: amount for key, amount in sorted(crystal.items())}
-    return crystal.reduced_formula, 0, formula_digest(crystal), {"formula": amounts}
+    return crystal.reduced_formula, 0, digest_of(crystal), {"formula": amounts}
 
 
 def _plain(value):

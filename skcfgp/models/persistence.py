@@ -19,9 +19,8 @@ from threadpoolctl import threadpool_limits
 from .. import __version__
 from ..features import MEGNetFeaturizer
 from ..gaussian_process.common import last_step
-from ..structures import check_structures, structure_digest
-from ..structures.compositions import formula_digest
-from ..structures.crystal import Crystal
+from ..structures import check_structures
+from ..structures.compositions import digest_of
 from ..structures.io import atomic_folder, installed_versions
 from ..structures.typing import Estimator, FilePath
 from .array_files import arrays_from_bytes, arrays_to_bytes
@@ -273,10 +272,7 @@ def _training(keeper, training, gp):
         raise ValueError(
             f"training has {len(crystals.ids)} crystals and {len(y)} labels, and the model {n}."
         )
-    digests = [
-        structure_digest(item) if isinstance(item, Crystal) else formula_digest(item)
-        for item in crystals.structures
-    ]
+    digests = [digest_of(item) for item in crystals.structures]
     kept = {
         "ids": crystals.ids.astype(str),
         "digests": np.frombuffer(bytes.fromhex("".join(digests)), np.uint8).reshape(len(y), -1),

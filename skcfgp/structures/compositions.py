@@ -12,14 +12,14 @@ import warnings
 
 from pymatgen.core import Composition, Element
 
-from .crystal import ELEMENTS
+from .crystal import ELEMENTS, Crystal, structure_digest
 
 __all__ = [
     "NEEDS_STRUCTURE",
     "amounts_of",
     "as_composition",
     "check_same_compound",
-    "formula_digest",
+    "digest_of",
     "formula_of",
     "is_formula",
     "read_formula",
@@ -154,9 +154,11 @@ def check_same_compound(own, known):
         )
 
 
-def formula_digest(composition):
-    """Name a ``Composition`` by the fractions of its elements, as 32 hexadecimal digits."""
-    amounts = {key.symbol: amount for key, amount in sorted(composition.items())}
+def digest_of(item):
+    """Name a `Crystal` by its content, a ``Composition`` by the fractions of its elements."""
+    if isinstance(item, Crystal):
+        return structure_digest(item)
+    amounts = {key.symbol: amount for key, amount in sorted(item.items())}
     total = sum(amounts.values())
     fractions = [[symbol, round(amount / total, 9)] for symbol, amount in amounts.items()]
     return hashlib.blake2b(json.dumps(fractions).encode(), digest_size=16).hexdigest()

@@ -12,14 +12,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .crystal import Crystal, structure_digest
+from .compositions import digest_of
 from .crystal_tables import CrystalTable, by_line, check_columns, names_alone, read_crystals
 from .keys import NOT_NUMBERS, is_missing
 from .numbers import is_numeric, read_number, read_std, read_value
 from .outcomes import object_array
 from .tables import Refusal
 
-__all__ = ["Labelled", "digest_of", "find_target", "read_labelled"]
+__all__ = ["Labelled", "find_target", "read_labelled"]
 
 
 class Labelled(NamedTuple):
@@ -189,14 +189,6 @@ def _contradiction(first, known, value):
     if value == known:
         return f"this id stands {where} too, with another crystal or other numbers"
     return f"the value {value!r} contradicts the known one, {known!r}, {where}"
-
-
-def digest_of(crystal):
-    """Name a crystal, or the fractions of a formula, by content."""
-    if isinstance(crystal, Crystal):
-        return structure_digest(crystal)
-    total = sum(crystal.values())
-    return frozenset((key.Z, round(amount / total, 9)) for key, amount in crystal.items())
 
 
 def _doubts(rows, y):

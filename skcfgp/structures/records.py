@@ -42,7 +42,8 @@ def converted(item, depth=0):
     if isinstance(item, Composition):
         return as_composition(item)
     if isinstance(item, dict):
-        return _from_record(_with_lists(item) if _has_arrays(item) else item, depth)
+        has_arrays = any(isinstance(value, np.ndarray) for value in item.values())
+        return _from_record(_with_lists(item) if has_arrays else item, depth)
     if isinstance(item, str):
         if is_formula(item):
             return formula_of(item)
@@ -105,12 +106,8 @@ def _of_content(key, content, depth):
         raise ValueError(f"expected a crystal as {key}, got {content!r:.60}.") from None
 
 
-def _has_arrays(record):
-    """Whether lists of an object are arrays, which pandas makes of those of a Parquet file."""
-    return any(isinstance(value, np.ndarray) for value in record.values())
-
-
 def _with_lists(value):
+    """Turn arrays into lists, of which pandas makes them when it reads a Parquet file."""
     if isinstance(value, dict):
         return {key: _with_lists(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):

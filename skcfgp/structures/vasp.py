@@ -160,10 +160,7 @@ def _floats(words, row, what, sizes=(3,)):
     """Read the numbers at the beginning of a line; Fortran may write 1.0D0."""
     try:
         size = max(size for size in sizes if size <= len(words))
-        values = words[:size]
-        if 1 in sizes and len(words) < 3:
-            values = words[:1]
-        return [float(re.sub("[dD]", "e", word)) for word in values]
+        return [float(re.sub("[dD]", "e", word)) for word in words[:size]]
     except ValueError:
         raise ValueError(
             f"line {row + 1} must be {what}, {' or '.join(map(str, sizes))} numbers, got "

@@ -147,7 +147,7 @@ def write_tables(rows):
             hours = seconds * 10**power / 3600
             sizes = [f"{size * 10**power / 1e12:.2g} TB" for size in (pool, predictions)]
             table.writerow(
-                [f":math:`10^{{{power}}}`", f"{hours:,.0f}", f"{hours / 1000:.2g}", *sizes]
+                [f":math:`10^{{{power}}}`", f"{hours:,.0f}", f"{hours / 1000:,.1f}", *sizes]
             )
 
 

@@ -18,7 +18,7 @@ from ..models.reading import Found
 from ..structures import Failure, Structures, object_array
 from ..structures.ase import read_ase_database
 from ..structures.bounds import check_regular, expanded_name
-from ..structures.checking import as_crystal
+from ..structures.checking import as_crystal, id_of
 from ..structures.crystal_tables import find_crystals
 from ..structures.dictionaries import escaped
 from ..structures.documents import read_json_lines
@@ -278,6 +278,7 @@ def _open(id_, record):
         found = [(None, record)]
     for position, (own, item) in enumerate(found):
         within = id_ if len(found) == 1 else f"{id_}:{position}"
+        own = id_of(item) if own is None and beside is None else own
         fields = item if beside is None and isinstance(item, dict) else beside or {}
         yield escaped(str(within if own is None else own)), item, fields
 

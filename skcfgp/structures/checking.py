@@ -36,7 +36,7 @@ from .records import converted, has_crystal
 from .tables import records_of_frame
 from .typing import Crystals, OnError
 
-__all__ = ["as_crystal", "check_structures"]
+__all__ = ["as_crystal", "check_structures", "id_of"]
 
 #: Files that one job of `n_jobs` reads.
 FILES = 50
@@ -238,7 +238,7 @@ def _opened(items):
     """Open files, of which one may hold several crystals, and find the name of each item."""
     for label, item in items:
         if (path := _file_of(item)) is None:
-            own = _id_of(item) if is_number(label) else own_id(item)
+            own = id_of(item) if is_number(label) else own_id(item)
             yield Name(label if own is None else None, own), item
             continue
         told = item if isinstance(item, dict) else None
@@ -248,11 +248,11 @@ def _opened(items):
             yield name, found
 
 
-def _id_of(item):
+def id_of(item):
     """Return the id that a record, or a crystal, also one in a record, has of its own."""
     if isinstance(item, dict):
         inner = item.get("properties" if is_structure_dictionary(item) else "structure")
-        return own_id(item) or _id_of(inner)
+        return own_id(item) or id_of(inner)
     if is_atoms(item):
         return own_id(item.info)
     return own_id(item.properties) if isinstance(item, Structure | Crystal) else None
@@ -267,7 +267,7 @@ def _rows_of_file(label, path):
     except Exception as error:  # also those that no parser foresaw
         found.append((None, error))
     for position, (own, item) in enumerate(found):
-        own = _id_of(item) if own is None else own
+        own = id_of(item) if own is None else own
         yield Name(label, own, path, position if len(found) > 1 else None), item
 
 

@@ -11,7 +11,7 @@ from pymatgen.core import Structure
 
 from skcfgp.models.reading import read_files
 from skcfgp.screening.pool import Pool, read_records
-from skcfgp.structures import Crystal, structure_digest
+from skcfgp.structures import Crystal, check_structures, structure_digest
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,8 @@ def test_a_file_of_a_folder_may_hold_several_crystals_or_none(six, tmp_path):
     (tmp_path / "b.cif").write_text("data_broken")
     ((_, records),) = Pool(tmp_path).chunks(9)
     found = read_records(records)
-    assert found.ids.tolist() == [f"a:{i}" for i in range(6)] + ["b"]
+    assert found.ids.tolist() == [*(s.properties["material_id"] for s in six.values()), "b"]
+    assert found.ids.tolist() == check_structures(tmp_path, on_error="nan").ids.tolist()
     assert [failure.id for failure in found.failures] == ["b"]
 
 

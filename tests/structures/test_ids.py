@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
+from skcfgp.screening.pool import Pool, read_records
 from skcfgp.structures import Crystal, check_structures
 from skcfgp.structures.ids import IdFinder, Name, all_ids, own_id, stem
 
@@ -127,3 +128,8 @@ def test_a_structure_and_its_dictionary_have_one_id(tmp_path):
     for content in (record, [record], {"structure": record}):
         (tmp_path / "salt.json").write_text(json.dumps(content))
         assert check_structures([tmp_path / "salt.json"]).ids.tolist() == ["mp-1"]
+        ((_, records),) = Pool(tmp_path / "salt.json").chunks(5)
+        assert read_records(records).ids.tolist() == ["mp-1"]
+    (tmp_path / "salt.jsonl").write_text(json.dumps(record))
+    ((_, records),) = Pool(tmp_path / "salt.jsonl").chunks(5)
+    assert read_records(records).ids.tolist() == ["mp-1"]

@@ -20,10 +20,10 @@ from ..structures.ase import read_ase_database
 from ..structures.bounds import check_regular, expanded_name
 from ..structures.checking import as_crystal, id_of
 from ..structures.crystal_tables import find_crystals
-from ..structures.dictionaries import escaped
 from ..structures.documents import read_json_lines
 from ..structures.files import is_structure_file, read_structure_file, structure_files
 from ..structures.ids import Name, aliases, all_ids
+from ..structures.io import escaped
 from ..structures.outcomes import reason_of
 from ..structures.tables import CSV, HEADERLESS, PARQUET, read_table
 from ..structures.typing import FilePath

@@ -28,7 +28,6 @@ __all__ = [
     "ase_json_rows",
     "crystal_from_dictionary",
     "dictionary_of",
-    "escaped",
     "is_structure_dictionary",
     "row_of_ase",
 ]

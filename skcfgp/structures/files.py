@@ -12,9 +12,9 @@ from pathlib import Path
 from .ase import read_ase_database
 from .bounds import OPENERS, check_count, check_regular, expanded_name, read_bounded
 from .cif import read_cif
-from .dictionaries import escaped
 from .documents import read_json, read_json_lines
 from .ids import path_in
+from .io import escaped
 from .keys import PATH_KEYS
 from .vasp import read_poscar
 from .xyz import read_xyz

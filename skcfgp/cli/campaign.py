@@ -2,11 +2,11 @@
 
 import functools
 import json
-from itertools import takewhile
 from pathlib import Path
 
 import click
 
+from .goal import Goal, WithGoal
 from .model import OUT_HELP, SHARED, check_no_effect, check_recipe
 from .saved import labels_of_model, settings_of_model
 
@@ -57,44 +57,7 @@ def _opened(command):
     return FOLDER(opened)
 
 
-class _WithGoal(click.Command):
-    """Take ``--goal between A B`` as one value, quoted or not; A and B may be negative."""
-
-    def parse_args(self, ctx, args):
-        words, args = [*args], []
-        while words:
-            args.append(words.pop(0))
-            if args[-2:] == ["--goal", "between"] or args[-1] == "--goal=between":
-                limits = list(takewhile(_is_no_option, words[:2]))
-                args[-1], words = " ".join([args[-1], *limits]), words[len(limits) :]
-        return super().parse_args(ctx, args)
-
-
-def _is_no_option(word):
-    try:
-        float(word)  # may be negative
-    except ValueError:
-        return not word.startswith("-")
-    return True
-
-
-class _Goal(click.ParamType):
-    """A goal, checked before a missing argument, which may be among the words after 'between'."""
-
-    name = "goal"
-
-    def convert(self, value, param, ctx):
-        """Return the goal as it was given."""
-        from ..campaign.goals import parse_goal
-
-        try:
-            parse_goal(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        return value
-
-
-@campaign.command(cls=_WithGoal)
+@campaign.command(cls=WithGoal)
 @FOLDER
 @click.option("--pool", multiple=True, type=FILES, help=POOL_HELP)
 @click.option("--optimade", metavar="URL", help="OPTIMADE database to read instead of --pool.")
@@ -117,7 +80,7 @@ class _Goal(click.ParamType):
 @SHARED["columns"]
 @click.option(
     "--goal",
-    type=_Goal(),
+    type=Goal(),
     default="explore",
     show_default=True,
     help="What the labels are for: explore (know the property everywhere), maximize, minimize, or "

@@ -1,0 +1,44 @@
+"""The option ``--goal``, whose value may be three words."""
+
+from itertools import takewhile
+
+import click
+
+__all__ = ["Goal", "WithGoal"]
+
+
+class WithGoal(click.Command):
+    """Take ``--goal between A B`` as one value, quoted or not; A and B may be negative."""
+
+    def parse_args(self, ctx, args):
+        words, args = [*args], []
+        while words:
+            args.append(words.pop(0))
+            if args[-2:] == ["--goal", "between"] or args[-1] == "--goal=between":
+                limits = list(takewhile(_is_no_option, words[:2]))
+                args[-1], words = " ".join([args[-1], *limits]), words[len(limits) :]
+        return super().parse_args(ctx, args)
+
+
+def _is_no_option(word):
+    try:
+        float(word)  # may be negative
+    except ValueError:
+        return not word.startswith("-")
+    return True
+
+
+class Goal(click.ParamType):
+    """A goal, checked before a missing argument, which may be among the words after 'between'."""
+
+    name = "goal"
+
+    def convert(self, value, param, ctx):
+        """Return the goal as it was given."""
+        from ..campaign.goals import parse_goal
+
+        try:
+            parse_goal(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return value

@@ -11,6 +11,7 @@ class WithGoal(click.Command):
     """Take ``--goal between A B`` as one value, quoted or not; A and B may be negative."""
 
     def parse_args(self, ctx, args):
+        """Join the words of a goal, and parse the arguments."""
         words, args = [*args], []
         while words:
             args.append(words.pop(0))

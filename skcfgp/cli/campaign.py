@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from .goal import Goal, WithGoal
 from .model import OUT_HELP, SHARED, check_no_effect, check_recipe
 from .saved import labels_of_model, settings_of_model
+from .values import Goal, WithGoal, json_object
 
 __all__ = ["campaign"]
 
@@ -153,7 +153,7 @@ def init(folder, pool, optimade, question, query, model, **options):
     if query is not None:
         from ..structures import read_materials_project
 
-        pool = read_materials_project(_json_object(query), cache_dir=folder / "materials-project")
+        pool = read_materials_project(json_object(query), cache_dir=folder / "materials-project")
     state = Campaign.init(folder, pool, **options).state()
     for refused in state.refused:
         click.echo(f"refused: {refused['name']}: {refused['reason']}", err=True)
@@ -167,18 +167,6 @@ def init(folder, pool, optimade, question, query, model, **options):
     click.echo(f"next: skcfgp campaign suggest {folder} -n {min(10, len(state.ids))} --out jobs")
     if state.refused or state.refused_labels:
         raise click.exceptions.Exit(1)
-
-
-def _json_object(text):
-    try:
-        if isinstance(found := json.loads(text), dict):
-            return found
-        problem = f"got {text!r}"
-    except ValueError as error:
-        problem = f"got {text!r}: {error}"
-    raise click.UsageError(
-        f'expected a JSON object of search terms, such as \'{{"elements": ["N"]}}\', {problem}'
-    )
 
 
 @campaign.command()

@@ -1,10 +1,11 @@
-"""The option ``--goal``, whose value may be three words."""
+"""Values of options that are more than a word or a number."""
 
+import json
 from itertools import takewhile
 
 import click
 
-__all__ = ["Goal", "WithGoal"]
+__all__ = ["Goal", "WithGoal", "json_object"]
 
 
 class WithGoal(click.Command):
@@ -43,3 +44,16 @@ class Goal(click.ParamType):
         except ValueError as error:
             self.fail(str(error), param, ctx)
         return value
+
+
+def json_object(text):
+    """Read the search terms of a database."""
+    try:
+        if isinstance(found := json.loads(text), dict):
+            return found
+        problem = f"got {text!r}"
+    except ValueError as error:
+        problem = f"got {text!r}: {error}"
+    raise click.UsageError(
+        f'expected a JSON object of search terms, such as \'{{"elements": ["N"]}}\', {problem}'
+    )

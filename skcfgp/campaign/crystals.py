@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Composition
 
-from ..structures import check_structures
+from ..structures import Structures, check_structures
 from ..structures.compositions import check_same_compound, digest_of, is_formula
 from ..structures.crystal_tables import read_crystals
 from ..structures.files import is_structure_file
@@ -188,8 +188,13 @@ def _read_frame(frame, column, pool):
     rows = frame.to_dict("records")
     named = zip(map(own_id, rows), frame.index, strict=True)
     ids = all_ids([Name(label if own is None else None, own) for own, label in named])
-    for position, (id_, row) in enumerate(zip(ids, rows, strict=True)):
-        _append_one(pool, id_, frame.iloc[[position]], row.pop(column), row)
+    items = [row.pop(column) for row in rows]
+    if not any(isinstance(item, str | Path) for item in items):  # each is one crystal
+        found = _check(frame, pool)
+        return _append_found(pool, Structures(found.structures, ids, found.failures), rows)
+    for position, (id_, item, row) in enumerate(zip(ids, items, rows, strict=True)):
+        _append_one(pool, id_, frame.iloc[[position]], item, row)
+    return None
 
 
 def _append_one(pool, id_, frame, item, columns):

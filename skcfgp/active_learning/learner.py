@@ -16,8 +16,6 @@ from ..query import recommended
 from ..query.modal import OneQuery, stack_rows
 from ..structures.typing import ArrayLike, Estimator, Rows, Self
 
-__all__ = ["ActiveLearner"]
-
 
 class ActiveLearner(OneQuery, _ModALActiveLearner):
     """An active learner: an estimator, a query strategy and the labels so far.

@@ -33,8 +33,6 @@ from ..query.modal import take_rows
 from ..structures.typing import ArrayLike, Estimator, RandomState, Rows
 from .learner import ActiveLearner
 
-__all__ = ["simulate"]
-
 #: Largest matrix, in bytes, that is held to compute all cycles at once.
 MAX_BYTES = 2**31
 

@@ -17,8 +17,6 @@ from scipy.stats import binomtest, norm, t
 from ..structures.typing import ArrayLike, DataFrame, Distribution, FloatArray
 from .common import check_column, check_predictions, check_probability, check_std
 
-__all__ = ["LEVELS", "as_distribution", "coverage_by_level", "crps", "pit_values", "two_sigma_std"]
-
 #: Probabilities of central intervals at which coverage is reported.
 LEVELS = (0.5, 0.68, 0.8, 0.9, 0.95, 0.99)
 

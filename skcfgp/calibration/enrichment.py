@@ -16,8 +16,6 @@ from ..structures import Crystal, check_structures
 from ..structures.typing import ArrayLike, Crystals, DataFrame
 from .common import check_count, check_predictions
 
-__all__ = ["error_enrichment"]
-
 #: Tolerance, in angstrom, of the space group of a prototype; the Materials Project's.
 SYMPREC = 0.1
 

@@ -8,8 +8,6 @@ from sklearn.utils import check_consistent_length
 from ..gaussian_process.common import check_mask
 from .score_distributions import MIN_SCORES
 
-__all__ = ["ExchangeabilityWarning", "exchangeable_rows"]
-
 
 class ExchangeabilityWarning(UserWarning):
     """The calibration uses labels that were chosen by a query."""

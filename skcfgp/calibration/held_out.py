@@ -19,8 +19,6 @@ from .common import check_count
 from .predictive import predict_with_std
 from .score_distributions import METHODS
 
-__all__ = ["by_folds", "check_parameters", "label_std_param", "leave_one_out", "take_prefit"]
-
 
 def check_parameters(model, source):
     """Check those of a `CalibratedRegressor` that do not depend on the rows."""

@@ -14,19 +14,6 @@ from ..structures.typing import ArrayLike, Distribution, FloatArray
 from .common import check_count, check_predictions, check_std, mean_of_ties
 from .distribution_metrics import as_distribution, crps, pit_values, wilson
 
-__all__ = [
-    "calibration_curve",
-    "coverage",
-    "coverage_interval",
-    "crps_gaussian",
-    "dispersion",
-    "ence",
-    "mean_squared_z",
-    "miscalibration_area",
-    "negative_log_likelihood",
-    "sharpness",
-]
-
 
 def coverage(y_true: ArrayLike, y_pred: ArrayLike, y_std: ArrayLike, n_sigma: float = 2.0) -> float:
     """Fraction of rows with an error of at most `n_sigma` standard deviations.

@@ -9,8 +9,6 @@ import numpy as np
 from ..structures.typing import ArrayLike, Distribution, FloatArray
 from .common import check_column
 
-__all__ = ["ExpectedCounts", "condition_probability", "expected_counts"]
-
 
 class ExpectedCounts(NamedTuple):
     """Expected numbers of crystals that meet a condition.

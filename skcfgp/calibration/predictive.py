@@ -12,8 +12,6 @@ from ..gaussian_process.common import last_step
 from ..gaussian_process.regressor import SMALLEST_STD
 from ..structures.typing import Distribution, Estimator, FloatArray, Rows
 
-__all__ = ["predict_distribution", "predict_with_std"]
-
 
 def predict_distribution(model: Estimator, X: Rows) -> Distribution:
     """Predict the distribution of each label, by any fitted model that has an error bar.

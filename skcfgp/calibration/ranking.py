@@ -8,8 +8,6 @@ from scipy.stats import spearmanr
 from ..structures.typing import ArrayLike, FloatArray
 from .common import check_predictions, mean_of_ties
 
-__all__ = ["ause", "error_decay_curve", "spearman"]
-
 
 def spearman(y_true: ArrayLike, y_pred: ArrayLike, y_std: ArrayLike) -> float:
     """Correlate the ranks of standard deviation and absolute error (Spearman).

@@ -41,8 +41,6 @@ from .repeats import distinct_rows, folds_of_distinct_rows
 from .score_distributions import conformal_bound, fit_scores, rescaled
 from .z_scores import LocalScale, smallest_std, z_scores
 
-__all__ = ["CalibratedRegressor"]
-
 
 class CalibratedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     """Correct the error bars of a regressor, and give predictive distributions and intervals.

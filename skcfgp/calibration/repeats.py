@@ -9,8 +9,6 @@ from sklearn.model_selection import KFold
 
 from ..gaussian_process.equal_rows import equal_rows
 
-__all__ = ["distinct_rows", "folds_of_distinct_rows"]
-
 #: Distance of equal rows, relative to their norm.
 ROUNDING = 1e-6
 

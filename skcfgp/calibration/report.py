@@ -25,8 +25,6 @@ from .distribution_metrics import (
 from .ranking import ause, spearman
 from .resampling import calibrated_reference, mean_squared_z_interval
 
-__all__ = ["UncertaintyReport", "uncertainty_report"]
-
 #: Title of each metric, and whether it has the unit of y.
 METRICS = {
     "mae": ("MAE", True),

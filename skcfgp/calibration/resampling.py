@@ -11,8 +11,6 @@ from scipy.stats import bootstrap
 from ..structures.typing import ArrayLike, Distribution, FloatArray, RandomState
 from .common import check_count, check_predictions, check_probability, check_std
 
-__all__ = ["calibrated_reference", "mean_squared_z_interval"]
-
 #: Number of values that the bootstrap holds at once, 80 MB.
 BATCH = 10**7
 

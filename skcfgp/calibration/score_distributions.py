@@ -12,8 +12,6 @@ from scipy.optimize import minimize
 from scipy.special import digamma, gammaln
 from scipy.stats import norm, rv_continuous, t
 
-__all__ = ["METHODS", "FewScoresWarning", "conformal_bound", "fit_scores", "rescaled"]
-
 #: With fewer scores their scale has a standard error of more than 20 %, 1 / sqrt(2 n).
 MIN_SCORES = 12
 

@@ -27,8 +27,6 @@ from .distribution_metrics import two_sigma_std
 from .predictive import predict_distribution
 from .transformed_distribution import TransformedDistribution, domain_of_inverse, slope
 
-__all__ = ["MonotoneTargetRegressor", "exp10"]
-
 
 def exp10(x):
     """Return 10 to the power of x."""

@@ -9,8 +9,6 @@ import numpy as np
 
 from ..structures.typing import ArrayLike, Distribution, FloatArray, RandomState
 
-__all__ = ["TransformedDistribution", "domain_of_inverse", "slope"]
-
 #: Step of the numerical derivative, relative to the value; its error is of the fourth order.
 STEP = 1e-3
 

@@ -5,8 +5,6 @@ from .prequential import compare, std_of
 from .results import Checked
 from .settings import check_settings, versions
 
-__all__ = ["add_crystals", "begin"]
-
 
 def begin(store, pool, labelled, settings):
     """Begin a campaign; see `Campaign.init`."""

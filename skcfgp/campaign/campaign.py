@@ -17,8 +17,6 @@ from .results import Result, TellResult, read_results, results_of
 from .store import Event, Store
 from .telling import take_in
 
-__all__ = ["Campaign"]
-
 
 class Campaign(CampaignReader):
     """A laboratory campaign in a folder.

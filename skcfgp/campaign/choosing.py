@@ -6,8 +6,6 @@ from .goals import AIMS, recommended_for
 from .model import make_model
 from .settings import WITHOUT_MODEL
 
-__all__ = ["choose", "draw", "strategy_of"]
-
 #: With fewer labels what is labelled first is designed, since lengths cannot be searched for.
 N_FIRST = 10
 

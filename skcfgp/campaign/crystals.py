@@ -20,16 +20,6 @@ from ..structures.tables import Refusal, as_pandas
 from .results import check_results, find_value_column, result_of_row, results_of
 from .state import State
 
-__all__ = [
-    "Pool",
-    "check_labelled",
-    "cost_column",
-    "costs_of",
-    "numbers_of",
-    "read_labelled",
-    "read_pool",
-]
-
 #: Bounds of a cost, this and its inverse, so that sums and quotients are finite.
 LARGEST_COST = 1e30
 

@@ -14,8 +14,6 @@ from .goals import parse_goal
 from .monitoring import stored_rule
 from .settings import RECIPES, STRATEGIES
 
-__all__ = ["DamagedCampaignError", "check_order", "event_content", "feature_rows"]
-
 #: Reals, and None too.
 REAL, MAYBE = "a finite number", "a finite number or null"
 PAIR, TEXT, MAYBE_TEXT = "two finite numbers", "a text", "a text or null"

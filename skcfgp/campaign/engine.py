@@ -19,8 +19,6 @@ from .monitoring import expected_error, measured_gain
 from .prediction import Predictor
 from .scale import gain_in_unit, in_unit, learnt, learnt_goal, learnt_std
 
-__all__ = ["MIN_LABELS", "Engine", "record_computed"]
-
 #: Times that something is computed while others may write; after that they wait for it.
 ATTEMPTS = 3
 

@@ -10,8 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["AIMS", "Goal", "best_so_far", "outlook", "parse_goal", "recommended_for"]
-
 #: Strategies that look for the best label, and the one that looks for a border.
 BEST = (
     "expected_improvement",

@@ -11,8 +11,6 @@ import warnings
 
 from ..structures.io import atomic_write, csv_text
 
-__all__ = ["Batch", "job_names"]
-
 FORMATS = ("cif", "poscar")
 
 #: Longer names are cut: file systems take 255 bytes, some tools less.

@@ -6,8 +6,6 @@ import numpy as np
 
 from .damage import DamagedCampaignError, feature_rows
 
-__all__ = ["details", "insert_crystals", "read_arrays", "read_structures"]
-
 
 def insert_crystals(connection, event, pool, costs, features, first=0):
     """Write crystals that came in with an event, from position `first` on."""

@@ -13,18 +13,6 @@ from functools import cache
 
 import numpy as np
 
-__all__ = [
-    "MIN_SEARCH",
-    "check_network",
-    "choose_kernel",
-    "compute_features",
-    "make_model",
-    "one_blas_thread",
-    "searched_kernel",
-    "searched_labels",
-    "takes_formulas",
-]
-
 #: With fewer labels the lengths are median distances, and nothing is searched for. From ten labels
 #: on the search by leave-one-out predictions has the smaller errors, see docs/active_learning.rst;
 #: so it begins where the design of the first labels ends.

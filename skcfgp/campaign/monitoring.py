@@ -10,8 +10,6 @@ import numpy as np
 
 from .prequential import rescaling
 
-__all__ = ["Rule", "StoppedError", "expected_error", "measured_gain", "parse_rule", "rules_met"]
-
 N_RESAMPLES = 1000
 
 _NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?inf)"

@@ -12,8 +12,6 @@ import numpy as np
 
 from .model import make_model, one_blas_thread, searched_kernel
 
-__all__ = ["Predictor", "intervals"]
-
 
 class Predictor:
     """The calibrated model after all labels.

@@ -12,17 +12,6 @@ import numpy as np
 
 from .scale import learnt, learnt_std
 
-__all__ = [
-    "ALARM_MIN",
-    "alarm",
-    "compare",
-    "compared",
-    "learnt_labels",
-    "pit_values",
-    "rescaling",
-    "std_of",
-]
-
 #: Number of labels with a prediction from which there can be an alarm.
 ALARM_MIN = 20
 

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from .store import Event
 
 
-__all__ = ["CampaignReader"]
-
-
 class CampaignReader:
     """The verbs of a `Campaign` that change nothing."""
 

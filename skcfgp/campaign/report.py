@@ -17,8 +17,6 @@ from .settings import versions
 from .tables import export_table
 from .wording import estimate_rows, goal_lines, what_happened, why
 
-__all__ = ["write_report"]
-
 #: Number of crystals in the queue, and of those in it that would be suggested next.
 N_QUEUE, N_NEXT = 100, 10
 

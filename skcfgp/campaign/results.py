@@ -19,17 +19,6 @@ from ..structures.keys import (
 from ..structures.numbers import is_numeric, read_std, read_value
 from ..structures.tables import Refusal, read_table
 
-__all__ = [
-    "RefusedRowsError",
-    "Result",
-    "TellResult",
-    "check_results",
-    "find_value_column",
-    "read_results",
-    "result_of_row",
-    "results_of",
-]
-
 #: Columns that name the crystal of a row.
 NAMES = (*KEYS, *PATH_KEYS)
 

@@ -9,8 +9,6 @@ import numpy as np
 
 from .goals import Goal
 
-__all__ = ["gain_in_unit", "in_unit", "learnt", "learnt_goal", "learnt_std", "learnt_unit"]
-
 
 def learnt(values, settings):
     """Return what is learnt of labels."""

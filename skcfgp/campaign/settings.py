@@ -8,8 +8,6 @@ from ..structures.io import installed_versions
 from .goals import AIMS, parse_goal
 from .monitoring import parse_rule
 
-__all__ = ["RECIPES", "STRATEGIES", "WITHOUT_MODEL", "check_settings", "versions"]
-
 RECIPES = ("recommended", "paper", "paper values", "composition")
 
 #: Strategies of `skcfgp.query` that need no labels.

@@ -10,9 +10,6 @@ if TYPE_CHECKING:
     from .store import Event
 
 
-__all__ = ["State", "replay"]
-
-
 @dataclass
 class State:
     """A campaign at one moment.

@@ -18,8 +18,6 @@ from typing import Any, NamedTuple
 from .damage import DamagedCampaignError, check_order, event_content
 from .state import replay
 
-__all__ = ["FILE_NAME", "MIGRATIONS", "Event", "Ledger", "Store"]
-
 FILE_NAME = "campaign.sqlite"
 
 #: Marks the file, in its header, as a campaign.

@@ -9,8 +9,6 @@ from .monitoring import rules_met
 from .scale import in_unit
 from .settings import versions
 
-__all__ = ["check_n", "make_suggestion", "record_suggestion"]
-
 
 def check_n(n, state):
     """Raise if the pool has not that many crystals."""

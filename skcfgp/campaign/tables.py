@@ -10,15 +10,6 @@ from .prequential import ALARM_MIN, rescaling
 from .scale import in_unit
 from .suggestion import check_n
 
-__all__ = [
-    "check_table",
-    "export_table",
-    "plan_table",
-    "predict_all",
-    "record_predictions",
-    "write_table",
-]
-
 
 def predict_all(ledger, engine, rescale=False, coverage=0.95):
     """Predict what `Campaign.predict` returns; the second result is what is to be recorded.

@@ -3,8 +3,6 @@
 from .prequential import alarm, compare
 from .results import RefusedRowsError, TellResult, check_results
 
-__all__ = ["take_in"]
-
 
 def take_in(store, results, refused, replace, source):
     """Write results in one transaction; RefusedRowsError if some were refused, now or before."""

@@ -4,15 +4,6 @@ import math
 
 from .scale import learnt_unit
 
-__all__ = [
-    "estimate_rows",
-    "goal_lines",
-    "status_lines",
-    "what_happened",
-    "what_was_written",
-    "why",
-]
-
 _REASONS = {
     "initial_design": "tells most about the others, before there are labels to learn from",
     "integrated_variance": "tells most about the others",

@@ -10,8 +10,6 @@ from .model import OUT_HELP, SHARED, check_no_effect, check_recipe
 from .saved import labels_of_model, settings_of_model
 from .values import Goal, WithGoal, json_object
 
-__all__ = ["campaign"]
-
 FOLDER = click.argument("folder", metavar="NAME", type=click.Path(path_type=Path))
 FILES = click.Path(path_type=Path)
 POOL_HELP = (

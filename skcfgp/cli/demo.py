@@ -32,8 +32,6 @@ from ..models import make_cfgp, unseen_mask
 from ..network import load_network
 from ..query import max_std, random_sampling
 
-__all__ = ["Demo", "run_demo"]
-
 WEIGHTS = "formation_energy_1800"
 RECOMMENDED = "recommended pipeline"
 

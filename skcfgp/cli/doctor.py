@@ -11,8 +11,6 @@ from packaging.requirements import Requirement
 
 from .. import __version__
 
-__all__ = ["Finding", "examine", "write_report"]
-
 #: Largest rounding difference of the same network in single precision.
 TOLERANCE = 1e-4
 

@@ -8,8 +8,6 @@ import click
 from .labels import fit_labels, read_labels, training_of
 from .model import check_recipe, label_options, unusable
 
-__all__ = ["fit"]
-
 
 @click.command()
 @click.argument("labelled", type=click.Path(path_type=Path, exists=True))

@@ -4,8 +4,6 @@ import os
 
 import click
 
-__all__ = ["check_output", "make_folder"]
-
 
 def make_folder(path):
     """Create a folder and check that it is writable, before any work is done."""

@@ -5,8 +5,6 @@ import sys
 import threading
 from contextlib import contextmanager
 
-__all__ = ["interruptible"]
-
 
 @contextmanager
 def interruptible():

@@ -4,8 +4,6 @@ import sys
 
 import click
 
-__all__ = ["SHOWN", "fit_labels", "read_labels", "say", "say_step", "training_of"]
-
 #: Refused rows that are printed.
 SHOWN = 20
 

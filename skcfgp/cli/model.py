@@ -12,24 +12,6 @@ from click.core import ParameterSource
 from .labels import SHOWN, fit_labels, read_labels, say, say_step
 from .saved import answers_of, check_agrees, check_takes_crystals
 
-__all__ = [
-    "MODEL_NAMES",
-    "OUT_HELP",
-    "SHARED",
-    "check_model_options",
-    "check_no_effect",
-    "check_recipe",
-    "columns_of",
-    "fit_model",
-    "label_options",
-    "model_options",
-    "predict_found",
-    "read_crystals",
-    "say_unused",
-    "split_names",
-    "unusable",
-]
-
 #: Crystals that are predicted at a time; those that are finished survive an error.
 PART = 500
 

@@ -14,8 +14,6 @@ from .model import (
     unusable,
 )
 
-__all__ = ["keep_in", "predict", "write"]
-
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))

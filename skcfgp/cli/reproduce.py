@@ -6,8 +6,6 @@ import click
 
 from .folders import make_folder
 
-__all__ = ["reproduce"]
-
 
 @click.command()
 @click.option(

@@ -3,14 +3,6 @@
 import click
 from click.core import ParameterSource
 
-__all__ = [
-    "answers_of",
-    "check_agrees",
-    "check_takes_crystals",
-    "labels_of_model",
-    "settings_of_model",
-]
-
 #: Options that a saved model answers, by the names of their parameters.
 ANSWERED = ("target", "unit", "recipe", "weights", "layer", "estimates", "columns", "log")
 

@@ -20,8 +20,6 @@ from .model import (
     unusable,
 )
 
-__all__ = ["screen"]
-
 IN_FOLDER = "without --out FOLDER"
 
 

@@ -5,8 +5,6 @@ from itertools import takewhile
 
 import click
 
-__all__ = ["Goal", "WithGoal", "json_object"]
-
 
 class WithGoal(click.Command):
     """Take ``--goal between A B`` as one value, quoted or not; A and B may be negative."""

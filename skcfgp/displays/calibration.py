@@ -12,8 +12,6 @@ from ..calibration.distribution_metrics import LEVELS
 from ..structures.typing import ArrayLike, Distribution, FloatArray, Self
 from ._base import Axes, Display, FromEstimatorMixin, Style, line_style
 
-__all__ = ["CalibrationCurveDisplay", "PITHistogramDisplay"]
-
 #: Axis labels of each form.
 FORMS = {
     "interval": ("probability of a central interval", "fraction of crystals inside"),

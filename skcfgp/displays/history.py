@@ -13,8 +13,6 @@ from ._base import Axes, Display, Style, axis_label, quantity
 if TYPE_CHECKING:
     from ..features import MEGNetFeaturizer
 
-__all__ = ["TrainingHistoryDisplay"]
-
 
 class TrainingHistoryDisplay(Display):
     """Training and validation error of each epoch, as figure 6 of the paper.

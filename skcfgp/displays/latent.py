@@ -10,8 +10,6 @@ from ..calibration.common import check_column
 from ..structures.typing import ArrayLike, Estimator, FloatArray, RandomState, Rows, Self
 from ._base import Axes, Display, Style, axis_label
 
-__all__ = ["LatentMapDisplay"]
-
 
 class LatentMapDisplay(Display):
     """Map of latent vectors by t-SNE, coloured by the target, as figure 2 of the paper.

@@ -10,8 +10,6 @@ import numpy as np
 from ..structures.typing import DataFrame, Self
 from ._base import Axes, Display, Style, axis_label, line_style
 
-__all__ = ["LearningCurveDisplay"]
-
 METRICS = {
     "mae_test": "MAE on the fixed test set",
     "mae_pool": "MAE on the remaining pool",

@@ -11,8 +11,6 @@ from sklearn.utils import check_random_state
 from ..structures.typing import RandomState, Self
 from ._base import Axes, PredictionDisplay, Style, axis_label, quantity
 
-__all__ = ["ErrorBarDisplay", "ParityDisplay", "ResidualDisplay"]
-
 KINDS = ("auto", "errorbar", "points", "density")
 #: Default options of the line of perfect predictions.
 DIAGONAL = {"color": "k", "lw": 1, "ls": "--"}

@@ -20,15 +20,6 @@ from ..structures.outcomes import (
 )
 from ..structures.typing import ArrayLike, Crystals, ObjectArray, OnError, Self
 
-__all__ = [
-    "CrystalInputMixin",
-    "CrystalReader",
-    "CrystalTransformerMixin",
-    "check_labels",
-    "read_crystals",
-    "unnamed_columns",
-]
-
 
 class CrystalInputMixin:
     """Tags of an estimator whose X is a sequence of crystals, not a table of numbers."""

@@ -28,8 +28,6 @@ from .base import CrystalTransformerMixin
 from .progress import tqdm
 from .store import DiskStore, look_up, memory
 
-__all__ = ["CalculatorFeaturizer"]
-
 PROPERTIES = ("energy_per_atom", "bulk_modulus", "volume_per_atom")
 
 #: Crystals that one job of `n_jobs` takes, with a calculator of its own.

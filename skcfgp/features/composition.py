@@ -18,8 +18,6 @@ from ..structures.elements import PROPERTIES, atomic_masses, element_properties
 from ..structures.typing import OnError
 from .base import CrystalTransformerMixin
 
-__all__ = ["GROUPS", "CompositionFeaturizer"]
-
 #: Groups of columns.
 GROUPS = ("fractions", "mean", "deviation", "minimum", "maximum", "cell", "size")
 

@@ -21,8 +21,6 @@ from .base import CrystalTransformerMixin, check_labels
 from .progress import tqdm
 from .store import DiskStore, look_up, memory
 
-__all__ = ["LAYERS", "LeakageWarning", "MEGNetFeaturizer"]
-
 #: Layers by role, in the order in which a crystal passes through them.
 LAYERS = ("set2set", "readout_0", "readout_1")
 

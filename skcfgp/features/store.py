@@ -12,8 +12,6 @@ from threading import Lock
 
 import numpy as np
 
-__all__ = ["DiskStore", "MemoryStore", "look_up", "memory"]
-
 #: Bytes of a vector in memory besides its numbers: array, key and entry of the dictionary.
 OVERHEAD = 360
 

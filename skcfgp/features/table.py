@@ -18,8 +18,6 @@ from ..structures.tables import as_pandas
 from ..structures.typing import OnError
 from .base import CrystalTransformerMixin, unnamed_columns
 
-__all__ = ["TableReader"]
-
 
 class TableReader(CrystalTransformerMixin, BaseEstimator):
     """Read and check a table of crystals and numbers.

@@ -8,16 +8,6 @@ from scipy.linalg import LinAlgError
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import validate_data
 
-__all__ = [
-    "check_label_std",
-    "check_noise",
-    "check_rows",
-    "check_rows_and_labels",
-    "explain_not_positive_definite",
-    "warn_conflicting_labels",
-    "warn_large_label_std",
-]
-
 #: Ratio of typical standard error and standard deviation of the labels that does not come by chance
 #: with this number of labels, even if they are nothing but noise.
 LARGE, MANY = 3.0, 12

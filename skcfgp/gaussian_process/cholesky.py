@@ -3,8 +3,6 @@
 import numpy as np
 from scipy.linalg import LinAlgError, cholesky, lapack
 
-__all__ = ["GrowingCholesky", "factor_again"]
-
 
 class GrowingCholesky:
     """Lower factor L of K = L L', kept in storage that is larger than it.

@@ -6,8 +6,6 @@ from sklearn.utils import gen_batches
 from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
-__all__ = ["in_chunks"]
-
 #: Larger arrays are slower: the allocator asks the system for their pages anew each time.
 CHUNK_BYTES = 2**25
 

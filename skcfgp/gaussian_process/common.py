@@ -4,8 +4,6 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils import column_or_1d
 
-__all__ = ["check_mask", "label_scale", "last_step", "last_step_input", "unit_of_process"]
-
 #: Labels whose standard deviation is this part of the largest are equal but for rounding.
 ROUNDING = 10 * np.finfo(float).eps
 

@@ -12,8 +12,6 @@ from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Product
 
 from ..kernels import Laplacian, OnColumns
 
-__all__ = ["LENGTH_LIMIT", "covariance_of", "is_quick"]
-
 #: Largest length scale of a search, in median distances.
 LENGTH_LIMIT = 1000.0
 

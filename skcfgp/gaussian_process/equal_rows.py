@@ -4,8 +4,6 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import radius_neighbors_graph
 
-__all__ = ["equal_rows"]
-
 #: Distance of equal rows, in standard deviations of each column.
 TOLERANCE = 1e-6
 

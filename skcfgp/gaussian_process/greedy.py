@@ -12,12 +12,6 @@ from sklearn.utils import gen_batches
 
 from .posterior import PoolPosterior
 
-__all__ = [
-    "IntegratedVariance",
-    "first_of_largest",
-    "largest_first",
-]
-
 #: Picks between two updates of the whole covariance.
 BLOCK = 64
 

@@ -15,8 +15,6 @@ from .greedy import FALLEN, first_of_largest
 from .posterior import shrink
 from .succession import Succession
 
-__all__ = ["IntegratedSuccession"]
-
 #: Rows of W that are worked out at a time.
 LISTED = 128
 

@@ -11,8 +11,6 @@ import numpy as np
 from scipy.linalg import blas, lapack
 from scipy.spatial.distance import squareform
 
-__all__ = ["Objective", "leave_one_out", "log_marginal_likelihood"]
-
 
 class Objective:
     """The value at theta, and its gradient, for the result of `covariance_of`.

@@ -22,8 +22,6 @@ from .chunking import in_chunks
 from .common import label_scale
 from .regressor import GaussianProcessRegressor
 
-__all__ = ["PoolPosterior", "as_process", "shrink"]
-
 #: Rows of a matrix that are moved at a time when points are let go.
 ROWS_MOVED = 64
 

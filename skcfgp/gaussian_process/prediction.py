@@ -7,8 +7,6 @@ import numpy as np
 from ..kernels import Laplacian
 from .chunking import in_chunks
 
-__all__ = ["predict_rows"]
-
 
 def predict_rows(gp, X, return_std, return_cov):
     """Predict the mean and, if asked for, the standard deviation or the covariance of rows."""

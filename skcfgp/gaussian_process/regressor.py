@@ -36,8 +36,6 @@ from .prediction import predict_rows
 from .search import find_hyperparameters
 from .warm_start import learnt_anew, recipe, rows_to_append
 
-__all__ = ["GaussianProcessRegressor"]
-
 #: A process without noise has a standard deviation of 0 on its rows; a distribution needs a width.
 SMALLEST_STD = 1e-100
 

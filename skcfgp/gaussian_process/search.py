@@ -20,8 +20,6 @@ from .common import check_mask
 from .covariance import LENGTH_LIMIT, covariance_of, is_quick
 from .objectives import Objective
 
-__all__ = ["find_hyperparameters"]
-
 OBJECTIVES = ("marginal_likelihood", "leave_one_out")
 
 _FEW_ROWS = 250  # rows of the first search

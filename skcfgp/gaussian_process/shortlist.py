@@ -13,8 +13,6 @@ import numpy as np
 from .greedy import TIE, first_of_largest
 from .posterior import PoolPosterior
 
-__all__ = ["shortlist_picks"]
-
 logger = logging.getLogger(__name__)
 
 

@@ -14,8 +14,6 @@ from scipy.linalg import blas
 from .greedy import TIE, first_of_largest
 from .posterior import PoolPosterior
 
-__all__ = ["Block", "Succession", "greedy_picks", "room"]
-
 #: Points whose covariances with all others are held.
 LISTED = 256
 

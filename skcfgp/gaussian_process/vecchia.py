@@ -23,8 +23,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..structures.typing import ArrayLike, FloatArray, Predicted, RandomState, Self
 from .chunking import in_chunks
 
-__all__ = ["VecchiaGaussianProcessRegressor"]
-
 #: Added to the diagonal, relative to the variance: keeps the matrix positive definite when a row
 #: repeats.
 JITTER = 1e-10

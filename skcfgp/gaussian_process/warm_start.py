@@ -3,8 +3,6 @@
 import numpy as np
 from sklearn import clone
 
-__all__ = ["learnt_anew", "recipe", "rows_to_append"]
-
 
 def recipe(gp):
     """Return the settings that determine the hyper-parameters, besides the rows."""

@@ -11,8 +11,6 @@ import numpy as np
 
 from ..structures.bounds import check_count
 
-__all__ = ["arrays_from_bytes", "arrays_to_bytes"]
-
 #: Arrays with fewer numbers are stored as they are.
 SMALL = 1000
 

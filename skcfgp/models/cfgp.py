@@ -22,8 +22,6 @@ from ..kernels import Laplacian, OnColumns
 from ..structures.typing import FilePath, OnError, RandomState
 from .pipeline import CrystalPipeline
 
-__all__ = ["PAPER_KERNEL", "RECIPES", "make_cfgp"]
-
 RECIPES = ("recommended", "paper", "paper values", "composition")
 
 #: What the recipes with composition know of it; a formula has no cell.

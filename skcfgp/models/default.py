@@ -10,8 +10,6 @@ from .cfgp import make_cfgp
 from .persistence import OtherVersionWarning, read_model
 from .predictor import unseen_mask
 
-__all__ = ["BUNDLED_MODEL", "fit_bundled", "fit_predictor"]
-
 #: Networks of `fit_predictor`: for the user's labels, and for the bundled ones.
 PUBLISHED, BUNDLED = "Eform_MP_2019", "formation_energy_1800"
 

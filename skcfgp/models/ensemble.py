@@ -14,8 +14,6 @@ from ..features.base import CrystalInputMixin, read_crystals
 from ..structures.typing import ArrayLike, Crystals, FloatArray, Predicted, RandomState, Self
 from .megnet import MEGNetRegressor
 
-__all__ = ["MEGNetEnsemble"]
-
 
 class MEGNetEnsemble(CrystalInputMixin, RegressorMixin, BaseEstimator):
     """Predict the mean and the spread of several networks.

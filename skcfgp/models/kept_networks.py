@@ -7,8 +7,6 @@ import numpy as np
 from ..network import BUNDLED, load_network, save_network
 from .model_folders import one_line
 
-__all__ = ["describe_network", "load_described", "network_path", "save_described"]
-
 
 def network_path(folder, number):
     """Return the path of a network by its number."""

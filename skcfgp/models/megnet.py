@@ -30,8 +30,6 @@ from ..structures.typing import (
     Self,
 )
 
-__all__ = ["MEGNetRegressor"]
-
 
 class MEGNetRegressor(CrystalInputMixin, RegressorMixin, BaseEstimator):
     """Predict a property of crystals by a MEGNet's own readout.

@@ -3,8 +3,6 @@
 It is Markdown, with the headings of skops' cards.
 """
 
-__all__ = ["card_text", "errors_of"]
-
 METHODS = {
     None: "None: the standard deviation of the process itself.",
     "student_t": "Student-t, with the width and the tails of the errors on left-out labels.",

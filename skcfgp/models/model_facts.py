@@ -13,8 +13,6 @@ from ..gaussian_process.regressor import GaussianProcessRegressor
 from .cfgp import RECIPES, make_cfgp
 from .plain_values import ToPlain
 
-__all__ = ["facts_of", "leave_one_out_errors", "process_of"]
-
 #: Parameters that do not make another recipe.
 FREE = {"cache_dir", "checkpoint_dir", "device", "layer", "n_jobs", "on_error", "random_state"}
 FREE |= {"verbose", "weights"}

@@ -11,17 +11,6 @@ from .. import __version__
 from ..structures.bounds import read_bounded
 from ..structures.io import check_writable
 
-__all__ = [
-    "ARRAYS",
-    "CARD",
-    "DESCRIPTION",
-    "FORMAT",
-    "check_model_folder",
-    "one_line",
-    "read_files",
-    "write_description",
-]
-
 #: The version of the format that is written; lower ones are read.
 FORMAT = 1
 

@@ -30,15 +30,6 @@ from .model_facts import facts_of, leave_one_out_errors, process_of
 from .model_folders import ARRAYS, CARD, check_model_folder, one_line, read_files, write_description
 from .plain_values import FromPlain, ToPlain
 
-__all__ = [
-    "OtherVersionWarning",
-    "load_model",
-    "model_card",
-    "read_model",
-    "save_model",
-    "training_labels",
-]
-
 #: Packages on which the last digits of a prediction may depend.
 PACKAGES = ("numpy", "scipy", "scikit-learn", "pymatgen")
 

@@ -29,8 +29,6 @@ from ..structures.typing import (
 )
 from .usable import apply_to_usable, filled, read_rows
 
-__all__ = ["CrystalPipeline"]
-
 
 class CrystalPipeline(Pipeline):
     """A pipeline from crystals to predictions that one bad crystal does not stop.

@@ -34,8 +34,6 @@ from .ensemble import MEGNetEnsemble
 from .megnet import MEGNetRegressor
 from .pipeline import CrystalPipeline
 
-__all__ = ["FromPlain", "ToPlain"]
-
 #: Parameters of a machine, not of a model: they are neither written nor read.
 LOCAL = {"cache_dir", "checkpoint_dir", "device", "memory", "n_jobs"}
 

@@ -17,8 +17,6 @@ from ..structures.typing import ArrayLike, BoolArray, Crystals, Estimator, FileP
 from .pipeline import CrystalPipeline
 from .usable import apply_to_usable, filled, read_rows
 
-__all__ = ["featurize", "predict_crystals", "unseen_mask"]
-
 #: Columns of numbers in a table of predictions.
 COLUMNS = ("prediction", "std", "lower", "upper", "df")
 

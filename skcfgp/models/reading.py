@@ -11,8 +11,6 @@ from ..structures.files import is_poscar, structure_files
 from ..structures.ids import Name, all_ids
 from ..structures.tables import is_table_file
 
-__all__ = ["Found", "read_files"]
-
 
 @dataclass(frozen=True)
 class Found:

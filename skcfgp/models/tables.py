@@ -17,8 +17,6 @@ from sklearn.utils.validation import validate_data
 
 from ..structures.typing import ArrayLike, FloatArray, Predicted, Self
 
-__all__ = ["DummyRegressor", "ExtraTreesRegressor"]
-
 
 class _SpreadMixin:
     """`predict` with a standard deviation, which `_spread` of the class computes."""

@@ -5,8 +5,6 @@ import numpy as np
 from .. import structures
 from ..structures import InvalidStructureError, Structures
 
-__all__ = ["apply_to_usable", "filled", "read_rows"]
-
 
 def read_rows(X):
     """Read crystals or formulas, and return them with the table that they are in, or None.

@@ -10,8 +10,6 @@ import numpy as np
 
 from .keras import import_megnet
 
-__all__ = ["Architecture", "check_weights", "named_variables", "shape_of", "weight_shapes"]
-
 #: Largest number of units, layers or steps, and longest cut-off in angstrom, of a file.
 WIDEST, LONGEST = 100_000, 20.0
 

@@ -11,8 +11,6 @@ import numpy as np
 from ..structures.bounds import limit
 from ..structures.io import atomic_write
 
-__all__ = ["Checkpoint", "Progress", "training_key"]
-
 #: Raise it when the numbers of a training, or what is kept of it, change.
 VERSION = 2
 

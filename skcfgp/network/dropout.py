@@ -9,8 +9,6 @@ of the pooled vector before the first readout layer.
 import numpy as np
 from sklearn.utils import check_random_state
 
-__all__ = ["count_units", "thin", "thinned_networks"]
-
 
 def count_units(weights):
     """Count the units that can be dropped."""

@@ -23,8 +23,6 @@ from ..structures.typing import FilePath
 from .architecture import Architecture, check_weights, shape_of
 from .megnet import MEGNet
 
-__all__ = ["BUNDLED", "PUBLISHED", "load_network", "save_network"]
-
 #: The first has no checksum of the description.
 FORMATS = ("skcfgp-megnet-1", "skcfgp-megnet-2")
 

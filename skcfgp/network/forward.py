@@ -13,8 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Outputs", "forward"]
-
 
 class Outputs(NamedTuple):
     """Layers that represent a crystal by one vector; each of shape (n_graphs, width)."""
@@ -70,10 +68,12 @@ def forward(weights, batch, architecture, ops):
 
 
 def linear(weights, x, name, ops):
+    """Multiply by a kernel and add a bias."""
     return ops.linear(x, weights[f"{name}/kernel"], weights[f"{name}/bias"])
 
 
 def dense(weights, x, name, ops):
+    """Apply a layer and its activation."""
     return ops.softplus2(linear(weights, x, name, ops))
 
 
@@ -85,6 +85,7 @@ def expand_distances(distances, architecture, ops):
 
 
 def prepare_sums(batch, ops):
+    """Prepare the sums over the edges of a site and the sites of a crystal."""
     by_site = ops.weighted_sum(batch.edge_count, batch.first, ops.length(batch.atomic_numbers))
     by_crystal = ops.weighted_sum(batch.site_count, batch.site_graph, batch.n_graphs)
     around = by_site(ops.ones_like(batch.edge_count)[:, None])
@@ -140,4 +141,5 @@ def set2set(weights, name, x, segments, counts, n_segments, n_passes, ops):
 
 
 def hard_sigmoid(x, ops):
+    """Return the piecewise linear sigmoid of Keras."""
     return ops.minimum(ops.maximum(0.2 * x + 0.5, 0.0), 1.0)

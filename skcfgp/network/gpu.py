@@ -7,8 +7,6 @@ from pathlib import Path
 from .forward import forward
 from .startup import check_process, import_tensorflow, prepare_gpus
 
-__all__ = ["chosen_device", "runner"]
-
 #: Files of the drivers of NVIDIA and AMD; where none is there, TensorFlow need not be asked.
 DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 

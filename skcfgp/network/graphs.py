@@ -13,15 +13,6 @@ import numpy as np
 from ..structures.checking import as_crystal
 from ..structures.neighbours import find_bonds
 
-__all__ = [
-    "Graph",
-    "GraphBatch",
-    "edge_batches",
-    "fold_graphs",
-    "join_graphs",
-    "structure_graph",
-]
-
 #: Rounding in single precision, in angstrom: consecutive distances of a crystal that differ by less
 #: are equal, in runs of at most four times this length.
 SAME_DISTANCE = 1e-6

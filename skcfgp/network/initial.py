@@ -6,8 +6,6 @@ from sklearn.utils import check_random_state
 from ..structures.elements import element_properties
 from .architecture import weight_shapes
 
-__all__ = ["initial_weights"]
-
 
 def initial_weights(architecture, random_state, embedding):
     """Draw the weights of a network; see `MEGNet.initialize`."""

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from ..structures import Crystal, Structures
     from .graphs import Graph
 
-__all__ = ["MEGNet"]
-
 #: Edges per batch: on a CPU larger batches do not fit into the cache, on a GPU smaller ones wait.
 MAX_EDGES, MAX_EDGES_GPU = 8_192, 262_144
 

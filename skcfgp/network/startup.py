@@ -8,16 +8,6 @@ import sys
 import tempfile
 from contextlib import contextmanager
 
-__all__ = [
-    "LOG_LEVEL",
-    "check_process",
-    "import_tensorflow",
-    "kept_from_the_terminal",
-    "prepare_gpus",
-    "printed_at_start",
-    "use_one_thread",
-]
-
 #: Environment variable of what TensorFlow prints: from 0, everything, to 3, nothing.
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 

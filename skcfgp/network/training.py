@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from .graphs import Graph
     from .megnet import MEGNet
 
-__all__ = ["train"]
-
 #: Weight of each step in the running average of the weights, which is validated and kept.
 AVERAGING = 0.005
 

@@ -21,14 +21,6 @@ from .common import check_costs, check_pool
 from .design import design_for, wants_first
 from .tails import log_cdf, log_excess
 
-__all__ = [
-    "expected_improvement",
-    "level_set",
-    "log_expected_improvement",
-    "probability_of_improvement",
-    "upper_confidence_bound",
-]
-
 SIGNS = {"max": 1.0, "min": -1.0}
 
 

@@ -10,8 +10,6 @@ from ..gaussian_process import PoolPosterior, as_process
 from .common import check_features, follow, innermost, last_step_of, target_scale_of, unwrap
 from .design import count
 
-__all__ = ["Belief"]
-
 #: Scales below this share of the largest, or of the largest distance from the best label, are
 #: raised to it, so that z-scores exist.
 SMALLEST = 1e-12

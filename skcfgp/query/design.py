@@ -23,8 +23,6 @@ from ..structures.typing import ArrayLike, Estimator, FloatArray, IntArray, Rows
 from .common import check_costs, check_features, check_pool
 from .modal import stack_rows
 
-__all__ = ["N_FIRST", "initial_design", "wants_design", "wants_first"]
-
 #: Number of labels from which a strategy is given a fitted process rather than the prior.
 N_FIRST = 10
 

@@ -19,8 +19,6 @@ from sklearn.utils import check_X_y
 
 from ..structures.typing import IntArray
 
-__all__ = ["OneQuery", "patch_modal", "stack_rows", "take_rows"]
-
 T = TypeVar("T")  # rows, in a container of any kind
 
 

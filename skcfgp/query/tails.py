@@ -3,8 +3,6 @@
 import numpy as np
 from scipy import special, stats
 
-__all__ = ["log_cdf", "log_excess"]
-
 #: With 1 degree of freedom, after a first label, a t distribution has no mean; with these it has.
 LEAST_DF = 1 + 1e-6
 

@@ -16,8 +16,6 @@ from .belief import Belief
 from .common import check_costs, check_pool, innermost, private_random_state
 from .design import design_for, wants_first
 
-__all__ = ["thompson_sampling"]
-
 #: A draw is this many scales above its mean once in about 30,000 times.
 WIDTH = 4.0
 

@@ -22,8 +22,6 @@ from ..query import plan
 from .settings import PAPER
 from .trials import MAIN, RECIPES, load_trial, scores, train_network, trial_names, weights_of
 
-__all__ = ["accuracy", "calibration", "enlarged_set", "latent_structure", "nearest_neighbour_mae"]
-
 #: Levels of central intervals; the last is that within two standard deviations of a Gaussian.
 LEVELS, TWO_SIGMA = (0.5, 0.68, 0.9, 0.99), 0.9545
 FAMILY = ["kind", "group", "n", "n_bad", "expected", "q_value", "mean_absolute_error"]

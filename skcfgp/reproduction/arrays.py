@@ -13,8 +13,6 @@ from pymatgen.core import Lattice
 from ..structures import Crystal
 from ..structures.bounds import check_count, check_regular, limit
 
-__all__ = ["CrystalArrays", "read_arrays"]
-
 #: Dtypes and number of columns of the arrays that hold the crystals.
 LAYOUT = {
     "cell": ("iuf", 6),  # a, b, c in angstrom; alpha, beta, gamma in degrees

@@ -9,8 +9,6 @@ from .learning import METRICS, compare, first_at, mean_curves
 from .settings import cycles_of_paper
 from .trials import load_trial, trial_names
 
-__all__ = ["from_nothing", "integrated"]
-
 #: Labels after which a campaign that begins without any is looked at, besides as many as `train`.
 FEW = 100
 

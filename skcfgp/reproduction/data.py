@@ -18,8 +18,6 @@ from ..structures.numbers import read_number
 from .arrays import read_arrays
 from .settings import PAPER
 
-__all__ = ["PARTS", "Data", "bundled_data", "read_data"]
-
 PARTS = ("train", "pool", "test")
 LEAST = {"train": 20, "pool": 20, "test": 10}
 CUTOFF = 4.0  # angstrom, of every network that is trained

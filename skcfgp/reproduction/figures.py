@@ -13,8 +13,6 @@ from ..network import load_network
 from .learning import LEAST_LEFT, METRICS
 from .trials import MAIN, RECIPES, load_trial
 
-__all__ = ["FIGURES", "draw_figures"]
-
 TITLES = {"paper": "pipeline of the paper", "recommended": "recommended pipeline"}
 
 

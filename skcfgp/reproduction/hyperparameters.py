@@ -10,8 +10,6 @@ from ..gaussian_process.regressor import GaussianProcessRegressor
 from ..kernels import Laplacian
 from .trials import MAIN, RECIPES, load_trial, scores
 
-__all__ = ["ADAM_STEPS", "FEATURES", "OBJECTIVES", "hyperparameters", "sensitivity"]
-
 FEATURES = ("raw", "min-max scaled")
 OBJECTIVES = ("marginal_likelihood", "leave_one_out")
 STARTS = [(a, length) for a in (0.1, 1.0, 10.0) for length in (0.1, 1.0, 10.0)]  # paper: 1, 1

@@ -9,11 +9,6 @@ from .records import Seeds
 from .settings import PAPER
 from .trials import RECIPES
 
-__all__ = [
-    "NO", "NONE", "PARTLY", "RATIO", "YES", "Claim", "all_below", "change", "covers_gaussian",
-    "effect", "in_table", "near_or_ratio", "near_paper", "within_factor", "worst_crystals",
-]  # fmt: skip
-
 YES, PARTLY, NO, NONE = "yes", "partly", "no", "-"
 GAUSSIAN = 0.9545
 RATIO = PAPER["amplitude"] ** 2 / PAPER["length_scale"]

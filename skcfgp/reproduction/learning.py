@@ -19,12 +19,6 @@ from .hyperparameters import OBJECTIVES
 from .settings import PAPER, batches_of_run, cycles_of_paper
 from .trials import MAIN, RECIPES, load_trial, trial_names, weights_of
 
-__all__ = [
-    "LEAST_LEFT", "METRICS", "active_learning", "advantage", "batches", "calibrated_query",
-    "compare", "cost", "end_of_advantage", "gains", "kernels", "layers", "learning_curves",
-    "mean_curves", "synthetic_vectors",
-]  # fmt: skip
-
 METRICS = ("mae_pool", "mae_test")
 #: Crystals that must be left for an error on the remaining pool to mean something.
 LEAST_LEFT = 50

@@ -14,8 +14,6 @@ from .learning import LEAST_LEFT, METRICS, gains, learning_curves
 from .settings import cycles_of_paper
 from .trials import MAIN, RECIPES, load_trial, trial_names
 
-__all__ = ["PROPERTIES", "other_properties", "scarce_properties"]
-
 #: It has seen formation energies of such crystals, but no refractive index and no modulus.
 SCARCE_NETWORK = "Eform_MP_2019"
 #: Loader, unit and transformation of each scarce property.

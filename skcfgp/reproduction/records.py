@@ -7,8 +7,6 @@ import numpy as np
 from .settings import PAPER, batches_of_run, cycles_of_paper
 from .trials import MAIN, RECIPES, trial_names
 
-__all__ = ["Run", "Seeds"]
-
 SHARED = "each nine tenths of the crystals that the one network was given"
 OWN = "each with its own network and its own draw of initial set and pool"
 

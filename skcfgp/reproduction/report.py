@@ -24,8 +24,6 @@ from .table import make_table
 from .trials import MAIN, RECIPES, each_trial, fit_trial, train_first, trial_names
 from .variations import variation, variations_of
 
-__all__ = ["reproduce", "stages_of"]
-
 REPORT = """# The paper, reproduced
 
 Allotey, Butler, Thiyagalingam, "Entropy-based Active Learning of Graph Neural Network Surrogate

@@ -8,8 +8,6 @@ from typing import Any
 
 from ..structures.typing import Self
 
-__all__ = ["PAPER", "Settings", "batches_of_run", "cycles_of_paper"]
-
 #: What the paper reports. Energies in eV/atom, times in hours on a Quadro P5000.
 PAPER = {
     "n_train": 1800, "n_pool": 7195, "n_test": 1460, "n_cycles": 1500, "n_cycles_long": 6000,

@@ -12,8 +12,6 @@ import numpy as np
 from .. import __version__
 from ..structures.io import atomic_write
 
-__all__ = ["Stage", "run_stages"]
-
 #: The second number counts the ways in which results were kept; raise it when that changes.
 VERSION = f"{__version__}, format 3"
 #: Settings that networks and pipelines depend on, and with them everything.

@@ -27,8 +27,6 @@ from .records import Seeds
 from .settings import PAPER
 from .trials import RECIPES
 
-__all__ = ["claims_of", "make_table"]
-
 PROTOCOLS = dict(zip(METRICS, ("remaining pool", "test set"), strict=True))
 ONE, OTHER = ("paper",), ("recommended",)
 

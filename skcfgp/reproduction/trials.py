@@ -13,11 +13,6 @@ from ..models.cfgp import make_cfgp
 from ..network import load_network, save_network
 from .data import CUTOFF
 
-__all__ = [
-    "MAIN", "RECIPES", "Trial", "each_trial", "fit_trial", "load_trial", "scores", "train_first",
-    "train_network", "trial_names", "trial_rows", "weights_of",
-]  # fmt: skip
-
 RECIPES = ("paper", "recommended")
 MAIN = "main"  # the trial of the whole initial set
 DISTANCE_NOISE = 0.05  # angstrom, in training, as for the bundled network

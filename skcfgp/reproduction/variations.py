@@ -18,8 +18,6 @@ from .learning import METRICS, first_at, gains, learning_curves, mean_curves
 from .settings import PAPER, cycles_of_paper
 from .trials import MAIN, load_trial, scores, train_network, weights_of
 
-__all__ = ["VARIATIONS", "variation", "variations_of"]
-
 #: Part of the pool that becomes outliers, and by how much a damaged cell is too long.
 OUTLIERS, TOO_LONG = 0.1, 1.1
 

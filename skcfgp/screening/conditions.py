@@ -14,8 +14,6 @@ import numpy as np
 
 from ..structures.typing import ArrayLike, DataFrame, FloatArray, Self
 
-__all__ = ["Condition", "Screening", "probability_of", "screen"]
-
 
 @dataclass(frozen=True)
 class Condition:

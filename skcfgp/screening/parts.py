@@ -19,17 +19,6 @@ from ..structures.ids import own_id
 from ..structures.keys import ARRAYS, KEYS, MATERIAL_KEYS, PATH_KEYS
 from ..structures.tables import INDEX
 
-__all__ = [
-    "Lines",
-    "Rows",
-    "TableRow",
-    "cut_lines",
-    "cut_records",
-    "cut_rows",
-    "filled",
-    "of_table",
-]
-
 #: Rows of a Parquet file that are held, and bytes of a column that are read, at a time.
 BATCH, BUFFER = 1000, 2**20
 

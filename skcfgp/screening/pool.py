@@ -29,8 +29,6 @@ from ..structures.tables import CSV, HEADERLESS, PARQUET, read_table
 from ..structures.typing import FilePath
 from .parts import BATCH, Lines, Rows, TableRow, cut_lines, cut_records, cut_rows, filled, of_table
 
-__all__ = ["Chunk", "Pool", "find_records", "read_records"]
-
 #: Formats whose crystals have no id of their own.
 NAMELESS = (".cif", ".mcif", ".vasp", ".poscar")
 

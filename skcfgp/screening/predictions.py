@@ -20,8 +20,6 @@ from ..structures.typing import ArrayLike, FilePath, Self
 from .conditions import Condition, Screening, probability_of
 from .conditions import screen as screen_table
 
-__all__ = ["PoolPredictions"]
-
 MANIFEST = "manifest.json"
 DONE = "complete.json"
 PARTS = "part-*.parquet"

@@ -24,8 +24,6 @@ from ..structures.typing import Estimator, FilePath
 from .pool import Pool, find_records
 from .predictions import PoolPredictions
 
-__all__ = ["model_digest", "predict_pool"]
-
 #: Parameters that change no prediction of a fitted model.
 IRRELEVANT_PARAMS = {
     "cache_dir",

@@ -21,18 +21,6 @@ from .keys import FORMULA_KEYS
 from .neighbours import check_cell, find_neighbours
 from .sites import NUMBERS
 
-__all__ = [
-    "TOLD",
-    "agree",
-    "amounts_in",
-    "check_lengths",
-    "check_order",
-    "check_points",
-    "check_same",
-    "check_told",
-    "formula_text",
-]
-
 #: Keys of formulas of OPTIMADE, by its rules, and of others, which may be any text.
 STRICT_FORMULAS = ("chemical_formula_reduced", "chemical_formula_hill")
 FORMULAS = (

@@ -14,8 +14,6 @@ import numpy as np
 from .dictionaries import crystal_from_dictionary, row_of_ase
 from .ids import own_id
 
-__all__ = ["crystal_from_atoms", "is_atoms", "read_ase_database"]
-
 #: Rows of a database that are held in memory at a time.
 PAGE = 1000
 

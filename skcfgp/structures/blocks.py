@@ -4,8 +4,6 @@ import re
 
 from .io import short
 
-__all__ = ["NULLS", "Block", "cif_blocks"]
-
 #: What stands for a value that is not told.
 NULLS = (".", "?", "")
 

@@ -6,16 +6,6 @@ import lzma
 import os
 import zlib
 
-__all__ = [
-    "OPENERS",
-    "bounded_lines",
-    "check_count",
-    "check_regular",
-    "expanded_name",
-    "limit",
-    "read_bounded",
-]
-
 #: How compressed files are opened, by suffix.
 OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 

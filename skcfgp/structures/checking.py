@@ -36,8 +36,6 @@ from .records import converted, has_crystal
 from .tables import records_of_frame
 from .typing import Crystals, OnError
 
-__all__ = ["as_crystal", "check_structures", "id_of"]
-
 #: Files that one job of `n_jobs` reads.
 FILES = 50
 

@@ -28,8 +28,6 @@ from .symmetry import (
     parse_operations,
 )
 
-__all__ = ["read_cif"]
-
 #: Images of one site that are closer, in angstrom, are one atom on a special position.
 SPECIAL = 0.02
 

@@ -9,8 +9,6 @@ from .crystal import ELEMENTS
 from .elements import atomic_masses
 from .sites import NUMBERS
 
-__all__ = ["check_block", "check_complete", "check_volume", "sum_formula"]
-
 #: Relative differences of volumes, and of densities, that are still those of one crystal.
 VOLUME, DENSITY = 0.02, 0.1
 

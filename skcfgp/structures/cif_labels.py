@@ -9,8 +9,6 @@ import re
 from .blocks import NULLS
 from .sites import NUMBERS
 
-__all__ = ["symbol_of_site"]
-
 #: Characters of a label; the format has allowed 75.
 LONGEST = 80
 

@@ -14,18 +14,6 @@ from pymatgen.core import Composition, Element
 
 from .crystal import ELEMENTS, Crystal, structure_digest
 
-__all__ = [
-    "NEEDS_STRUCTURE",
-    "amounts_of",
-    "as_composition",
-    "check_same_compound",
-    "digest_of",
-    "formula_of",
-    "is_formula",
-    "read_formula",
-    "readings_of",
-]
-
 #: Characters of a formula, and nested brackets in it, that are read.
 LONGEST, DEEPEST = 1000, 20
 

@@ -19,8 +19,6 @@ from .neighbours import check_cell, find_neighbours
 from .sites import check_periodic, isotopes_of, site_number
 from .typing import ArrayLike, FloatArray, IntArray, Self
 
-__all__ = ["ELEMENTS", "Crystal", "fractional", "structure_digest"]
-
 #: Elements by atomic number; None is at 0. pymatgen's own ``Element.from_Z`` searches a table.
 ELEMENTS: tuple[Any, ...] = (None, *(Element.from_Z(z) for z in range(1, 119)))
 

@@ -33,18 +33,6 @@ from .outcomes import reason_of
 from .records import has_crystal
 from .tables import Refusal, read_table
 
-__all__ = [
-    "CrystalRow",
-    "CrystalTable",
-    "FilesBeside",
-    "by_line",
-    "check_columns",
-    "find_content",
-    "find_crystals",
-    "names_alone",
-    "read_crystals",
-]
-
 
 class CrystalRow(NamedTuple):
     """A row: its line, its id, its crystal (None if it is known) and all fields by column.

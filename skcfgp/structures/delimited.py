@@ -8,8 +8,6 @@ import re
 
 from .io import from_cell
 
-__all__ = ["read_delimited"]
-
 #: What may separate the fields of a line, by name; a comma where the header does not tell.
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 

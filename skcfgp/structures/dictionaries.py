@@ -24,14 +24,6 @@ from .sites import (
     site_number,
 )
 
-__all__ = [
-    "ase_json_rows",
-    "crystal_from_dictionary",
-    "dictionary_of",
-    "is_structure_dictionary",
-    "row_of_ase",
-]
-
 #: What a value of JSON may be that is kept among the properties of a crystal.
 PLAIN = (str, bool, int, float, type(None), np.generic)
 

@@ -13,8 +13,6 @@ from .dictionaries import ase_json_rows
 from .ids import own_id
 from .keys import FORMULA_KEYS, KEYS, MATERIAL_KEYS, PATH_KEYS
 
-__all__ = ["read_json", "read_json_lines"]
-
 #: Keys of an object that is one record.
 RECORD = {*FORMULA_KEYS, *MATERIAL_KEYS, "lattice", "lattice_vectors"}
 

@@ -5,8 +5,6 @@ from functools import lru_cache
 
 import numpy as np
 
-__all__ = ["PROPERTIES", "atomic_masses", "element_properties"]
-
 #: Columns of `element_properties`, with units, and the value of an element in each.
 PROPERTIES = {
     "electronegativity_pauling": lambda element: element.X,

@@ -12,8 +12,6 @@ from .agreement import check_lengths, check_points, check_told
 from .crystal import Crystal, fractional
 from .sites import ADVICE, check_periodic, isotopes_of, site_number
 
-__all__ = ["crystal_from_jarvis", "crystal_from_optimade"]
-
 
 def crystal_from_optimade(attributes: Mapping[str, Any], id_: str | None = None) -> Crystal:
     """Build a crystal from the attributes of an OPTIMADE entry.

@@ -19,15 +19,6 @@ from .keys import PATH_KEYS
 from .vasp import read_poscar
 from .xyz import read_xyz
 
-__all__ = [
-    "file_beside",
-    "is_poscar",
-    "is_structure_file",
-    "read_structure_file",
-    "read_structure_text",
-    "structure_files",
-]
-
 KNOWN = (
     "POSCAR*, CONTCAR*, *_POSCAR, .vasp, .poscar, .cif, .mcif, .xyz, .extxyz, .json and .jsonl, "
     "each also .gz, .bz2 and .xz, and .db of ASE"

@@ -14,18 +14,6 @@ from typing import NamedTuple
 from .io import escaped
 from .keys import KEYS, PATH_KEYS, is_missing
 
-__all__ = [
-    "IdFinder",
-    "Name",
-    "aliases",
-    "all_ids",
-    "is_number",
-    "name_of",
-    "own_id",
-    "path_in",
-    "stem",
-]
-
 _SUFFIX = re.compile(
     r"(?<=.)\.(cif|mcif|vasp|poscar|xyz|extxyz|jsonl|json|db|parquet)(\.(gz|bz2|xz))?$"
     r"|((?<=poscar)|(?<=contcar))\.(gz|bz2|xz)$",

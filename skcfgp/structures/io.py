@@ -6,18 +6,6 @@ import shutil
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 
-__all__ = [
-    "atomic_folder",
-    "atomic_write",
-    "check_writable",
-    "csv_text",
-    "escaped",
-    "from_cell",
-    "installed_versions",
-    "short",
-    "to_cell",
-]
-
 #: What a spreadsheet takes for a formula, after the apostrophes that `to_cell` may have put there.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _SPECIAL = re.compile(r'[",\r\n]')

@@ -3,18 +3,6 @@
 from collections.abc import Sized
 from numbers import Real
 
-__all__ = [
-    "ARRAYS",
-    "CONTENT_KEYS",
-    "FORMULA_KEYS",
-    "KEYS",
-    "MATERIAL_KEYS",
-    "NOT_NUMBERS",
-    "PATH_KEYS",
-    "is_empty",
-    "is_missing",
-]
-
 #: Keys and columns with an id, in this order.
 KEYS = ("material_id", "id", "jid")
 

@@ -19,8 +19,6 @@ from .numbers import is_numeric, read_number, read_std, read_value
 from .outcomes import object_array
 from .tables import Refusal
 
-__all__ = ["Labelled", "find_target", "read_labelled"]
-
 
 class Labelled(NamedTuple):
     """Labelled crystals of a table, and what is not among them.

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["read_materials_project"]
-
 #: Environment variable with the key.
 KEY = "MP_API_KEY"
 

@@ -12,8 +12,6 @@ from pymatgen.optimization.neighbors import find_points_in_spheres
 
 from .bounds import check_count, limit
 
-__all__ = ["check_cell", "find_bonds", "find_neighbours"]
-
 #: Coordinates in units of the cell within which sites are left where they are; moving a site costs
 #: the last digits of its distances.
 NEAR = 4.0

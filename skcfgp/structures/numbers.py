@@ -4,8 +4,6 @@ import math
 
 from .keys import is_missing
 
-__all__ = ["is_numeric", "read_number", "read_std", "read_value"]
-
 #: Larger values mark what is missing, and the fourth powers that a choice needs overflow.
 LARGEST = 1e30
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from .outcomes import Structures
 
 
-__all__ = ["read_optimade"]
-
 FIELDS = (
     "id,lattice_vectors,cartesian_site_positions,species_at_sites,species,dimension_types,"
     "nperiodic_dimensions,nsites,structure_features,assemblies,elements,nelements,"

@@ -12,18 +12,6 @@ from .ids import all_ids, is_number
 from .io import escaped
 from .typing import ObjectArray
 
-__all__ = [
-    "MISSING",
-    "Failure",
-    "InvalidStructureError",
-    "InvalidStructureWarning",
-    "Structures",
-    "named",
-    "named_structures",
-    "object_array",
-    "reason_of",
-]
-
 #: Failures that an error message names.
 SHOWN = 10
 

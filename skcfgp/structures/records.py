@@ -22,8 +22,6 @@ from .ids import path_in
 from .keys import ARRAYS, CONTENT_KEYS, FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS, is_empty, is_missing
 from .outcomes import MISSING
 
-__all__ = ["converted", "has_crystal"]
-
 #: Objects within objects that are looked into.
 DEEPEST = 3
 

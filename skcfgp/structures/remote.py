@@ -7,8 +7,6 @@ from pathlib import Path
 
 from .io import atomic_write
 
-__all__ = ["TEMPORARY", "TransientError", "cached", "retry"]
-
 #: Status codes after which it is worth asking again.
 TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
 

@@ -12,19 +12,6 @@ from numbers import Real
 
 from pymatgen.core import Element
 
-__all__ = [
-    "ADVICE",
-    "AMOUNTS",
-    "NUMBERS",
-    "TOLERANCE",
-    "check_amounts",
-    "check_occupancies",
-    "check_periodic",
-    "isotopes_of",
-    "isotopes_of_masses",
-    "site_number",
-]
-
 #: Atomic numbers by symbol; deuterium and tritium are hydrogen.
 NUMBERS = {Element.from_Z(z).symbol: z for z in range(1, 119)} | {"D": 1, "T": 1}
 

@@ -7,15 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 
-__all__ = [
-    "Operations",
-    "check_group",
-    "distinct",
-    "fits_cell",
-    "named_settings",
-    "parse_operations",
-]
-
 #: Relative difference of a cell from its image by an operation that is still rounding.
 METRIC = 0.03
 

@@ -19,8 +19,6 @@ from .io import escaped
 from .keys import KEYS, NOT_NUMBERS, is_missing
 from .numbers import is_numeric
 
-__all__ = ["Refusal", "as_pandas", "is_table_file", "read_table", "records_of_frame"]
-
 #: Names by which the header of a CSV is known, and its separator.
 KNOWN_COLUMNS = {"value", *NOT_NUMBERS}
 

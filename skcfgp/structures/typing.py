@@ -21,26 +21,6 @@ if TYPE_CHECKING:
 else:
     Self = Any  # Python 3.10 has none
 
-__all__ = [
-    "ArrayLike",
-    "BoolArray",
-    "CrystalLike",
-    "Crystals",
-    "DataFrame",
-    "Distribution",
-    "Estimator",
-    "FilePath",
-    "FloatArray",
-    "IntArray",
-    "ObjectArray",
-    "OnError",
-    "Predicted",
-    "RandomState",
-    "Rows",
-    "Self",
-    "Series",
-]
-
 BoolArray: TypeAlias = NDArray[np.bool_]
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.intp]

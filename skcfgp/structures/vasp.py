@@ -12,8 +12,6 @@ import numpy as np
 from .crystal import Crystal, fractional
 from .sites import NUMBERS, isotopes_of, site_number
 
-__all__ = ["read_poscar"]
-
 _COUNT = re.compile(r"\d{1,9}")
 _FLAG = re.compile(r"\.?(T|F|TRUE|FALSE)\.?", re.IGNORECASE)
 _NAMED = re.compile(r"([A-Z][a-z]?)(\d*)")

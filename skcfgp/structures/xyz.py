@@ -22,8 +22,6 @@ from .sites import (
     site_number,
 )
 
-__all__ = ["read_xyz"]
-
 _COUNT = re.compile(r"\s*\d{1,9}\s*")
 _PAIR = re.compile(
     r"""([^\s=]+)(?:\s*=\s*(?:"((?:\\.|[^"\\])*)"|'((?:\\.|[^'\\])*)'"""

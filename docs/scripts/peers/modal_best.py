@@ -1,6 +1,6 @@
 """modAL's Bayesian optimisation with scikit-learn's process, as in modAL's own example.
 
-    pip install modAL-python
+    pip install modAL-python "scikit-learn<1.8"
     python modal_best.py --splits peers --out peers/best.csv
 
 Ten labels at random, then `max_EI` one at a time; a Matern kernel of one length, standardised

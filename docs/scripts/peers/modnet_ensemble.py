@@ -1,10 +1,10 @@
 """MODNet (doi:10.1038/s41524-021-00552-2) with its own features and an ensemble of networks.
 
-    pip install modnet                                    Python 3.9 or 3.10
+    pip install modnet                                    Python 3.10
     python modnet_ensemble.py --splits peers --out peers/results.csv
 
-The features are MODNet's preset of fast ones, 212 numbers; the 1,181 of its default preset cost a
-second of a core for each crystal. MODNet selects 64 of them by mutual information with the labels
+The features are MODNet's preset of fast ones, 212 numbers; the about 1,200 of its default preset cost
+a second of a core for each crystal. MODNet selects 64 of them by mutual information with the labels
 of the training part. Five networks, of a size from the middle of MODNet's presets, are fitted to
 bootstrap samples, and their spread is the error bar. Its search for a better preset is left out.
 """

@@ -3,8 +3,8 @@
     pip install modnet                                    Python 3.10
     python modnet_ensemble.py --splits peers --out peers/results.csv
 
-The features are MODNet's preset of fast ones, 212 numbers; the about 1,200 of its default preset cost
-a second of a core for each crystal. MODNet selects 64 of them by mutual information with the labels
+The features are MODNet's preset of fast ones, 212 numbers; its default preset has about 1,200, at a
+second of a core for each crystal. MODNet selects 64 of them by mutual information with the labels
 of the training part. Five networks, of a size from the middle of MODNet's presets, are fitted to
 bootstrap samples, and their spread is the error bar. Its search for a better preset is left out.
 """

@@ -42,7 +42,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--splits", type=Path, default=Path("peers"))
     parser.add_argument("--out", type=Path, default=Path("peers/best.csv"))
-    parser.add_argument("--names", nargs="+", default=["log10_K", "log10_n"])
+    parser.add_argument("--names", nargs="+", default=["log10_K", "log10_G", "log10_n"])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--labels", type=int, default=80)
     chosen = parser.parse_args()

@@ -11,10 +11,11 @@ from functools import cached_property
 
 import numpy as np
 
+from ..structures.threads import one_blas_thread
 from .choosing import choose, draw, strategy_of
 from .goals import outlook, parse_goal
 from .keeping import read_arrays
-from .model import choose_kernel, make_model, one_blas_thread, searched_labels
+from .model import choose_kernel, make_model, searched_labels
 from .monitoring import expected_error, measured_gain
 from .prediction import Predictor
 from .scale import gain_in_unit, in_unit, learnt, learnt_goal, learnt_std

@@ -8,8 +8,6 @@ another machine, the model is the same, and between two searches a new label cos
 import hashlib
 import json
 import math
-from contextlib import contextmanager
-from functools import cache
 
 import numpy as np
 
@@ -96,25 +94,6 @@ def searched_labels(n_labels):
     while (larger := m + m // 10) <= n_labels:
         m = larger
     return m
-
-
-@contextmanager
-def one_blas_thread():
-    """Let BLAS use one thread, so that sums are the same to the last bit at every call.
-
-    With several threads the order of a sum depends on how many there are, and on a busy machine
-    they wait for each other. Also a decorator.
-    """
-    with _controller().limit(limits=1, user_api="blas"):
-        yield
-
-
-@cache
-def _controller():
-    import scipy.linalg  # noqa: F401  only a library that is loaded can be limited
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()  # it looks through all libraries of the process
 
 
 def choose_kernel(gp, X, rows, y, recipe, fits, y_std=None):

@@ -10,7 +10,8 @@ from functools import cached_property
 
 import numpy as np
 
-from .model import make_model, one_blas_thread, searched_kernel
+from ..structures.threads import one_blas_thread
+from .model import make_model, searched_kernel
 
 
 class Predictor:

@@ -4,7 +4,8 @@ from joblib import effective_n_jobs
 from sklearn import get_config
 from sklearn.utils import gen_batches
 from sklearn.utils.parallel import Parallel, delayed
-from threadpoolctl import threadpool_limits
+
+from ..structures.threads import one_blas_thread
 
 #: Larger arrays are slower: the allocator asks the system for their pages anew each time.
 CHUNK_BYTES = 2**25
@@ -22,7 +23,7 @@ def in_chunks(function, n_rows, row_bytes, n_jobs=None):
     chunks = list(gen_batches(n_rows, max(1, int(allowed // row_bytes))))
     if min(n_threads, len(chunks)) == 1:
         return [function(rows) for rows in chunks]
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         return Parallel(n_jobs=n_threads, prefer="threads", require="sharedmem")(
             delayed(function)(rows) for rows in chunks
         )

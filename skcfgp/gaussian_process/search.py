@@ -8,6 +8,7 @@ a^2 / l of a Laplacian kernel, but hardly a or l alone.
 """
 
 import warnings
+from contextlib import nullcontext
 
 import numpy as np
 from scipy.optimize import lsq_linear, minimize
@@ -16,6 +17,7 @@ from sklearn.gaussian_process.kernels import Sum
 from sklearn.utils import check_random_state
 
 from ..kernels import Laplacian
+from ..structures.threads import one_blas_thread
 from .common import check_mask
 from .covariance import LENGTH_LIMIT, covariance_of, is_quick
 from .objectives import Objective
@@ -23,6 +25,7 @@ from .objectives import Objective
 OBJECTIVES = ("marginal_likelihood", "leave_one_out")
 
 _FEW_ROWS = 250  # rows of the first search
+_ONE_THREAD = 2000  # rows up to which BLAS is as fast with one thread as with two
 _REACH = 2.0  # longest step, in logarithms: the curvature is not known farther away
 _CLOSE = 0.02  # expected gain, in nats, at which a search on a subset of rows ends
 _FLAT = 0.02  # smallest curvature that is trusted
@@ -102,16 +105,22 @@ def _coarse_to_fine(kernel, X, y, noise, counts, starts):
         step *= 2
     objective = _objective(kernel, X, y, noise, counts, step)
     starts = [*starts, objective.covariance.start(float(np.mean(objective.Y**2)) or 1.0)]
-    theta, slope, curvature = _search_afresh(objective, starts, 1e-9)
+    with _threads(objective):
+        theta, slope, curvature = _search_afresh(objective, starts, 1e-9)
     while step > 1:
         step //= 2
         objective = _objective(kernel, X, y, noise, counts, step)
-        here = objective(theta)
-        if np.isfinite(here[0]):  # twice the rows, twice the curvature
-            theta, slope, curvature = _climb(objective, theta, *here, 2.0 * curvature, _CLOSE)
-        else:
-            theta, slope, curvature = _search_afresh(objective, starts, _CLOSE)
+        with _threads(objective):
+            here = objective(theta)
+            if np.isfinite(here[0]):  # twice the rows, twice the curvature
+                theta, slope, curvature = _climb(objective, theta, *here, 2.0 * curvature, _CLOSE)
+            else:
+                theta, slope, curvature = _search_afresh(objective, starts, _CLOSE)
     return objective, theta, slope
+
+
+def _threads(objective):
+    return one_blas_thread() if len(objective.Y) <= _ONE_THREAD else nullcontext()
 
 
 def _search_afresh(objective, starts, tolerance):

@@ -7,6 +7,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor as SklearnGPR
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+from threadpoolctl import threadpool_limits
 
 from skcfgp import GaussianProcessRegressor
 from skcfgp.kernels import Laplacian, OnColumns
@@ -204,3 +205,12 @@ def test_contradicting_labels():
         )
     with pytest.warns(ConvergenceWarning, match=r"2 rows of X .* \[3, 20\]"):
         gp.partial_fit(X[20:], y[20:])
+
+
+def test_optimum_does_not_depend_on_the_number_of_threads():
+    X, y = data(700)
+    found = []
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads):
+            found.append(GaussianProcessRegressor(BLOCKS).fit(X, y).kernel_.theta)
+    np.testing.assert_array_equal(*found)

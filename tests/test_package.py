@@ -122,14 +122,6 @@ def test_requirements_of_a_leg(option):
         assert not {"tensorflow", "megnet", "skcfgp"} & set(found)
 
 
-def test_the_types_are_right():
-    """Of the package, and of what `typing_examples` does with it, as pyproject.toml says."""
-    pytest.importorskip("mypy")
-    command = [sys.executable, "-m", "mypy"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
 def test_public_names_exist_and_have_docstrings():
     modules = [module.name for module in pkgutil.walk_packages(skcfgp.__path__, "skcfgp.")]
     assert {"skcfgp.query", "skcfgp.network.graphs"} <= set(modules)

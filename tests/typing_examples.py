@@ -1,4 +1,4 @@
-"""Typical code of a user, for a type checker: `test_package` runs mypy on it, nothing runs it.
+"""Typical code of a user, which mypy checks (see pyproject.toml); nothing runs it.
 
 An ``ignore`` marks a wrong use: mypy says so where it is none, as it does of a wrong `assert_type`.
 """

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import settings
 from pymatgen.core import Lattice, Structure
 
+# Of the processes that run tests at once, and of those that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
 

@@ -13,7 +13,7 @@ from ..structures import Structures, check_structures
 from ..structures.compositions import check_same_compound, digest_of, is_formula
 from ..structures.crystal_tables import read_crystals
 from ..structures.files import is_structure_file
-from ..structures.ids import IdFinder, Name, all_ids, own_id
+from ..structures.ids import IdFinder, Name, all_ids, own_id, path_in
 from ..structures.keys import FORMULA_KEYS, MATERIAL_KEYS, PATH_KEYS
 from ..structures.numbers import is_numeric
 from ..structures.tables import Refusal, as_pandas
@@ -179,19 +179,23 @@ def _read_frame(frame, column, pool):
     named = zip(map(own_id, rows), frame.index, strict=True)
     ids = all_ids([Name(label if own is None else None, own) for own, label in named])
     items = [row.pop(column) for row in rows]
-    if not any(isinstance(item, str | Path) for item in items):  # each is one crystal
+    paths = [
+        item if isinstance(item, str | Path) else path_in(row)
+        for item, row in zip(items, rows, strict=True)
+    ]
+    if not any(map(bool, paths)):  # each is one crystal
         found = _check(frame, pool)
         return _append_found(pool, Structures(found.structures, ids, found.failures), rows)
-    for position, (id_, item, row) in enumerate(zip(ids, items, rows, strict=True)):
-        _append_one(pool, id_, frame.iloc[[position]], item, row)
+    for position, (id_, path, row) in enumerate(zip(ids, paths, rows, strict=True)):
+        _append_one(pool, id_, frame.iloc[[position]], path, row)
     return None
 
 
-def _append_one(pool, id_, frame, item, columns):
+def _append_one(pool, id_, frame, path, columns):
     """Add the crystal of a row, which agrees with it; a file there must hold exactly one."""
     found = _check(frame, pool)
     if len(found.ids) != 1:
-        pool.refuse(id_, f"{item} holds {len(found.ids)} crystals; one is needed")
+        pool.refuse(id_, f"{path} holds {len(found.ids)} crystals; one is needed")
     elif found.failures:
         pool.refuse(id_, found.failures[0].reason)
     else:

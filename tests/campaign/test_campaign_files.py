@@ -296,6 +296,13 @@ def test_no_crystal_of_a_file_is_lost_and_none_takes_the_place_of_another(crysta
     assert pool.ids == ["one"]
     assert [structure_digest(s) for s in pool.structures] == [structure_digest(structures[4])]
     assert "holds 2 crystals; one is needed" in pool.refused[0].reason
+    rows = {"id": ["two", "one"], "structure": [None, structures[4]]}
+    rows["file"] = [str(tmp_path / "b.json"), None]
+    pool = read_pool(pd.DataFrame(rows))
+    assert pool.ids == ["one"]
+    assert [structure_digest(s) for s in pool.structures] == [structure_digest(structures[4])]
+    assert [refusal.id for refusal in pool.refused] == ["two"]
+    assert "b.json holds 3 crystals; one is needed" in pool.refused[0].reason
 
 
 def test_a_label_of_a_crystal_that_was_refused_says_why(crystals, tmp_path):

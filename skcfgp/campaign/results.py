@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -146,8 +147,18 @@ def result_of_row(line, id_, row, value_column):
         None if is_missing(row.get(name)) else str(row[name]) for name in ("unit", "failed")
     )
     value = row.get(value_column, "")
-    formula = next((str(row[k]) for k in FORMULA_KEYS if not is_missing(row.get(k))), "")
+    formula = next((_text(row[k]) for k in FORMULA_KEYS if not is_missing(row.get(k))), "")
     return Result(line, id_, value, unit, failed or "", row.get("label_std"), formula)
+
+
+def _text(formula):
+    """Write a formula as text, also one of amounts by symbol, as Materials Project has it."""
+    from ..structures.compositions import formula_of
+
+    if isinstance(formula, dict):
+        with suppress(ValueError):  # Parquet has None for the elements of other rows
+            return formula_of({k: n for k, n in formula.items() if not is_missing(n)}).formula
+    return str(formula)
 
 
 def results_of(values, label_std=None):

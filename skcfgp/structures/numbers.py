@@ -13,9 +13,16 @@ def is_numeric(value):
     if is_missing(value) or isinstance(value, list | dict | bool):
         return False
     try:
-        return math.isfinite(float(value))
+        return math.isfinite(_float(value))
     except (TypeError, ValueError, OverflowError):
         return False
+
+
+def _float(value):
+    """Return a number; Python alone would read 1_5 as 15."""
+    if isinstance(value, str) and "_" in value:
+        raise ValueError("an underscore")
+    return float(value)
 
 
 def read_number(value, what="value"):
@@ -25,7 +32,7 @@ def read_number(value, what="value"):
     try:
         if isinstance(value, bool):
             raise TypeError("a truth value")
-        number = float(value)
+        number = _float(value)
     except (TypeError, ValueError, OverflowError):
         hint = ""
         if isinstance(value, str) and value.count(",") == 1 and is_numeric(value.replace(",", ".")):

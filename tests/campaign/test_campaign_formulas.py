@@ -143,3 +143,23 @@ def test_a_structure_beside_a_label_is_that_of_its_id(tmp_path):
     with pytest.raises(RefusedRowsError, match="K: it is CsCl, and the crystal of this id is KCl"):
         campaign.tell(tmp_path / "results.csv")
     assert campaign.state().labels == {"Cs": 1.0}
+
+
+@pytest.mark.parametrize("suffix", ["json", "parquet"])
+def test_amounts_by_symbol_beside_a_label_are_those_of_its_id(tmp_path, suffix):
+    campaign = Campaign.init(tmp_path / "c", {"x": "KCl", "y": "KF", "z": "LiF"}, **OPTIONS)
+    of_x, of_y = {"K": 1.0, "Cl": 1.0}, {"Li": 1.0, "F": 1.0}
+    rows = pd.DataFrame({"id": ["x", "y"], "gap": [1.0, 2.0], "composition": [of_x, of_y]})
+    path = tmp_path / f"results.{suffix}"
+    rows.to_json(path, orient="records") if suffix == "json" else rows.to_parquet(path)
+    with pytest.raises(RefusedRowsError, match="y: it is LiF, and the crystal of this id is KF"):
+        campaign.tell(path)
+    assert campaign.state().labels == {"x": 1.0}
+
+
+@pytest.mark.parametrize("text", ["1_5", "1e1_0", "1,5", "1 000"])
+def test_a_value_that_may_be_read_in_two_ways_is_refused(tmp_path, text):
+    campaign = Campaign.init(tmp_path / "c", FORMULAS, **OPTIONS)
+    with pytest.raises(RefusedRowsError, match="is not a number"):
+        campaign.tell({"3": text})
+    assert campaign.state().labels == {}

@@ -42,7 +42,8 @@ def begin(store, pool, labelled, settings):
     with store.writing(create=True) as ledger:
         number = ledger.append("init", content)
         insert_crystals(ledger.connection, number, crystals, costs, features)
-        if failed := {id_: why for id_, why in crystals.failed.items() if id_ in set(crystals.ids)}:
+        ids = set(crystals.ids)
+        if failed := {id_: why for id_, why in crystals.failed.items() if id_ in ids}:
             ledger.append("tell", compare(ledger, Checked({}, {}, failed, [], [])))
 
 

@@ -1,6 +1,7 @@
 """What a person reads: reasons, estimates and history in words."""
 
 import math
+import shlex
 
 from .scale import learnt_unit
 
@@ -60,9 +61,11 @@ def what_was_written(picks, name, settings):
     yield f"wrote {files}the table {table}" + (
         f"; {n_formulas} are formulas, without a structure to write" if n_formulas else ""
     )
+    command = shlex.join(["skcfgp", "campaign", "tell", str(name), str(table)])
+    command = command if "'" in command else f"'{command}'"
     yield (
         f"next: add a column {settings['target']!r} with the results in {settings['unit']}, and "
-        f"run 'skcfgp campaign tell {name} {table}'"
+        f"run {command}"
     )
 
 

@@ -3,6 +3,7 @@
 import functools
 import json
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -162,7 +163,8 @@ def init(folder, pool, optimade, question, query, model, **options):
         f"{folder}: {len(state.ids)} crystals are in, {len(state.labels)} of them labelled; "
         f"{len(state.refused)}{labels} refused."
     )
-    click.echo(f"next: skcfgp campaign suggest {folder} -n {min(10, len(state.ids))} --out jobs")
+    if n := min(10, state.counts()["pool"]):
+        click.echo(f"next: skcfgp campaign suggest {quote(str(folder))} -n {n} --out jobs")
     if state.refused or state.refused_labels:
         raise click.exceptions.Exit(1)
 

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -71,4 +72,4 @@ def summary(folder):
     names = ", ".join(path.relative_to(folder).as_posix() for path in files)
     yield f"wrote {folder}: {names} ({size / 1000:,.0f} kB)"
     named = [*card["estimates"], *card["columns"]] or card["recipe"] == "composition"
-    yield f"next: skcfgp predict {'new.csv' if named else 'crystals/'} --model {folder}"
+    yield f"next: skcfgp predict {'new.csv' if named else 'crystals/'} --model {quote(str(folder))}"

@@ -307,3 +307,28 @@ def test_interrupt_while_another_process_writes(begun):
     assert "Traceback" not in output
     assert Campaign(begun).state().n_events == 1
     assert Campaign(begun).tell(id="c20.vasp", value=1.0).labelled == ["c20"]
+
+
+def test_the_command_that_comes_next_can_be_pasted_and_succeeds(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    formulas = ("NaCl", "KCl", "LiF", "MgO", "CaO", "KBr")
+    pool = write_csv(tmp_path / "pool.csv", ["id", "formula"], *enumerate(formulas))
+    labels = [[k, 1.0 + k] for k in range(4)]
+    train = write_csv(tmp_path / "labels.csv", ["id", "gap"], *labels)
+    said = invoke(
+        *("campaign", "init", "Ann's oxides", "--pool", pool, "--train", train),
+        *("--target", "gap", "--unit", "eV", "--recipe", "composition"),
+    ).output
+    command = shlex.split(said.splitlines()[-1].removeprefix("next: "))
+    assert command[-4:] == ["-n", "2", "--out", "jobs"]
+    said = invoke(*command[1:-1], "the jobs").output
+    assert said.splitlines()[-1].endswith(
+        f"run {shlex.join(['skcfgp', 'campaign', 'tell', command[3], 'the jobs/batch-2.csv'])}"
+    )
+    labels += [[k, 2.0] for k in (4, 5)]
+    train = write_csv(tmp_path / "labels.csv", ["id", "gap"], *labels)
+    said = invoke(
+        *("campaign", "init", "all", "--pool", pool, "--train", train),
+        *("--target", "gap", "--unit", "eV", "--recipe", "composition"),
+    ).output
+    assert "next" not in said

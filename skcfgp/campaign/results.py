@@ -146,6 +146,8 @@ def result_of_row(line, id_, row, value_column):
     unit, failed = (
         None if is_missing(row.get(name)) else str(row[name]) for name in ("unit", "failed")
     )
+    if failed is not None and failed.strip().lower() == "false":  # a column of truth values
+        failed = None
     value = row.get(value_column, "")
     formula = next((_text(row[k]) for k in FORMULA_KEYS if not is_missing(row.get(k))), "")
     return Result(line, id_, value, unit, failed or "", row.get("label_std"), formula)

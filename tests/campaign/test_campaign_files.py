@@ -498,3 +498,16 @@ def test_a_labelled_crystal_that_is_there_twice_is_one(tmp_path):
     state = campaign.state()
     assert state.labels == {"a": 1.0, "b": 2.0}
     assert [row["name"] for row in state.refused] == ["b"]  # another compound of this id
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "json"])
+def test_what_has_not_failed_is_no_failure(campaign, tmp_path, kind):
+    """A column of truth values: False is no reason."""
+    table = pd.DataFrame({"id": ["c2", "c3"], "value": [1.0, 2.0], "failed": [False, False]})
+    path = tmp_path / f"r.{kind}"
+    if kind == "json":
+        path.write_text(table.to_json(orient="records"))
+    else:
+        table.to_csv(path, index=False) if kind == "csv" else table.to_parquet(path)
+    told = campaign.tell(path)
+    assert (told.labelled, told.failed) == (["c2", "c3"], [])
